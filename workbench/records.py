@@ -1,0 +1,262 @@
+"""Frozen records and table schemas: one word, one meaning, every field with its unit.
+
+The glossary (``docs/glossary.md``) says what each word means; a test keeps the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from workbench.timeline import ClockFix, Span, UtcNs, correct, ns_to_pts, pts_to_ns
+
+Sees = Literal["front", "rear", "both"]
+CameraKind = Literal["plate", "overview"]
+KINDS = (
+    "car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown",
+)  # fmt: skip
+"""What a pass can be called. "unknown" is a result: it moved and the detector had no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place with cameras. Positions are WGS 84 degrees."""
+
+    site_id: str
+    name: str
+    neighbourhood: str
+    lon_deg: float
+    lat_deg: float
+    fibre_branch: str
+    power_branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One camera: where it stands, where it looks and what it can see.
+
+    ``heading_deg`` is the direction of its optical axis, clockwise from north. ``sees`` tells which
+    end of a vehicle shows it its plate on the carriageway nearest. ``pixel_to_ground`` is a 3x3
+    homography, row by row, from pixels to metres in ``ground_crs``; None until calibrated.
+    """
+
+    camera_id: str
+    site_id: str
+    name: str
+    kind: CameraKind
+    lon_deg: float
+    lat_deg: float
+    heading_deg: float
+    fov_deg: float
+    range_m: float
+    sees: Sees
+    road_edge: str
+    stream_url: str = ""
+    pixel_to_ground: tuple[float, ...] | None = None
+    pixel_sigma_px: float = 2.0
+    ground_crs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One archived file of one camera, named by the SHA-256 of its bytes.
+
+    ``time_base`` is the file's own second per tick; ``tick_s`` is the one used, different only
+    where an operator overrode a lying frame rate. ``stamped_start_ns`` is the claimed instant of
+    ``first_pts``; ``stop_pts`` is where the presentation of the last frame ends.
+    """
+
+    sha256: str
+    camera_id: str
+    path: str
+    stamped_start_ns: int
+    first_pts: int
+    stop_pts: int
+    time_base: Fraction
+    tick_s: Fraction
+    frame_count: int
+    width_px: int
+    height_px: int
+    codec: str
+    rotation_deg: int
+    size_bytes: int
+    notes: tuple[str, ...] = ()
+
+    def stamped_ns(self, pts: int) -> int:
+        """Return the stamped instant of a frame."""
+        return self.stamped_start_ns + pts_to_ns(pts - self.first_pts, self.tick_s)
+
+    def pts_at(self, stamped_ns: int) -> int:
+        """Return the first tick at or after a stamped instant (not necessarily a frame)."""
+        return self.first_pts + ns_to_pts(stamped_ns - self.stamped_start_ns, self.tick_s)
+
+    @property
+    def stamped(self) -> Span:
+        """The stamped time the file covers."""
+        return Span(self.stamped_start_ns, self.stamped_ns(self.stop_pts))
+
+    def utc(self, pts: int, fixes: Sequence[ClockFix]) -> tuple[UtcNs, int]:
+        """Return ``(utc_ns, sigma_ns)`` of a frame under a camera's clock fixes."""
+        return correct(self.stamped_ns(pts), fixes)
+
+    def utc_span(self, fixes: Sequence[ClockFix]) -> Span:
+        """Return the corrected span of the file; never shorter than nothing."""
+        start, _ = self.utc(self.first_pts, fixes)
+        stop, _ = self.utc(self.stop_pts, fixes)
+        return Span(start, max(start, stop))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameIndex:
+    """Presentation times of every frame of a file, read from packets, not decoded.
+
+    ``pts`` is int64[n], strictly increasing; ``is_key`` bool[n] marks frames from which decoding
+    can start. Where a file carries no timestamps, ``ordinal`` is True and ``pts`` counts frames.
+    """
+
+    pts: NDArray[np.int64]
+    is_key: NDArray[np.bool_]
+    ordinal: bool = False
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned box in pixels of the displayed (rotated) frame; x, y: top left corner."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why something is looked at: an open case and a reason in words."""
+
+    case_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A short record that gives searches and views their bounds.
+
+    ``cameras`` empty means every camera of the ward. ``training`` marks cases on simulated footage.
+    """
+
+    case_id: str
+    title: str
+    legal_basis: str
+    reason: str
+    period: Span
+    cameras: tuple[str, ...] = ()
+    opened_by: str = ""
+    opened_at_ns: int = 0
+    closed: bool = False
+    training: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One act, chained to the one before it by hash."""
+
+    seq: int
+    at_ns: int
+    actor: str
+    action: str
+    subject: str
+    case_id: str
+    reason: str
+    details: str
+    prev_sha256: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long piece of work is; ``done`` and ``total`` are in ``unit``."""
+
+    done: float
+    total: float
+    unit: str
+    text: str = ""
+    failed: tuple[str, ...] = field(default=())
+
+
+def _column(name: str, kind: pa.DataType, unit: str, says: str, *, null: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=null, metadata={"unit": unit, "says": says})
+
+
+_UTC = pa.timestamp("ns", tz="UTC")
+
+SIGHTINGS = pa.schema(
+    [
+        _column("sighting_id", pa.string(), "-", "hash of segment, best PTS, box and model"),
+        _column("camera_id", pa.string(), "-", "the camera that saw the pass"),
+        _column("segment_sha256", pa.string(), "-", "the archived file it is in"),
+        _column("pts", pa.int64(), "ticks", "presentation time of the best frame"),
+        _column("first_pts", pa.int64(), "ticks", "first frame of the pass"),
+        _column("last_pts", pa.int64(), "ticks", "last frame of the pass"),
+        _column("utc", _UTC, "UTC", "corrected time of the best frame"),
+        _column("first_utc", _UTC, "UTC", "corrected time of the first frame"),
+        _column("last_utc", _UTC, "UTC", "corrected time of the last frame"),
+        _column("sigma_s", pa.float64(), "s", "one standard deviation of the times"),
+        _column("kind", pa.string(), "-", "class named by the detector, or unknown"),
+        _column("score", pa.float64(), "0..1", "detector's score of that class; 0 where unknown"),
+        _column("moving", pa.bool_(), "-", "False: a sure object that stood still"),
+        _column("box_x", pa.float64(), "px", "left edge on the best frame"),
+        _column("box_y", pa.float64(), "px", "top edge on the best frame"),
+        _column("box_w", pa.float64(), "px", "width on the best frame"),
+        _column("box_h", pa.float64(), "px", "height on the best frame"),
+        _column("track_pts", pa.list_(pa.int64()), "ticks", "PTS of each observation of the pass"),
+        _column("track_box", pa.list_(pa.float64()), "px", "x, y, w, h of each, one after another"),
+        _column("motion_dx", pa.float64(), "px/s", "image motion to the right", null=True),
+        _column("motion_dy", pa.float64(), "px/s", "image motion downwards", null=True),
+        _column("bearing_deg", pa.float64(), "deg", "direction of travel from north", null=True),
+        _column("speed_mps", pa.float64(), "m/s", "ground speed; only calibrated", null=True),
+        _column("ground_x", pa.float64(), "m", "easting in the camera's ground CRS", null=True),
+        _column("ground_y", pa.float64(), "m", "northing in the camera's ground CRS", null=True),
+        _column("ground_sigma_m", pa.float64(), "m", "one standard deviation", null=True),
+        _column("plate", pa.string(), "-", "best grammatical text, e.g. 99B1-123.45", null=True),
+        _column("plate_score", pa.float64(), "0..1", "reader's score; not calibrated", null=True),
+        _column("plate_raw", pa.string(), "-", "what the reader saw before grammar", null=True),
+        _column("plate_lattice", pa.string(), "JSON", "sign probabilities by position", null=True),
+        _column("plate_pts", pa.int64(), "ticks", "frame the plate was read on", null=True),
+        _column("plate_box", pa.list_(pa.float64()), "px", "x, y, w, h of the plate", null=True),
+        _column("face_count", pa.int32(), "faces", "faces found in it, for blurring and counting"),
+        _column("face_boxes", pa.list_(pa.float64()), "px", "x, y, w, h of each on the best frame"),
+        _column("model_ref", pa.string(), "-", "models and settings that made the row"),
+    ],
+    metadata={"table": "sightings", "version": "1"},
+)
+"""One row a pass. No column holds a name, an embedding or anything said of a person's nature."""
+
+LEGS = pa.schema(
+    [
+        _column("from_id", pa.string(), "-", "earlier sighting"),
+        _column("to_id", pa.string(), "-", "later sighting"),
+        _column("from_camera", pa.string(), "-", "camera of the earlier sighting"),
+        _column("to_camera", pa.string(), "-", "camera of the later sighting"),
+        _column("from_utc", _UTC, "UTC", "time of the earlier sighting"),
+        _column("to_utc", _UTC, "UTC", "time of the later sighting"),
+        _column("elapsed_s", pa.float64(), "s", "time between the two"),
+        _column("elapsed_sigma_s", pa.float64(), "s", "one standard deviation of it"),
+        _column("road_m", pa.float64(), "m", "shortest way by road", null=True),
+        _column("fastest_s", pa.float64(), "s", "shortest possible time by road", null=True),
+        _column("edges", pa.list_(pa.string()), "-", "road edges of that way, in order"),
+        _column("plate_distance", pa.float64(), "-", "confusable-aware distance of the two reads"),
+        _column("plausible", pa.string(), "-", "plausible, stop, doubtful or impossible"),
+        _column("reason", pa.string(), "-", "template of the reason in words"),
+    ],
+    metadata={"table": "legs", "version": "1"},
+)
+"""One row a hop between two sightings. Impossible legs stay in, marked, and are never a path."""
