@@ -1,0 +1,73 @@
+# Two commands: `make demo` and `make test`. Both set up what they need and are quick the second time.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+ROOT ?= demo
+PORT ?= 5006
+BIN := $(VENV)/bin
+# A folder of ready wheels, if the machine has one, is used by uv as pip would use it. Without one,
+# uv takes torch's CPU build: only EasyOCR needs torch, and the CUDA build weighs several GB.
+TORCH := $(if $(PIP_FIND_LINKS),,--torch-backend=cpu)
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export PYTHONUNBUFFERED = 1
+
+.PHONY: demo test setup setup-dev system system-dev check tests format lock bench clean help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: setup  ## build the demonstration ward if absent and serve it
+	$(BIN)/workbench demo $(ROOT) --port $(PORT)
+
+test: setup-dev check tests  ## set everything up and run every gate and test
+
+setup: .make/system .make/venv  ## the environment that runs the workbench
+
+setup-dev: .make/system-dev .make/venv-dev
+
+.make/system: .ci/system-packages
+	@mkdir -p .make
+	bash .ci/system-packages run
+	@touch $@
+
+.make/system-dev: .ci/system-packages
+	@mkdir -p .make
+	bash .ci/system-packages run test
+	@touch $@ .make/system
+
+$(BIN)/uv: | .make/system
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+
+.make/venv: requirements.lock pyproject.toml | .make/system $(BIN)/uv
+	$(BIN)/uv pip install --python $(BIN)/python $(TORCH) --no-deps -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --quiet -e .
+	$(BIN)/python -m workbench.views.text
+	@touch $@
+
+.make/venv-dev: requirements-dev.lock .make/venv | .make/system-dev
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps -r requirements-dev.lock
+	@touch $@
+
+check:  ## format, lint, types, layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+tests:  ## doctests, unit, browser and notebook tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+format:  ## format and fix what can be fixed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench:  ## real clips and the demonstration ward, scored
+	$(BIN)/workbench bench footage
+	$(BIN)/workbench bench ward
+
+lock: $(BIN)/uv  ## resolve the dependencies anew
+	$(BIN)/python .ci/lock.py
+
+clean:  ## forget the environment and the demonstration
+	rm -rf $(VENV) .make $(ROOT)

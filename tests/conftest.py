@@ -1,0 +1,48 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def footage_folder() -> Path:
+    """Return where the real footage lies beside the checkout, present or not."""
+    return Path(os.environ.get("WORKBENCH_FOOTAGE", REPOSITORY.parent / "shared" / "footage"))
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder of real, labelled footage; tests that need it skip where it is absent."""
+    folder = footage_folder()
+    if not (folder / "README.md").exists():
+        pytest.skip(f"no real footage at {folder} (set WORKBENCH_FOOTAGE)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ward_folder() -> Path:
+    """The illustrative ward's tables."""
+    return REPOSITORY / "data"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Fail the run when footage tests skipped although the footage is there."""
+    if not (footage_folder() / "README.md").exists():
+        return
+    skipped = [r for r in terminalreporter.stats.get("skipped", []) if "footage" in str(r.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} footage tests skipped though it is there")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """See :func:`pytest_terminal_summary`."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not (footage_folder() / "README.md").exists():
+        return
+    if any("no real footage" in str(r.longrepr) for r in reporter.stats.get("skipped", [])):
+        session.exitstatus = 1
