@@ -1,0 +1,37 @@
+"""Vietnamese number plates: dated grammar, sign lattices, confusable distance and search.
+
+Pure: the dated tables are read once from ``data/plates`` by :func:`load_grammar`. A plate is not a
+vehicle (since 15 August 2023 it follows its owner); nothing here equates them.
+"""
+
+from workbench.plates.distance import Difference, differences, distance
+from workbench.plates.grammar import Grammar, Layout, compact, default_grammar, load_grammar
+from workbench.plates.lattice import Lattice, decode, from_text, fuse, log_likelihood
+from workbench.plates.pairs import pairs_within
+from workbench.plates.reading import Override, Reading, normalise
+from workbench.plates.search import Hit, PlateIndex, build_index, parse_pattern, search
+
+__all__ = [
+    "Difference",
+    "Grammar",
+    "Hit",
+    "Lattice",
+    "Layout",
+    "Override",
+    "PlateIndex",
+    "Reading",
+    "build_index",
+    "compact",
+    "decode",
+    "default_grammar",
+    "differences",
+    "distance",
+    "from_text",
+    "fuse",
+    "load_grammar",
+    "log_likelihood",
+    "normalise",
+    "pairs_within",
+    "parse_pattern",
+    "search",
+]
