@@ -1,0 +1,305 @@
+"""Index a file from its packets: when each frame is shown, and where decoding can start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.bitstream import BitStreamFilterContext
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from workbench.errors import N_, BadInput
+from workbench.media.container import decoded, demuxed, opened, seconds_per_tick
+from workbench.media.timestamps import Packets, Settled, settle, typical_interval
+from workbench.records import FrameIndex
+
+_GUESSED_RATE = Fraction(25)
+_RATE_BOUNDS = (Fraction(1, 3600), Fraction(1000))
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What a file says of itself and what was found.
+
+    ``width_px`` and ``height_px`` are as displayed; ``rotation_deg`` is the clockwise turn from
+    the decoded to the displayed picture. ``time_base`` is the file's seconds per tick, ``tick_s``
+    the one to use: different only where an operator gave the rate. ``stop_pts`` is where the
+    presentation of the last frame ends. ``stated_rate`` is in frames per second.
+    """
+
+    codec: str
+    pix_fmt: str
+    width_px: int
+    height_px: int
+    rotation_deg: int
+    time_base: Fraction
+    tick_s: Fraction
+    stop_pts: int
+    stated_rate: Fraction | None
+    size_bytes: int
+    notes: tuple[str, ...]
+
+
+def index_packets(path: Path, *, rate: Fraction | None = None) -> tuple[VideoFacts, FrameIndex]:
+    """Return the facts and the frame index of a file, decoding its first frame only.
+
+    Parameters
+    ----------
+    path
+        Any file FFmpeg reads as video.
+    rate
+        The operator's frames per second, where the file has no times or lies about them.
+
+    Raises
+    ------
+    BadInput
+        When the file is no video, or no frame of it can be decoded.
+
+    Notes
+    -----
+    ``FrameIndex.ordinal`` is True where the PTS are ours rather than the file's: counted frames
+    in raw streams, and files whose own times were mended (then a note says how).
+    """
+    if rate is not None and not _RATE_BOUNDS[0] <= rate <= _RATE_BOUNDS[1]:
+        raise BadInput(
+            N_("{rate} frames per second is no frame rate"),
+            N_("give a number such as 25 or 30000/1001"),
+            where=str(path),
+            rate=rate,
+        )
+    with opened(path) as (container, stream):
+        packets, last_ticks = read_packets(container, stream)
+        stated = _stated_rate(stream)
+        time_base = seconds_per_tick(stream)
+        codec = stream.codec_context.name
+        extra = len(container.streams.video) - 1
+    if not len(packets):
+        raise BadInput(
+            N_("there are no frames in this file"),
+            N_("if it is the head of a stream, join its pieces to it; otherwise leave it out"),
+            where=str(path),
+        )
+    settled = settle_packets(path, packets, time_base)
+    index, notes = _shown_frames(packets, settled)
+    first = _first_frame(path)
+    notes = [*settled.notes, *notes]
+    if extra > 0:
+        notes.append(f"{extra} more video stream(s) in the file; the best one is used")
+    if settled.counted:
+        time_base = 1 / (stated or _GUESSED_RATE)
+        if rate is None:
+            notes.append(
+                f"no times in the file: frames are counted at {1 / time_base} frames per second, "
+                "FFmpeg's guess"
+            )
+    interval = typical_interval(index.pts)
+    if len(index) == 1:
+        interval = last_ticks or max(1, round(1 / ((stated or _GUESSED_RATE) * time_base)))
+    elif last_ticks and not settled.ours:
+        interval = last_ticks
+    tick_s = time_base
+    if rate is not None:
+        nominal = _nominal_rate(index, time_base, stated)
+        tick_s = time_base * nominal / rate
+        notes.append(
+            f"the operator gave {rate} frames per second; the file says {_tell(nominal)}"
+            if not settled.counted
+            else f"no times in the file: frames are counted at the operator's {rate} per second"
+        )
+    rotation_deg, turn_note = _rotation(first)
+    turned = rotation_deg in (90, 270)
+    return VideoFacts(
+        codec=codec,
+        pix_fmt=first.format.name,
+        width_px=first.height if turned else first.width,
+        height_px=first.width if turned else first.height,
+        rotation_deg=rotation_deg,
+        time_base=time_base,
+        tick_s=tick_s,
+        stop_pts=int(index.pts[-1]) + interval,
+        stated_rate=stated,
+        size_bytes=path.stat().st_size,
+        notes=tuple(notes + turn_note + _holes(index, tick_s)),
+    ), index
+
+
+def read_packets(container: InputContainer, stream: VideoStream) -> tuple[Packets, int]:
+    """Return all packets of the stream, and the ticks the last one shown lasts (0: not said)."""
+    rows = [
+        (p.pts, p.dts, p.is_keyframe, not p.is_discard, p.duration, p.is_corrupt)
+        for p in demuxed(container, stream)
+    ]
+    last = max((r for r in rows if r[0] is not None and r[3]), default=None, key=lambda r: r[0])
+    # AVI stores no PTS, and FFmpeg's guess is in file order for these two: wrong with B-frames.
+    reordered = stream.codec_context.has_b_frames and stream.codec_context.name in ("h264", "hevc")
+    guessed = container.format.name == "avi" and reordered
+    packets = Packets(
+        [None if guessed else r[0] for r in rows],
+        [r[1] for r in rows],
+        np.array([r[2] for r in rows], bool),
+        np.array([r[3] for r in rows], bool),
+        sum(r[5] for r in rows),
+    )
+    return packets, (last[4] or 0) if last else 0
+
+
+def settle_packets(path: Path, packets: Packets, time_base: Fraction) -> Settled:
+    """Return settled times of a file's packets; the same file gives the same ones each time."""
+    missing = any(p is None for p in packets.pts)
+    rank = display_rank(path, len(packets)) if missing else None
+    return settle(packets, rank, time_base)
+
+
+def display_rank(path: Path, count: int) -> NDArray[np.int64]:
+    """Return the position of each packet in display order for a stream that carries no times.
+
+    FFmpeg's ``dts2pts`` filter reads picture order counts out of H.264 and H.265 packets; for
+    other codecs, and where it fails, the file is decoded once.
+    """
+    times = _parsed_order(path)
+    if times is None or len(times) != count or len(set(times)) != count:
+        times = _decoded_order(path, count)
+    rank = np.empty(count, np.int64)
+    rank[np.argsort(times, kind="stable")] = np.arange(count)
+    return rank
+
+
+def _parsed_order(path: Path) -> list[int] | None:
+    times: list[int | None] = []
+    with opened(path) as (container, stream):
+        try:
+            reorder = BitStreamFilterContext("dts2pts", stream)
+            for number, packet in enumerate(demuxed(container, stream)):
+                packet.pts, packet.dts, packet.duration = None, number, 1
+                times += [p.pts for p in reorder.filter(packet)]
+            times += [p.pts for p in reorder.filter(None)]
+        except (av.error.FFmpegError, ValueError):
+            return None
+    known = [t for t in times if t is not None]
+    return known if len(known) == len(times) else None
+
+
+def _decoded_order(path: Path, count: int) -> list[int]:
+    # A packet that never becomes a picture keeps its place in the file.
+    with opened(path) as (container, stream):
+        stream.codec_context.copy_opaque = True
+
+        def numbered() -> Iterator[av.Packet]:
+            for number, packet in enumerate(demuxed(container, stream)):
+                packet.opaque = number
+                yield packet
+
+        shown = [f.opaque for f in decoded(stream, numbered()) if f.opaque is not None]
+    times = list(range(count))
+    for slot, number in zip(sorted(shown), shown, strict=True):
+        times[number] = slot
+    return times
+
+
+def _shown_frames(packets: Packets, settled: Settled) -> tuple[FrameIndex, list[str]]:
+    """Drop what cannot be shown: hidden packets, and a head without a key frame."""
+    notes = []
+    keys = np.flatnonzero(packets.is_key)
+    keep = packets.shown.copy()
+    if len(keys):
+        head = (np.arange(len(packets)) < keys[0]) | (settled.pts < settled.pts[keys[0]])
+        lost = int((head & keep).sum())
+        if lost:
+            notes.append(
+                f"the first {lost} frame(s) were cut off from their key frame and cannot be shown"
+            )
+        keep &= ~head
+    else:
+        notes.append("no key frame is marked: every frame is decoded from the start of the file")
+    hidden = int((~packets.shown).sum())
+    if hidden:
+        notes.append(f"{hidden} frame(s) are hidden by the file's edit list")
+    if packets.corrupt:
+        notes.append(f"{packets.corrupt} packet(s) are damaged: their frames may be missing")
+    order = np.argsort(settled.pts, kind="stable")
+    order = order[keep[order]]
+    return FrameIndex(settled.pts[order], packets.is_key[order], settled.ours), notes
+
+
+def _first_frame(path: Path) -> av.VideoFrame:
+    with opened(path) as (container, stream):
+        for frame in decoded(stream, demuxed(container, stream)):
+            return frame
+    raise BadInput(
+        N_("no frame of this file can be decoded"),
+        N_("copy it again from the recorder; if it stays so, keep it outside the archive"),
+        where=str(path),
+    )
+
+
+def _rotation(frame: av.VideoFrame) -> tuple[int, list[str]]:
+    # FFmpeg counts the turn counter-clockwise.
+    turn = -frame.rotation % 360
+    if turn % 90:
+        return 0, [f"the file asks for a turn of {turn} degrees; only quarter turns are made"]
+    return turn, []
+
+
+def _stated_rate(stream: VideoStream) -> Fraction | None:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and _RATE_BOUNDS[0] <= rate <= _RATE_BOUNDS[1]:
+            return Fraction(rate)
+    return None
+
+
+def _nominal_rate(index: FrameIndex, time_base: Fraction, stated: Fraction | None) -> Fraction:
+    """Return the rate an operator's one replaces: what the file states, unless its PTS disagree."""
+    if len(index) < 2:
+        return stated or _GUESSED_RATE
+    measured = 1 / (typical_interval(index.pts) * time_base)
+    # Matroska rounds to 1 ms, so the stated rate is the finer one as long as they agree.
+    if stated is not None and abs(stated - measured) <= measured / 20:
+        return stated
+    return measured
+
+
+def _holes(index: FrameIndex, tick_s: Fraction) -> list[str]:
+    holes = missing_after(index, tick_s)
+    if not len(holes):
+        return []
+    lost_s = float((index.pts[holes + 1] - index.pts[holes]).sum() * tick_s)
+    return [f"{len(holes)} hole(s) in the recording, {lost_s:.1f} s in all"]
+
+
+def missing_after(index: FrameIndex, tick_s: Fraction) -> NDArray[np.int64]:
+    """Return the frames after which nothing was recorded for 2 s and 5 usual intervals or more."""
+    if len(index) < 3:
+        return np.empty(0, np.int64)
+    least = max(float(2 / tick_s), 5.0 * typical_interval(index.pts))
+    return np.flatnonzero(np.diff(index.pts) > least)
+
+
+def _tell(rate: Fraction) -> str:
+    return str(rate) if rate.denominator < 2000 else f"{float(rate):.3f}"
+
+
+def gop_runs(index: FrameIndex, at_most: int) -> list[tuple[int, int]]:
+    """Return ranges ``(first, stop)`` of whole GOPs that cover the index in order.
+
+    Each starts on a key frame (the first one with the index) and holds at most `at_most` frames,
+    unless one GOP alone is longer.
+
+    >>> gop_runs(FrameIndex(np.arange(7), np.array([1, 0, 1, 0, 1, 0, 0], bool)), 4)
+    [(0, 4), (4, 7)]
+    """
+    if not len(index):
+        return []
+    starts = sorted({0, *np.flatnonzero(index.is_key).tolist()})
+    runs: list[tuple[int, int]] = []
+    for first, stop in zip(starts, [*starts[1:], len(index)], strict=True):
+        if runs and stop - runs[-1][0] <= at_most:
+            runs[-1] = (runs[-1][0], stop)
+        else:
+            runs.append((first, stop))
+    return runs
