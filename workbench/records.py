@@ -107,9 +107,11 @@ class Segment:
 
     def utc_span(self, fixes: Sequence[ClockFix]) -> Span:
         """Return the corrected span of the file; never shorter than nothing."""
-        start, _ = self.utc(self.first_pts, fixes)
-        stop, _ = self.utc(self.stop_pts, fixes)
-        return Span(start, max(start, stop))
+        stamped = self.stamped
+        start, _ = correct(stamped.start_ns, fixes)
+        # The end is not in the file's own span: a fix valid for just that must still move it.
+        last, _ = correct(max(stamped.start_ns, stamped.stop_ns - 1), fixes)
+        return Span(start, max(start, last + 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +119,8 @@ class FrameIndex:
     """Presentation times of every frame of a file, read from packets, not decoded.
 
     ``pts`` is int64[n], strictly increasing; ``is_key`` bool[n] marks frames from which decoding
-    can start. Where a file carries no timestamps, ``ordinal`` is True and ``pts`` counts frames.
+    can start. ``ordinal``: the PTS are ours, not the file's (it has none, or they were mended);
+    decoding then counts packets from the start.
     """
 
     pts: NDArray[np.int64]

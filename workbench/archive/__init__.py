@@ -1,0 +1,18 @@
+"""The archive: take footage in untouched, hand out exact frames, say what is there and sound."""
+
+from workbench.archive.access import frames, still
+from workbench.archive.coverage import coverage, coverage_grid
+from workbench.archive.ingest import import_file, import_folder
+from workbench.archive.integrity import Finding, repair_index, verify
+
+__all__ = [
+    "Finding",
+    "coverage",
+    "coverage_grid",
+    "frames",
+    "import_file",
+    "import_folder",
+    "repair_index",
+    "still",
+    "verify",
+]
