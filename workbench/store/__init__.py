@@ -1,0 +1,7 @@
+"""The sole writer of the workbench's own data: ward, archive, catalogue, ledger and sightings."""
+
+from workbench.store.catalogue import Searched
+from workbench.store.ledger import Head
+from workbench.store.root import Store
+
+__all__ = ["Head", "Searched", "Store"]

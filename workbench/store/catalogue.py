@@ -1,0 +1,516 @@
+"""The catalogue: segments, clock fixes, cases, searched spans and progress in one SQLite file.
+
+Every call opens its own connection and closes it: nothing is shared between threads, and nothing
+crosses a fork or a pickle. WAL lets readers go on while one writer writes; writers take turns by
+``BEGIN IMMEDIATE``. Times are INTEGER nanoseconds; fractions are two integers.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import N_, BadInput, Damaged, Unavailable
+from workbench.records import Case, Progress, Segment
+from workbench.timeline import ClockFix, Span, format_utc
+
+Row = tuple[Any, ...]
+"""One row of SQLite; the STRICT tables below answer for its types."""
+
+_WAIT_S = 60.0
+_PREFIX_MIN = 8
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS segments (
+    sha256           TEXT PRIMARY KEY,  -- of the file's bytes
+    camera_id        TEXT NOT NULL,     -- the camera that filmed it
+    path             TEXT NOT NULL,     -- of the original, relative to the root
+    stamped_start_ns INTEGER NOT NULL,  -- claimed instant of first_pts, ns since 1970 UTC
+    first_pts        INTEGER NOT NULL,  -- presentation time of the first frame, ticks
+    stop_pts         INTEGER NOT NULL,  -- where the last frame's presentation ends, ticks
+    time_base_num    INTEGER NOT NULL,  -- the file's own seconds per tick, numerator
+    time_base_den    INTEGER NOT NULL,  -- the same, denominator
+    tick_num         INTEGER NOT NULL,  -- seconds per tick as used, numerator
+    tick_den         INTEGER NOT NULL,  -- the same, denominator
+    frame_count      INTEGER NOT NULL,  -- frames in the packet index
+    width_px         INTEGER NOT NULL,  -- as displayed, after rotation
+    height_px        INTEGER NOT NULL,  -- as displayed, after rotation
+    codec            TEXT NOT NULL,     -- FFmpeg's name
+    rotation_deg     INTEGER NOT NULL,  -- applied for display
+    size_bytes       INTEGER NOT NULL,  -- of the file
+    notes            TEXT NOT NULL      -- JSON list of remarks made at ingest
+) STRICT;
+CREATE INDEX IF NOT EXISTS segments_by_time ON segments (camera_id, stamped_start_ns);
+CREATE TABLE IF NOT EXISTS clock_fixes (
+    fix_id         INTEGER PRIMARY KEY,  -- order of entry: a later fix replaces an earlier one
+    camera_id      TEXT NOT NULL,        -- whose clock
+    valid_start_ns INTEGER NOT NULL,     -- first stamped instant it holds for
+    valid_stop_ns  INTEGER NOT NULL,     -- stamped instant it no longer holds for
+    offset_ns      INTEGER NOT NULL,     -- added to stamped time to get UTC
+    sigma_ns       INTEGER NOT NULL,     -- one standard deviation of the result
+    method         TEXT NOT NULL,        -- ntp, rtcp, overlay, operator or matched
+    drift_ppb      INTEGER NOT NULL,     -- growth of the offset, parts per billion
+    note           TEXT NOT NULL         -- in words, how it was found
+) STRICT;
+CREATE INDEX IF NOT EXISTS clock_fixes_by_camera ON clock_fixes (camera_id, fix_id);
+CREATE TABLE IF NOT EXISTS cases (
+    version         INTEGER PRIMARY KEY,  -- order of entry: the newest of a case is in force
+    case_id         TEXT NOT NULL,        -- number of the case
+    title           TEXT NOT NULL,        -- in words
+    legal_basis     TEXT NOT NULL,        -- statute or order, by number
+    reason          TEXT NOT NULL,        -- why footage is needed
+    period_start_ns INTEGER NOT NULL,     -- first instant that may be looked at, UTC
+    period_stop_ns  INTEGER NOT NULL,     -- first instant that may not, UTC
+    cameras         TEXT NOT NULL,        -- JSON list of cameras; empty: every camera of the ward
+    opened_by       TEXT NOT NULL,        -- who opened it
+    opened_at_ns    INTEGER NOT NULL,     -- when, UTC
+    closed          INTEGER NOT NULL,     -- 1: nothing more may be looked at under it
+    training        INTEGER NOT NULL      -- 1: simulated footage
+) STRICT;
+CREATE INDEX IF NOT EXISTS cases_by_id ON cases (case_id, version);
+CREATE TABLE IF NOT EXISTS searched (
+    segment_sha256 TEXT NOT NULL,     -- the file
+    first_pts      INTEGER NOT NULL,  -- first tick that recognition looked at
+    stop_pts       INTEGER NOT NULL,  -- first tick after it that it did not
+    model_ref      TEXT NOT NULL,     -- models and settings that looked
+    failure        TEXT NOT NULL,     -- why nothing came of it; empty: it was searched
+    PRIMARY KEY (segment_sha256, first_pts, stop_pts, model_ref)
+) STRICT;
+CREATE TABLE IF NOT EXISTS sighting_days (
+    segment_sha256 TEXT NOT NULL,  -- the file
+    day            TEXT NOT NULL,  -- UTC day, like 2026-11-20, that may hold sightings of it
+    PRIMARY KEY (segment_sha256, day)
+) STRICT;
+CREATE TABLE IF NOT EXISTS progress (
+    job    TEXT PRIMARY KEY,   -- name of the work
+    done   REAL NOT NULL,      -- how far, in unit
+    total  REAL NOT NULL,      -- of how much, in unit
+    unit   TEXT NOT NULL,      -- of done and total
+    text   TEXT NOT NULL,      -- in words
+    failed TEXT NOT NULL,      -- JSON list of what failed, in words
+    at_ns  INTEGER NOT NULL    -- when it was said, UTC
+) STRICT;
+CREATE TABLE IF NOT EXISTS audit (
+    seq         INTEGER PRIMARY KEY,  -- 1, 2, 3, ... without a gap
+    at_ns       INTEGER NOT NULL,     -- when, UTC
+    actor       TEXT NOT NULL,        -- who
+    action      TEXT NOT NULL,        -- did what
+    subject     TEXT NOT NULL,        -- to what
+    case_id     TEXT NOT NULL,        -- under which case; empty: none needed
+    reason      TEXT NOT NULL,        -- why, in words
+    details     TEXT NOT NULL,        -- JSON object
+    prev_sha256 TEXT NOT NULL,        -- hash of the entry before it
+    sha256      TEXT NOT NULL         -- hash of this entry's other columns
+) STRICT;
+"""
+"""Every table of the catalogue; the remark after each column is its documentation."""
+
+_TRIGGERS = """
+CREATE TRIGGER IF NOT EXISTS audit_keeps BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit ledger is append-only'); END;
+-- INSERT OR REPLACE deletes without asking the trigger above: refuse any number but the next.
+CREATE TRIGGER IF NOT EXISTS audit_follows BEFORE INSERT ON audit
+    WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM audit)
+    BEGIN SELECT RAISE(ABORT, 'the audit ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS cases_keep BEFORE UPDATE ON cases
+    BEGIN SELECT RAISE(ABORT, 'versions of a case are kept'); END;
+CREATE TRIGGER IF NOT EXISTS cases_stay BEFORE DELETE ON cases
+    BEGIN SELECT RAISE(ABORT, 'versions of a case are kept'); END;
+"""
+
+_SEGMENT_COLUMNS = (
+    "sha256, camera_id, path, stamped_start_ns, first_pts, stop_pts, time_base_num, time_base_den, "
+    "tick_num, tick_den, frame_count, width_px, height_px, codec, rotation_deg, size_bytes, notes"
+)
+_FIX_COLUMNS = (
+    "camera_id, valid_start_ns, valid_stop_ns, offset_ns, sigma_ns, method, drift_ppb, note"
+)
+_CASE_COLUMNS = (
+    "case_id, title, legal_basis, reason, period_start_ns, period_stop_ns, cameras, opened_by, "
+    "opened_at_ns, closed, training"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """A run of ticks of a segment that recognition went through, or failed on."""
+
+    segment_sha256: str
+    first_pts: int
+    stop_pts: int
+    model_ref: str
+    failure: str = ""
+
+
+class Catalogue:
+    """The SQLite file and the records in it. Holds a path only, so it pickles and forks freely."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self) -> None:
+        """Make the file and its tables, unless they are there."""
+        with self._connection("rwc") as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                for statement in _statements(TABLES) + _statements(_TRIGGERS):
+                    db.execute(statement)
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection for reading."""
+        with self._connection("rw") as db:
+            yield db
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Yield a connection inside a write transaction: committed on leaving, undone on error."""
+        with self._connection("rw") as db:
+            # FULL flushes each commit; NORMAL may lose the newest ones with the power, never more.
+            db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _connection(self, mode: str) -> Iterator[sqlite3.Connection]:
+        # Mode rw, unlike the default, does not make an empty catalogue where the real one is lost.
+        address = f"{self.path.absolute().as_uri()}?mode={mode}"
+        try:
+            with closing(
+                sqlite3.connect(address, uri=True, timeout=_WAIT_S, isolation_level=None)
+            ) as db:
+                yield db
+        except sqlite3.OperationalError as error:
+            raise Unavailable(
+                N_("the catalogue cannot be used now: {error}"),
+                N_("see that it exists, is writable and that its disk has room, then try again"),
+                where=str(self.path),
+                error=error,
+            ) from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:
+                raise  # its subclasses speak of the statement, not of the file
+            raise Damaged(
+                N_("the catalogue is damaged: {error}"),
+                N_("stop the workbench and restore the file from a backup"),
+                where=str(self.path),
+                error=error,
+            ) from error
+
+    # --- segments -------------------------------------------------------------------------------
+
+    def add_segment(self, segment: Segment) -> bool:
+        """Add a segment; False where it was there.
+
+        Raises
+        ------
+        BadInput
+            When the same file is there under another camera, start or tick.
+        """
+        row = _segment_row(segment)
+        with self.write() as db:
+            stored = db.execute(
+                f"SELECT {_SEGMENT_COLUMNS} FROM segments WHERE sha256 = ?", (segment.sha256,)
+            ).fetchone()
+            if stored is None:
+                marks = ", ".join("?" * len(row))
+                db.execute(f"INSERT INTO segments ({_SEGMENT_COLUMNS}) VALUES ({marks})", row)
+                return True
+        _refuse_other_claim(segment, _segment(stored))
+        return False
+
+    def segments(self, cameras: Sequence[str] | None) -> list[Segment]:
+        """Return segments by camera, then stamped start."""
+        query, values = f"SELECT {_SEGMENT_COLUMNS} FROM segments", Row()
+        if cameras is not None:
+            query += " WHERE camera_id IN (SELECT value FROM json_each(?))"
+            values = (json.dumps(list(cameras)),)
+        with self.read() as db:
+            rows = db.execute(f"{query} ORDER BY camera_id, stamped_start_ns, sha256", values)
+            return [_segment(row) for row in rows]
+
+    def segment(self, sha256: str) -> Segment:
+        """Return the segment of a hash, or of a prefix of 8 digits or more that only it has."""
+        wanted = sha256.strip().lower()
+        rows = []
+        if len(wanted) >= _PREFIX_MIN and set(wanted) <= set("0123456789abcdef"):
+            with self.read() as db:
+                rows = db.execute(
+                    f"SELECT {_SEGMENT_COLUMNS} FROM segments WHERE sha256 >= ? AND sha256 < ? "
+                    "LIMIT 2",
+                    (wanted, wanted + "g"),
+                ).fetchall()
+        if len(rows) == 1:
+            return _segment(rows[0])
+        if rows:
+            raise BadInput(
+                N_("more than one segment begins with {sha256}"),
+                N_("give more digits of the hash"),
+                sha256=wanted,
+            )
+        raise BadInput(
+            N_("no segment {sha256} in this archive"),
+            N_("give its SHA-256, or the first 8 digits of it or more"),
+            sha256=sha256,
+        )
+
+    # --- clock fixes ----------------------------------------------------------------------------
+
+    def add_clock_fix(self, fix: ClockFix) -> None:
+        """Add a fix as the newest of its camera, unless it is just that already."""
+        row = (
+            fix.camera_id,
+            int(fix.valid.start_ns),
+            int(fix.valid.stop_ns),
+            int(fix.offset_ns),
+            int(fix.sigma_ns),
+            fix.method,
+            int(fix.drift_ppb),
+            fix.note,
+        )
+        with self.write() as db:
+            newest = db.execute(
+                f"SELECT {_FIX_COLUMNS} FROM clock_fixes WHERE camera_id = ? "
+                "ORDER BY fix_id DESC LIMIT 1",
+                (fix.camera_id,),
+            ).fetchone()
+            if newest != row:
+                marks = ", ".join("?" * len(row))
+                db.execute(f"INSERT INTO clock_fixes ({_FIX_COLUMNS}) VALUES ({marks})", row)
+
+    def clock_fixes(self, camera_id: str) -> list[ClockFix]:
+        """Return a camera's fixes, oldest first."""
+        with self.read() as db:
+            rows = db.execute(
+                f"SELECT {_FIX_COLUMNS} FROM clock_fixes WHERE camera_id = ? ORDER BY fix_id",
+                (camera_id,),
+            ).fetchall()
+        return [
+            ClockFix(camera, Span(start, stop), offset, sigma, method, drift, note)
+            for camera, start, stop, offset, sigma, method, drift, note in rows
+        ]
+
+    # --- cases ----------------------------------------------------------------------------------
+
+    def put_case(self, case: Case) -> None:
+        """Make this the case's version in force; earlier versions are kept."""
+        row = _case_row(case)
+        with self.write() as db:
+            newest = db.execute(
+                f"SELECT {_CASE_COLUMNS} FROM cases WHERE case_id = ? "
+                "ORDER BY version DESC LIMIT 1",
+                (case.case_id,),
+            ).fetchone()
+            if newest != row:
+                marks = ", ".join("?" * len(row))
+                db.execute(f"INSERT INTO cases ({_CASE_COLUMNS}) VALUES ({marks})", row)
+
+    def case_versions(self, case_id: str) -> list[Case]:
+        """Return every version of a case, oldest first."""
+        with self.read() as db:
+            rows = db.execute(
+                f"SELECT {_CASE_COLUMNS} FROM cases WHERE case_id = ? ORDER BY version", (case_id,)
+            ).fetchall()
+        return [_case(row) for row in rows]
+
+    def cases(self) -> list[Case]:
+        """Return every case in the version in force, oldest first."""
+        with self.read() as db:
+            rows = db.execute(
+                f"SELECT {_CASE_COLUMNS} FROM cases WHERE version IN "
+                "(SELECT MAX(version) FROM cases GROUP BY case_id) "
+                "ORDER BY opened_at_ns, case_id"
+            ).fetchall()
+        return [_case(row) for row in rows]
+
+    # --- searched spans and progress ------------------------------------------------------------
+
+    def mark_searched(self, span: Searched) -> None:
+        """Record a span as searched or failed; a success is not undone by a later failure."""
+        with self.write() as db:
+            db.execute(
+                "INSERT INTO searched (segment_sha256, first_pts, stop_pts, model_ref, failure) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET failure = excluded.failure "
+                "WHERE failure <> ''",
+                (
+                    span.segment_sha256,
+                    span.first_pts,
+                    span.stop_pts,
+                    span.model_ref,
+                    span.failure,
+                ),
+            )
+
+    def searched(self, segment_sha256: str | None, model_ref: str | None) -> list[Searched]:
+        """Return the spans by segment, then first tick."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT segment_sha256, first_pts, stop_pts, model_ref, failure FROM searched "
+                "WHERE (:segment IS NULL OR segment_sha256 = :segment) "
+                "AND (:model IS NULL OR model_ref = :model) "
+                "ORDER BY segment_sha256, first_pts, stop_pts, model_ref",
+                {"segment": segment_sha256, "model": model_ref},
+            ).fetchall()
+        return [Searched(*row) for row in rows]
+
+    def add_sighting_days(self, days: Iterable[tuple[str, str]]) -> None:
+        """Note pairs of a segment and a day before sightings of it are written under that day."""
+        with self.write() as db:
+            db.executemany("INSERT OR IGNORE INTO sighting_days VALUES (?, ?)", sorted(set(days)))
+
+    def sighting_days(self, segments: Sequence[str]) -> set[str]:
+        """Return the days that may hold sightings of these segments."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT DISTINCT day FROM sighting_days "
+                "WHERE segment_sha256 IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(segments)),),
+            ).fetchall()
+        return {day for (day,) in rows}
+
+    def set_progress(self, job: str, progress: Progress, at_ns: int) -> None:
+        """Say how far a job is; what was said later stands."""
+        failed = json.dumps(list(progress.failed))
+        done, total = float(progress.done), float(progress.total)
+        row = (job, done, total, progress.unit, progress.text, failed, int(at_ns))
+        with self.write(durable=False) as db:
+            db.execute(
+                "INSERT INTO progress (job, done, total, unit, text, failed, at_ns) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET done = excluded.done, "
+                "total = excluded.total, unit = excluded.unit, text = excluded.text, "
+                "failed = excluded.failed, at_ns = excluded.at_ns WHERE excluded.at_ns >= at_ns",
+                row,
+            )
+
+    def progress(self) -> dict[str, tuple[Progress, int]]:
+        """Return what each job said last and when, UTC ns; newest first."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT job, done, total, unit, text, failed, at_ns FROM progress "
+                "ORDER BY at_ns DESC, job"
+            ).fetchall()
+        return {
+            job: (Progress(done, total, unit, text, tuple(json.loads(failed))), at_ns)
+            for job, done, total, unit, text, failed, at_ns in rows
+        }
+
+
+def _statements(script: str) -> list[str]:
+    """Return the statements of a script one by one: ``executescript`` would commit behind us."""
+    found, part = [], ""
+    for line in script.splitlines(keepends=True):
+        part += line
+        if part.strip() and sqlite3.complete_statement(part):
+            found.append(part)
+            part = ""
+    return found
+
+
+def _segment_row(segment: Segment) -> Row:
+    return (
+        segment.sha256,
+        segment.camera_id,
+        segment.path,
+        # SQLite does not take NumPy's integers, and a PTS often comes as one.
+        int(segment.stamped_start_ns),
+        int(segment.first_pts),
+        int(segment.stop_pts),
+        int(segment.time_base.numerator),
+        int(segment.time_base.denominator),
+        int(segment.tick_s.numerator),
+        int(segment.tick_s.denominator),
+        int(segment.frame_count),
+        int(segment.width_px),
+        int(segment.height_px),
+        segment.codec,
+        int(segment.rotation_deg),
+        int(segment.size_bytes),
+        json.dumps(list(segment.notes), ensure_ascii=False),
+    )
+
+
+def _segment(row: Row) -> Segment:
+    base_num, base_den, tick_num, tick_den = row[6:10]
+    ticks = (Fraction(base_num, base_den), Fraction(tick_num, tick_den))
+    facts: Row = (*row[:6], *ticks, *row[10:16], tuple(json.loads(row[16])))
+    return Segment(*facts)
+
+
+def _refuse_other_claim(new: Segment, stored: Segment) -> None:
+    if new.camera_id != stored.camera_id:
+        raise BadInput(
+            N_("this file is already archived as footage of camera {stored}, not {new}"),
+            N_("check which camera filmed it; the archive keeps the first answer"),
+            where=new.sha256,
+            stored=stored.camera_id,
+            new=new.camera_id,
+        )
+    if new.stamped_start_ns != stored.stamped_start_ns:
+        raise BadInput(
+            N_("this file is already archived as starting at {stored}, not {new}"),
+            N_("leave its start and state the difference as a clock fix"),
+            where=new.sha256,
+            stored=format_utc(stored.stamped_start_ns),
+            new=format_utc(new.stamped_start_ns),
+        )
+    if new.tick_s != stored.tick_s:
+        raise BadInput(
+            N_("this file is already archived with ticks of {stored} s, not {new} s"),
+            N_("use the archived frame rate"),
+            where=new.sha256,
+            stored=stored.tick_s,
+            new=new.tick_s,
+        )
+
+
+def _case_row(case: Case) -> Row:
+    return (
+        case.case_id,
+        case.title,
+        case.legal_basis,
+        case.reason,
+        case.period.start_ns,
+        case.period.stop_ns,
+        json.dumps(list(case.cameras)),
+        case.opened_by,
+        case.opened_at_ns,
+        int(case.closed),
+        int(case.training),
+    )
+
+
+def _case(row: Row) -> Case:
+    case_id, title, basis, reason, start, stop, cameras, opened_by, opened_at, closed, training = (
+        row
+    )
+    return Case(
+        case_id=str(case_id),
+        title=str(title),
+        legal_basis=str(basis),
+        reason=str(reason),
+        period=Span(start, stop),
+        cameras=tuple(json.loads(cameras)),
+        opened_by=str(opened_by),
+        opened_at_ns=opened_at,
+        closed=bool(closed),
+        training=bool(training),
+    )
