@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.recognition import samples
+from workbench.recognition.overlay import (
+    find_change,
+    fit_offset,
+    open_clock_reader,
+    parse_clock,
+    read_clock,
+)
+from workbench.records import Box
+
+SECOND = 1_000_000_000
+
+
+def instant(text: str) -> tuple[int, ...] | None:
+    c = parse_clock(text)
+    return None if c is None else (c.year, c.month, c.day, c.hour, c.minute, c.second)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-20 07:15:32", "2026/11/20 07:15:32", "20/11/2026 07:15:32", "20.11.2026 07:15:32",
+        "11-20-2026 Fri 07:15:32", "20-11-2026 Fri 07:15:32", "20261120 071532",
+        "2O26-11-2O O7:15:32", "2026-11-20 07815.32", "20/11/2026 07215:32",
+        "2026-11-20  Fri 07.15.32", "Cam 3 2026-11-20 07:15:32", "2026 -11- 20 07 :15 :32",
+    ],
+)  # fmt: skip
+def test_layouts_and_misread_separators(text):
+    assert instant(text) == (2026, 11, 20, 7, 15, 32)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Camera 03", "2026-13-20 07:15:32", "2026-11-31 07:15:32", "2026-11-20 24:15:32",
+     "2026-11-20 07:60:32", "07:15:32", "1926-11-20 07:15:32"],
+)  # fmt: skip
+def test_what_is_no_date_and_time(text):
+    assert instant(text) is None
+
+
+def test_the_weekday_decides_between_day_and_month():
+    # 5 November 2026 is a Thursday, 11 May 2026 a Monday
+    by_day = parse_clock("05-11-2026 Thu 07:15:32")
+    by_month = parse_clock("05-11-2026 Mon 07:15:32")
+    assert (by_day.month, by_day.day, by_day.ambiguous) == (11, 5, False)
+    assert (by_month.month, by_month.day, by_month.ambiguous) == (5, 11, False)
+
+
+def test_without_a_weekday_the_doubt_is_told():
+    assert parse_clock("05/11/2026 07:15:32").ambiguous
+    assert parse_clock("05/11/2026 07:15:32").month == 11
+    assert parse_clock("05-11-2026 07:15:32").month == 5
+    assert not parse_clock("2026-05-11 07:15:32").ambiguous
+
+
+@given(st.integers(978_307_200, 4_039_372_800))
+def test_every_date_round_trips(seconds):
+    at = datetime.fromtimestamp(seconds, UTC)
+    for layout in ("%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m-%d-%Y %a %H:%M:%S"):
+        clock = parse_clock(at.strftime(layout))
+        expected = seconds * SECOND
+        assert clock.shown_ns(0) == expected
+        assert clock.shown_ns(7 * 3600) == expected - 7 * 3600 * SECOND
+
+
+def test_pieces_of_a_clock_are_put_together_in_order():
+    def read(picture):
+        return [
+            (Box(300, 12, 80, 20), "07:15:32", 0.7),
+            (Box(10, 10, 120, 20), "2026-11-20", 0.9),
+            (Box(10, 32, 60, 8), "Camera 3", 0.8),
+        ]
+
+    clock = read_clock(np.zeros((60, 640, 3), np.uint8), read)
+    assert (clock.day, clock.second, clock.confidence) == (20, 32, 0.7)
+    assert clock.box == Box(10, 10, 370, 22)
+
+
+def test_a_picture_without_a_clock_has_none():
+    assert read_clock(samples.grey_field(), lambda picture: []) is None
+
+
+def test_the_box_of_a_lower_clock_is_in_the_whole_picture():
+    def read(picture):
+        return [(Box(4, 3, 90, 20), "2026-11-20 07:15:32", 0.9)] if picture.any() else []
+
+    picture = np.zeros((600, 640, 3), np.uint8)
+    picture[560:] = 1
+    assert read_clock(picture, read).box.y == 600 - 84 + 3
+
+
+# -- offsets ------------------------------------------------------------------------------------
+
+
+@given(
+    st.integers(-(10**13), 10**13),
+    st.lists(st.integers(0, 60 * SECOND), min_size=1, max_size=30, unique=True),
+)
+def test_the_true_offset_lies_within_the_bounds(offset, stamps):
+    pairs = [(s, (s + offset) // SECOND * SECOND) for s in stamps]
+    fitted, sigma = fit_offset(pairs)
+    assert abs(fitted - offset) <= max(sigma * 12**0.5 / 2 + 1, SECOND // 20)
+    assert SECOND // 20 <= sigma <= 0.29 * SECOND + 1
+
+
+def test_one_reading_is_good_to_a_third_of_a_second_and_many_to_a_frame():
+    assert fit_offset([(0, 0)]) == (SECOND // 2, round(SECOND / 12**0.5))
+    pairs = [(t, (t + 123_456_789) // SECOND * SECOND) for t in range(0, 5 * SECOND, SECOND // 10)]
+    fitted, sigma = fit_offset(pairs)
+    assert abs(fitted - 123_456_789) < SECOND // 10
+    assert sigma == SECOND // 20
+
+
+def test_a_misread_second_does_no_harm_and_disagreement_is_no_result():
+    good = [(t * SECOND, t * SECOND + 8 * SECOND) for t in range(8)]
+    wrong = [(9 * SECOND, 77 * SECOND), (10 * SECOND, 2 * SECOND)]
+    assert fit_offset(good + wrong) == fit_offset(good)
+    assert fit_offset([(0, 0), (0, 5 * SECOND), (0, 9 * SECOND)]) is None
+    assert fit_offset([]) is None
+
+
+@given(st.integers(0, 40), st.integers(2, 30))
+def test_the_first_frame_of_a_new_second_is_found(start, rate):
+    change = next(n for n in range(start + 1, start + rate + 1) if n // rate != start // rate)
+    assert find_change(lambda n: n // rate, start, start + rate) == change
+
+
+def test_no_change_is_none():
+    assert find_change(lambda n: 3, 0, 10) is None
+    assert find_change(lambda n: None, 0, 10) is None
+
+
+# -- EasyOCR itself -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def easyocr():
+    return open_clock_reader()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "top"),
+    [
+        ("2026-11-20 07:15:32", True),
+        ("20/11/2026 07:15:32", False),
+        ("11-20-2026 Fri 07:15:32", True),
+    ],
+)
+def test_easyocr_reads_drawn_clocks(easyocr, text, top):
+    clock = read_clock(samples.drawn_clock(text, width_px=640, top=top), easyocr)
+    assert clock is not None
+    shown = (clock.year, clock.month, clock.day, clock.hour, clock.minute, clock.second)
+    assert shown == (2026, 11, 20, 7, 15, 32)
+    assert (clock.box.y < 60) == top

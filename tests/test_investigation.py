@@ -1,0 +1,249 @@
+"""The facade: every verb stores and logs; no search or view without an open case and a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from make.clips import make_clip, read_number
+from make.rows import sighting_row, sightings_table
+
+from workbench import archive
+from workbench.errors import BadInput, Refused
+from workbench.investigation import Workbench, open_workbench
+from workbench.records import Case, Purpose
+from workbench.timeline import SECOND_NS, Span, parse_instant
+
+START = parse_instant("2026-11-20T07:15:00+07:00")
+PERIOD = Span(START - 3600 * SECOND_NS, START + 3600 * SECOND_NS)
+CASE = Case("HS-1", "Collision at the gate", "Decision 12", "clarify the collision", PERIOD)
+PURPOSE = Purpose("HS-1", "find the grey van")
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.ns = START + 7200 * SECOND_NS
+
+    def __call__(self) -> int:
+        return self.ns
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def wb(tmp_path: Path, ward_folder: Path, clock: Clock) -> Workbench:
+    made = open_workbench(tmp_path / "root", actor="thu", now=clock, create_from=ward_folder)
+    made.open_case(CASE)
+    return made
+
+
+@pytest.fixture
+def camera_id(wb: Workbench) -> str:
+    return next(iter(wb.ward.cameras))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    make_clip(path, 60, gop=12, bframes=2, start_pts=9000)
+    return path
+
+
+def test_a_frame_asked_for_is_the_frame_shown_and_the_view_is_logged(
+    wb: Workbench, camera_id: str, clip: Path
+) -> None:
+    (segment,) = wb.ingest(clip, camera_id, START).segments
+    index = wb.frame_index(segment)
+    assert read_number(wb.still(segment.sha256, int(index.pts[37]), PURPOSE)) == 37
+    entry = wb.audit()[-1]
+    assert (entry.action, entry.actor, entry.case_id) == ("view", "thu", "HS-1")
+    assert entry.reason == PURPOSE.reason
+    cube = wb.frames(camera_id, wb.utc_span(segment), PURPOSE)
+    assert [read_number(cube[i].values) for i in (0, 11, 12, 59)] == [0, 11, 12, 59]
+
+
+def test_ingest_twice_is_once(wb: Workbench, camera_id: str, clip: Path) -> None:
+    first = wb.ingest(clip, camera_id, START)
+    again = wb.ingest(clip, camera_id, START)
+    assert first.segments == again.segments
+    assert len(wb.segments()) == 1
+    assert len(wb.clock_fixes(camera_id)) == 1
+
+
+def test_a_stated_clock_moves_utc_and_carries_its_sigma(
+    wb: Workbench, camera_id: str, clip: Path
+) -> None:
+    (segment,) = wb.ingest(clip, camera_id, START, clock_offset_s=-2.5, clock_sigma_s=0.4).segments
+    assert wb.utc(segment, segment.first_pts) == (START - 2_500_000_000, 400_000_000)
+
+
+REFUSALS: dict[str, tuple[Purpose, str]] = {
+    "no case": (Purpose("", "why"), "case"),
+    "unknown case": (Purpose("HS-9", "why"), "HS-9"),
+    "no reason": (Purpose("HS-1", "  "), "reason"),
+}
+
+
+@pytest.mark.parametrize(("purpose", "word"), REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda wb, p, camera, sha: wb.sightings(p),
+        lambda wb, p, camera, sha: wb.search_plate("99B1", p),
+        lambda wb, p, camera, sha: wb.trace("99B1-123.45", p),
+        lambda wb, p, camera, sha: wb.sighting("x", p),
+        lambda wb, p, camera, sha: wb.still(sha, 9000, p),
+        lambda wb, p, camera, sha: wb.frames(camera, PERIOD, p),
+        lambda wb, p, camera, sha: wb.grant([camera], p),
+    ],
+    ids=["sightings", "search", "trace", "sighting", "still", "frames", "grant"],
+)
+def test_every_search_and_view_is_refused_without_case_or_reason(
+    wb: Workbench,
+    camera_id: str,
+    clip: Path,
+    verb: Callable[[Workbench, Purpose, str, str], object],
+    purpose: Purpose,
+    word: str,
+) -> None:
+    (segment,) = wb.ingest(clip, camera_id, START).segments
+    with pytest.raises((Refused, BadInput), match=word):
+        verb(wb, purpose, camera_id, segment.sha256)
+    assert wb.audit()[-1].action.endswith(".refused")
+
+
+def test_a_case_bounds_cameras_and_period(wb: Workbench, clip: Path) -> None:
+    one, other = list(wb.ward.cameras)[:2]
+    wb.open_case(replace(CASE, case_id="HS-2", cameras=(one,)))
+    (segment,) = wb.ingest(clip, other, START).segments
+    narrow = Purpose("HS-2", "only the first camera")
+    with pytest.raises(Refused, match=other):
+        wb.still(segment.sha256, segment.first_pts, narrow)
+    late = Span(PERIOD.stop_ns, PERIOD.stop_ns + SECOND_NS)
+    with pytest.raises(Refused):
+        wb.frames(one, late, narrow)
+    rows = [
+        sighting_row(1, one, utc_ns=START, plate="99B1-123.45"),
+        sighting_row(2, other, utc_ns=START, plate="99B1-123.45"),
+        sighting_row(3, one, utc_ns=PERIOD.stop_ns + SECOND_NS, plate="99B1-123.45"),
+    ]
+    wb._store.append_sightings(sightings_table(rows))
+    (hit,) = wb.search_plate("99B1-123.45", narrow)
+    assert (hit.sightings, hit.cameras) == (1, (one,))
+    assert len(wb.sightings(narrow)) == 1
+
+
+def test_a_closed_case_ends_searches_and_grants(wb: Workbench, camera_id: str) -> None:
+    token = wb.grant([camera_id], PURPOSE)
+    assert wb.honour(token).covers(camera_id, START)
+    wb.close_case("HS-1", "done")
+    with pytest.raises(Refused, match="closed"):
+        wb.search_plate("99", PURPOSE)
+    with pytest.raises(Refused):
+        wb.honour(token)
+
+
+def test_a_grant_covers_what_it_says_until_it_expires(
+    wb: Workbench, camera_id: str, clock: Clock
+) -> None:
+    inner = Span(START, START + SECOND_NS)
+    token = wb.grant([camera_id], PURPOSE, span=inner)
+    grant = wb.honour(token)
+    assert grant.covers(camera_id, START)
+    assert not grant.covers(camera_id, START + SECOND_NS)
+    assert not grant.covers("another", START)
+    for forged in (token[:-2] + "xx", "", "a.b", token.swapcase()):
+        with pytest.raises(Refused):
+            wb.honour(forged)
+    clock.ns += 9 * 3600 * SECOND_NS
+    with pytest.raises(Refused, match="ended"):
+        wb.honour(token)
+
+
+def test_a_grant_of_another_root_is_not_honoured(
+    wb: Workbench, tmp_path: Path, ward_folder: Path, camera_id: str, clock: Clock
+) -> None:
+    elsewhere = open_workbench(tmp_path / "b", actor="thu", now=clock, create_from=ward_folder)
+    elsewhere.open_case(CASE)
+    with pytest.raises(Refused):
+        wb.honour(elsewhere.grant([camera_id], PURPOSE))
+
+
+def test_search_says_what_differs_and_trace_keeps_the_impossible_apart(wb: Workbench) -> None:
+    cameras = [c.camera_id for c in wb.ward.cameras.values() if c.kind == "plate"]
+    near, far = cameras[0], cameras[-1]
+    way = wb.graph.between(near, far)
+    assert way is not None
+    slow, fast = round(way.fastest_s * 1.5), 1
+    rows = [
+        sighting_row(1, near, utc_ns=START, plate="99B1-123.45", sigma_s=0.1),
+        sighting_row(2, far, utc_ns=START + slow * SECOND_NS, plate="99B1-123.45", sigma_s=0.1),
+        sighting_row(
+            3, near, utc_ns=START + (slow + fast) * SECOND_NS, plate="99B1-123.45", sigma_s=0.1
+        ),
+        sighting_row(4, near, utc_ns=START + 5 * SECOND_NS, plate="99B1-128.45"),
+    ]
+    wb._store.append_sightings(sightings_table(rows))
+    exact, nearly = wb.search_plate("99b1 12345", PURPOSE)
+    assert (exact.plate, exact.approximate, exact.sightings) == ("99B1-123.45", False, 3)
+    assert nearly.approximate
+    assert nearly.differences
+    found = wb.trace("99B1-123.45", PURPOSE)
+    assert len(found.sightings) == 3
+    assert "impossible" in set(found.legs["plausible"])
+    for journey in found.journeys:
+        assert "impossible" not in journey.legs["plausible"].to_pylist()
+
+
+def test_verify_is_quiet_on_a_whole_root_and_names_an_altered_original(
+    wb: Workbench, camera_id: str, clip: Path
+) -> None:
+    (segment,) = wb.ingest(clip, camera_id, START).segments
+    assert wb.verify() == []
+    original = wb.file(segment)
+    original.chmod(0o644)
+    data = bytearray(original.read_bytes())
+    data[len(data) // 2] ^= 1
+    original.write_bytes(data)
+    original.chmod(0o444)
+    assert any(segment.sha256[:12] in sentence for sentence in wb.verify())
+
+
+def test_opening_footage_lazily_decodes_nothing(
+    wb: Workbench, camera_id: str, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (segment,) = wb.ingest(clip, camera_id, START).segments
+
+    def forbidden(*_args: object, **_words: object) -> np.ndarray:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(archive.access.media, "decode", forbidden)
+    cube = wb.frames(camera_id, wb.utc_span(segment), PURPOSE)
+    assert cube.sizes["time"] == 60
+
+
+def test_cases_cannot_be_taken_over(wb: Workbench) -> None:
+    with pytest.raises(Refused, match="exists"):
+        wb.open_case(replace(CASE, title="another"))
+    with pytest.raises(BadInput):
+        wb.open_case(replace(CASE, case_id="HS-3", legal_basis=""))
+    with pytest.raises(BadInput):
+        wb.open_case(replace(CASE, case_id="HS-4", cameras=("nowhere",)))
+    assert [case.opened_by for case in wb.cases()] == ["thu"]
+
+
+def test_a_fix_for_just_the_file_moves_its_end_too(
+    wb: Workbench, camera_id: str, clip: Path
+) -> None:
+    (segment,) = wb.ingest(clip, camera_id, START, clock_offset_s=-2.0).segments
+    span = wb.utc_span(segment)
+    assert span.start_ns == START - 2 * SECOND_NS
+    assert span.duration_ns == segment.stamped.duration_ns

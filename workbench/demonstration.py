@@ -1,0 +1,161 @@
+"""The demonstration ward: drawn by the twin, then taken through the same verbs as any footage.
+
+Nothing here knows what is in the pictures: sightings and legs come from ingest, recognise and link.
+The twin's truth is written beside the archive and read by the bench alone.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dask.distributed import Client, Future, LocalCluster
+
+from workbench import twin
+from workbench.errors import N_, Refused
+from workbench.investigation import Workbench, open_workbench
+from workbench.records import Case, Progress
+from workbench.timeline import SECOND_NS, Span, parse_instant
+
+WARD = Path(__file__).resolve().parent.parent / "data"
+"""The illustrative ward's tables, kept in the checkout for officers to edit."""
+
+JOB = "demonstration"
+SEED = 20261120
+START_NS = parse_instant("2026-11-20T07:15:00+07:00")
+TRAINING_CASE = Case(
+    case_id="HL-2026-001",
+    title="Hồ sơ huấn luyện: theo dấu một xe trong phường mô phỏng",
+    legal_basis="Kế hoạch huấn luyện (dữ liệu mô phỏng, không có người thật)",
+    reason="Huấn luyện sử dụng hệ thống",
+    period=Span(START_NS - 3600 * SECOND_NS, START_NS + 3600 * SECOND_NS),
+    training=True,
+)
+_BATCH = 6  # cameras drawn and recognised together: pages fill early, both cores stay busy
+
+
+def prepare(root: Path) -> None:
+    """Make the root and its training case where absent; quick, so that pages can open at once."""
+    wb = open_workbench(root, actor=JOB, create_from=WARD)
+    known = {case.case_id for case in wb.cases()}
+    foreign = [segment for segment in wb.segments() if JOB not in wb.progress()]
+    if foreign:
+        raise Refused(
+            N_("{root} holds footage that is not the demonstration's"),
+            N_("choose another folder for the demonstration"),
+            root=str(root),
+        )
+    if TRAINING_CASE.case_id not in known:
+        wb.open_case(TRAINING_CASE)
+    if JOB not in wb.progress():
+        wb.report(JOB, Progress(0, 1, "cameras", "waiting"))
+
+
+def complete(wb: Workbench) -> bool:
+    """Return whether the demonstration ward has been built to its end."""
+    progress = wb.progress().get(JOB)
+    return progress is not None and progress[0].done >= progress[0].total
+
+
+def build(
+    root: Path,
+    *,
+    small: bool = False,
+    workers: int | None = None,
+    on_progress: Callable[[Progress], None] = lambda _progress: None,
+) -> None:
+    """Draw, ingest and recognise the ward, a few cameras at a time; goes on where it stopped.
+
+    Parameters
+    ----------
+    small
+        A few cameras and half a minute, for tests and a quick look.
+    workers
+        Processes; one a core by default.
+    """
+    wb = open_workbench(root, actor=JOB, create_from=WARD)
+    if complete(wb):
+        return
+    scenario = twin.plan(wb.ward, wb.graph, seed=SEED, start_ns=START_NS, small=small)
+    twin.write_truth(scenario, root / "truth")
+    cameras = list(scenario.cameras)
+    present = {segment.camera_id for segment in wb.segments()}
+    clips = root / "drawn"
+    clips.mkdir(exist_ok=True)
+
+    steps = {"done": 0.0}
+
+    def step(share: float, text: str) -> None:
+        steps["done"] += share
+        total = float(len(cameras))
+        # The last step alone may reach the total: it is what `complete` looks for.
+        done = min(steps["done"], total - 0.01)
+        progress = Progress(round(done, 2), total, "cameras", text)
+        wb.report(JOB, progress)
+        on_progress(progress)
+
+    batches = [cameras[i : i + _BATCH] for i in range(0, len(cameras), _BATCH)]
+    with (
+        LocalCluster(
+            n_workers=workers or os.cpu_count() or 1,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+
+        def draw(batch: list[str]) -> dict[str, Future]:
+            return {
+                camera_id: client.submit(
+                    twin.render_camera, scenario, camera_id, clips / f"{camera_id}.mp4", pure=False
+                )
+                for camera_id in batch
+                if camera_id not in present
+            }
+
+        drawn = draw(batches[0])
+        for number, batch in enumerate(batches):
+            ahead = draw(batches[number + 1]) if number + 1 < len(batches) else {}
+            step(0.5 * (len(batch) - len(drawn)), f"drawing {', '.join(batch)}")
+            for camera_id, future in drawn.items():
+                clip = future.result()
+                start_ns = scenario.clip_start_ns(camera_id)
+                taken = wb.ingest(clip, camera_id, start_ns, reason="demonstration ward")
+                clip.unlink()
+                # Workers draw on meanwhile. Some recorders state a wrong start: the pictures tell.
+                for segment in taken.segments:
+                    wb.read_clock(segment.sha256)
+                step(0.5, f"recorded {camera_id}")
+            wb.recognise(batch, scheduler=cluster.scheduler_address)
+            step(0.5 * len(batch), f"recognised {', '.join(batch)}")
+            drawn = ahead
+    clips.rmdir()
+    finished = Progress(len(cameras), len(cameras), "cameras", "ready")
+    wb.report(JOB, finished)
+    on_progress(finished)
+
+
+@contextmanager
+def builder(root: Path, *, small: bool = False) -> Iterator[None]:
+    """Build in a process of its own, with lower priority than the pages, while the block runs."""
+    if complete(open_workbench(root, actor=JOB)):
+        yield
+        return
+    words = ["nice", "-n", "10", sys.executable, "-m", "workbench.cli", "demo", str(root)]
+    log = (root / "build.log").open("ab")
+    process = subprocess.Popen(
+        [*words, "--build-only", *(["--small"] if small else [])],
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+        log.close()

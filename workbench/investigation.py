@@ -1,0 +1,585 @@
+"""The facade: every verb loads, makes one pure call, stores, and leaves an audit entry.
+
+Pages, the command line and notebooks use these verbs and nothing below them. A verb that searches
+sightings or shows footage takes a :class:`~workbench.records.Purpose` and stays inside the bounds
+of its case.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import xarray as xr
+from itsdangerous import BadSignature, URLSafeSerializer
+from numpy.typing import NDArray
+
+from workbench import archive, cases, plates, recognition, roads, trajectories, ward
+from workbench.errors import N_, BadInput, Refused, WorkbenchError
+from workbench.records import AuditEntry, Camera, Case, FrameIndex, Progress, Purpose, Segment
+from workbench.store import Store
+from workbench.timeline import SECOND_NS, ClockFix, ClockMethod, Span, UtcNs, format_utc
+
+ALWAYS = Span(0, 2**63 - 1)
+"""Every instant the store can hold."""
+
+GRANT_S = 8 * 3600
+"""How long a page may fetch pictures before it has to ask again, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What an import took in and what it refused, with one sentence each."""
+
+    segments: tuple[Segment, ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlateHit:
+    """One distinct read that answers a plate search; a lead, to be looked at by a person."""
+
+    plate: str
+    sightings: int
+    cameras: tuple[str, ...]
+    first_utc: pd.Timestamp
+    last_utc: pd.Timestamp
+    distance: float
+    approximate: bool
+    differences: tuple[plates.Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The sightings of one plate inside a case, the legs between them and the paths they allow."""
+
+    plate: str
+    sightings: pd.DataFrame
+    legs: pd.DataFrame
+    journeys: tuple[trajectories.Journey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to fetch pictures: of these cameras, in this span, for this case, until it expires."""
+
+    actor: str
+    case_id: str
+    cameras: tuple[str, ...]
+    span: Span
+    expires_ns: int
+
+    def covers(self, camera_id: str, utc_ns: int) -> bool:
+        """Return whether a picture of `camera_id` at `utc_ns` may be shown."""
+        return camera_id in self.cameras and utc_ns in self.span
+
+
+class Workbench:
+    """One archive root with its ward, opened by one actor. Make it with :func:`open_workbench`."""
+
+    def __init__(self, store: Store, *, actor: str, now: Callable[[], int]) -> None:
+        self._store = store
+        self.actor = actor
+        self.now = now
+        self.ward = ward.load(store.ward_folder)
+        self.graph = roads.RoadGraph(self.ward)
+
+    # -- the house ---------------------------------------------------------------------------
+
+    @property
+    def root(self) -> Path:
+        """The folder everything is kept in."""
+        return self._store.root
+
+    def as_actor(self, actor: str) -> Workbench:
+        """Return the same workbench for another signed-in person."""
+        other = object.__new__(Workbench)
+        other.__dict__.update(self.__dict__, actor=actor)
+        return other
+
+    def camera(self, camera_id: str) -> Camera:
+        """Return a camera of the ward; BadInput names the nearest ids where there is none."""
+        return self.ward.camera(camera_id)
+
+    def verify(self) -> list[str]:
+        """Re-hash and re-index the archive, check rows and log; return one sentence a finding."""
+        found = [finding.sentence() for finding in archive.verify(self._store)]
+        found += [damage.sentence() for damage in self._store.check_sightings()]
+        found += cases.check_chain(*self._store.audit_with_head())
+        self._log("verify", str(self.root), details={"findings": len(found)})
+        return found
+
+    def audit(self) -> list[AuditEntry]:
+        """Return the whole audit log, oldest first."""
+        return self._store.audit()
+
+    def report(self, job: str, progress: Progress) -> None:
+        """Keep how far a long job is, for pages to show."""
+        self._store.set_progress(job, progress, self.now())
+
+    def progress(self) -> Mapping[str, tuple[Progress, int]]:
+        """Return the last word of each long job, with the instant it was said."""
+        return self._store.progress()
+
+    # -- cases -------------------------------------------------------------------------------
+
+    def open_case(self, case: Case) -> Case:
+        """Record a new case; refused where its number is taken by a different one."""
+        case = replace(case, opened_by=self.actor, opened_at_ns=self.now())
+        cases.check_record(case)
+        for camera_id in case.cameras:
+            self.camera(camera_id)
+        if case.case_id in {known.case_id for known in self.cases()}:
+            raise Refused(
+                N_("case {case} exists already"),
+                N_("use it, or give the new case another number"),
+                case=case.case_id,
+            )
+        self._store.put_case(case)
+        self._log("case.open", case.case_id, Purpose(case.case_id, case.reason))
+        return case
+
+    def close_case(self, case_id: str, reason: str) -> None:
+        """Close a case: nothing can be searched or seen under it any more."""
+        self._store.put_case(replace(self._store.case(case_id), closed=True))
+        self._log("case.close", case_id, Purpose(case_id, reason))
+
+    def cases(self) -> list[Case]:
+        """Return every case, oldest first."""
+        return self._store.cases()
+
+    def _authorise(
+        self,
+        purpose: Purpose | None,
+        action: str,
+        *,
+        cameras: Sequence[str] | None = None,
+        span: Span | None = None,
+    ) -> tuple[Case, tuple[str, ...], Span]:
+        """Return the case with the cameras and span asked for, or log a refusal and raise it.
+
+        Cameras and span left open mean all that the case allows.
+        """
+        try:
+            if purpose is None or not purpose.case_id:
+                raise Refused(
+                    N_("searches and views belong to a case, and none was named"),
+                    N_("choose an open case and write the reason"),
+                )
+            case = self._store.case(purpose.case_id)
+            allowed = tuple(cameras or case.cameras or self.ward.cameras)
+            wanted = span or case.period
+            cases.authorise(case, purpose, cameras=allowed, span=wanted, now_ns=self.now())
+        except WorkbenchError as refusal:
+            self._log(f"{action}.refused", refusal.sentence(), purpose)
+            raise
+        return case, allowed, wanted
+
+    def _log(
+        self,
+        action: str,
+        subject: str,
+        purpose: Purpose | None = None,
+        *,
+        details: Mapping[str, object] | None = None,
+    ) -> AuditEntry:
+        return self._store.append_audit(
+            at_ns=self.now(),
+            actor=self.actor,
+            action=action,
+            subject=subject,
+            case_id=purpose.case_id if purpose else "",
+            reason=purpose.reason if purpose else "",
+            details=dict(details or {}),
+        )
+
+    # -- archive -----------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        path: Path,
+        camera_id: str,
+        start_ns: int,
+        *,
+        rate: Fraction | None = None,
+        clock_offset_s: float = 0.0,
+        clock_sigma_s: float = 1.0,
+        reason: str = "",
+    ) -> Ingested:
+        """Take a file or a folder of footage into the archive, untouched.
+
+        Parameters
+        ----------
+        start_ns
+            What the camera claims for the first frame, nanoseconds UTC.
+        rate
+            Frames a second, where the operator knows better than the file.
+        clock_offset_s, clock_sigma_s
+            What is stated of the camera's clock: added to stamped time, and its standard deviation.
+        """
+        self.camera(camera_id)
+        if not clock_sigma_s >= 0:
+            raise BadInput(N_("the clock's sigma is negative"), N_("give seconds, for example 1"))
+        path = Path(path)
+        if path.is_dir():
+            taken, refused = archive.import_folder(
+                self._store, path, camera_id=camera_id, stamped_start_ns=start_ns, rate=rate
+            )
+        else:
+            taken = [
+                archive.import_file(
+                    self._store, path, camera_id=camera_id, stamped_start_ns=start_ns, rate=rate
+                )
+            ]
+            refused = []
+        for segment in taken:
+            fix = ClockFix(
+                camera_id,
+                segment.stamped,
+                round(clock_offset_s * SECOND_NS),
+                round(clock_sigma_s * SECOND_NS),
+                "operator",
+                note=f"stated at ingest by {self.actor}",
+            )
+            if not any(fix == known for known in self._store.clock_fixes(camera_id)):
+                self._store.add_clock_fix(fix)
+        self._log(
+            "ingest",
+            camera_id,
+            details={
+                "source": path.name,
+                "segments": [segment.sha256 for segment in taken],
+                "refused": [error.sentence() for error in refused],
+                "reason": reason,
+            },
+        )
+        return Ingested(tuple(taken), tuple(error.sentence() for error in refused))
+
+    def fix_clock(self, fix: ClockFix) -> None:
+        """Record what has become known of a camera's clock, and move its sightings accordingly.
+
+        Older fixes stay in the history; a sighting's PTS never changes, its corrected time does.
+        """
+        self.camera(fix.camera_id)
+        self._store.add_clock_fix(fix)
+        self._store.retime(fix.camera_id)
+        self._log(
+            "clock",
+            fix.camera_id,
+            details={
+                "method": fix.method,
+                "offset_ns": fix.offset_ns,
+                "sigma_ns": fix.sigma_ns,
+                "note": fix.note,
+            },
+        )
+
+    def read_clock(self, segment_sha256: str) -> ClockFix | None:
+        """Measure a camera's clock from the date and time burnt into its pictures.
+
+        Returns None where no clock can be read on enough frames. EasyOCR reads the pictures; the
+        offset is the burnt-in time minus what was claimed for the segment, recorded as `overlay`.
+        """
+        segment = self._store.segment(segment_sha256)
+        index = self._store.frame_index(segment.sha256)
+        measured = recognition.measure_overlay_clock(self._store.file(segment), segment, index)
+        if measured is None:
+            self._log("clock.unread", segment.camera_id, details={"segment": segment.sha256})
+            return None
+        offset_ns, sigma_ns = measured
+        method: ClockMethod = "overlay"
+        fix = ClockFix(segment.camera_id, segment.stamped, offset_ns, sigma_ns, method)
+        self.fix_clock(fix)
+        return fix
+
+    def clock_fixes(self, camera_id: str) -> list[ClockFix]:
+        """Return what is known of a camera's clock, oldest first."""
+        return self._store.clock_fixes(camera_id)
+
+    def segments(self, cameras: Sequence[str] | None = None) -> list[Segment]:
+        """Return the archived files, by camera and start."""
+        return self._store.segments(cameras)
+
+    def segment(self, sha256: str) -> Segment:
+        """Return one archived file by its hash or a unique beginning of it."""
+        return self._store.segment(sha256)
+
+    def frame_index(self, segment: Segment) -> FrameIndex:
+        """Return the presentation times of a segment's frames."""
+        return self._store.frame_index(segment.sha256)
+
+    def utc_span(self, segment: Segment) -> Span:
+        """Return the corrected time a segment covers."""
+        return segment.utc_span(self._store.clock_fixes(segment.camera_id))
+
+    def utc(self, segment: Segment, pts: int) -> tuple[UtcNs, int]:
+        """Return ``(utc_ns, sigma_ns)`` of a frame."""
+        return segment.utc(pts, self._store.clock_fixes(segment.camera_id))
+
+    def coverage(self, cameras: Sequence[str] | None = None) -> dict[str, list[Span]]:
+        """Return the recorded spans of each camera, corrected, merged and in order."""
+        return archive.coverage(self._store, cameras or tuple(self.ward.cameras))
+
+    def file(self, segment: Segment) -> Path:
+        """Return the path of an original, for programs that already hold a grant to show it."""
+        return self._store.file(segment)
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def frames(self, camera_id: str, span: Span, purpose: Purpose) -> xr.DataArray:
+        """Return a lazy cube of the camera's frames in `span`: (time, y, x, channel) uint8 RGB."""
+        self.camera(camera_id)
+        self._authorise(purpose, "view", cameras=(camera_id,), span=span)
+        cube = archive.frames(self._store, camera_id, span)
+        self._log("view", camera_id, purpose, details=_span_text(span))
+        return cube
+
+    def still(self, segment_sha256: str, pts: int, purpose: Purpose) -> NDArray[np.uint8]:
+        """Return one exact frame, uint8 (y, x, 3) RGB, decoded from the untouched original."""
+        segment = self._store.segment(segment_sha256)
+        at, _ = self.utc(segment, pts)
+        self._authorise(purpose, "view", cameras=(segment.camera_id,), span=Span(at, at + 1))
+        picture = archive.still(self._store, segment, pts)
+        details = {"segment": segment.sha256, "pts": int(pts)}
+        self._log("view", segment.camera_id, purpose, details=details)
+        return picture
+
+    def grant(self, cameras: Sequence[str], purpose: Purpose, *, span: Span | None = None) -> str:
+        """Return a signed token with which a page fetches pictures, after logging the view."""
+        case, allowed, wanted = self._authorise(purpose, "view", cameras=cameras, span=span)
+        expires_ns = self.now() + GRANT_S * SECOND_NS
+        self._log("view", ",".join(allowed), purpose, details=_span_text(wanted))
+        facts = [self.actor, case.case_id, list(allowed), wanted.start_ns, wanted.stop_ns]
+        return str(self._signer().dumps([*facts, expires_ns]))
+
+    def honour(self, token: str) -> Grant:
+        """Return the grant a token stands for; Refused where it is forged, expired or overtaken."""
+        try:
+            actor, case_id, cameras, start_ns, stop_ns, expires_ns = self._signer().loads(token)
+        except (BadSignature, ValueError, TypeError):
+            raise Refused(
+                N_("this page has no leave to show footage"), N_("open it again from its case")
+            ) from None
+        if self.now() >= expires_ns or self._store.case(case_id).closed:
+            raise Refused(
+                N_("the leave to show footage has ended"), N_("open the page again from its case")
+            )
+        return Grant(actor, case_id, tuple(cameras), Span(start_ns, stop_ns), expires_ns)
+
+    def picture(self, segment: Segment, pts: int) -> NDArray[np.uint8]:
+        """Return one exact frame for the holder of a grant that covers it (checked there)."""
+        return archive.still(self._store, segment, pts)
+
+    def _signer(self) -> URLSafeSerializer:
+        return URLSafeSerializer(self._store.secret(), salt="footage-grant")
+
+    # -- recognition -------------------------------------------------------------------------
+
+    def recognise(
+        self,
+        cameras: Sequence[str] | None = None,
+        span: Span | None = None,
+        *,
+        scheduler: str | None = None,
+        workers: int | None = None,
+        settings: recognition.Settings | None = None,
+        on_progress: Callable[[Progress], None] = lambda _progress: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> recognition.Summary:
+        """Find passes in the archived footage of `cameras` (all) inside `span` (everything).
+
+        Rows are stored as each piece of work ends; running it again writes the same rows. What
+        failed is listed in the summary and kept, the rest goes on.
+        """
+        settings = settings or recognition.Settings()
+        for camera_id in cameras or ():
+            self.camera(camera_id)
+        jobs = list(self._jobs(cameras, span, settings))
+        started_ns = self.now()
+
+        def keep(result: recognition.Result) -> None:
+            if result.table is not None:
+                self._store.append_sightings(result.table)
+            self._store.mark_searched(
+                result.job.segment.sha256,
+                result.first_pts,
+                result.stop_pts,
+                result.model_ref,
+                failure=result.failure,
+            )
+
+        summary = recognition.recognise(
+            jobs,
+            scheduler=scheduler,
+            workers=workers,
+            on_result=keep,
+            on_progress=on_progress,
+            cancelled=cancelled,
+        )
+        self._log(
+            "recognise",
+            ",".join(sorted({job.camera.camera_id for job in jobs})),
+            details={
+                "model_ref": summary.model_ref,
+                "jobs": len(jobs),
+                "sightings": summary.sightings,
+                "failed": list(summary.failed),
+                "cancelled": summary.cancelled,
+                "seconds": (self.now() - started_ns) / SECOND_NS,
+            },
+        )
+        return summary
+
+    def _jobs(
+        self, cameras: Sequence[str] | None, span: Span | None, settings: recognition.Settings
+    ) -> Iterable[recognition.Job]:
+        for segment in self._store.segments(cameras):
+            fixes = self._store.clock_fixes(segment.camera_id)
+            if span is not None and segment.utc_span(fixes).overlap(span) is None:
+                continue
+            index = self._store.frame_index(segment.sha256)
+            yield from recognition.plan_jobs(
+                segment=segment,
+                path=self._store.file(segment),
+                index=index,
+                camera=self.camera(segment.camera_id),
+                fixes=tuple(fixes),
+                settings=settings,
+                span=span,
+            )
+
+    # -- searching ---------------------------------------------------------------------------
+
+    def sightings(
+        self,
+        purpose: Purpose,
+        *,
+        cameras: Sequence[str] | None = None,
+        span: Span | None = None,
+        kinds: Sequence[str] | None = None,
+        with_plate: bool = False,
+    ) -> pd.DataFrame:
+        """Return the passes inside the case (and the narrower bounds given), oldest first."""
+        _, allowed, wanted = self._authorise(purpose, "search", cameras=cameras, span=span)
+        table = self._store.sightings(
+            cameras=allowed, span=wanted, kinds=kinds, with_plate=with_plate
+        )
+        details = {**_span_text(wanted), "kinds": list(kinds or ()), "found": table.num_rows}
+        self._log("search.sightings", ",".join(cameras or ("*",)), purpose, details=details)
+        return _frame(table)
+
+    def sighting(self, sighting_id: str, purpose: Purpose) -> pd.Series:
+        """Return one pass; BadInput where the case's bounds hold none of that id."""
+        _, allowed, wanted = self._authorise(purpose, "view")
+        found = self._store.sightings(cameras=allowed, span=wanted, ids=[sighting_id])
+        if not found.num_rows:
+            raise BadInput(
+                N_("no sighting {id} inside this case"),
+                N_("search again: the footage may have been recognised anew"),
+                id=sighting_id[:12],
+            )
+        self._log("view.sighting", sighting_id, purpose)
+        return _frame(found).iloc[0]
+
+    def search_plate(self, pattern: str, purpose: Purpose, *, limit: int = 50) -> list[PlateHit]:
+        """Return the distinct reads that answer `pattern`, exact ones first, inside the case.
+
+        ``?`` stands for one sign and ``*`` for any; a part of a plate finds the plates around it;
+        approximate hits carry which signs differ.
+        """
+        _, allowed, wanted = self._authorise(purpose, "search")
+        table = self._store.sightings(
+            cameras=allowed,
+            span=wanted,
+            with_plate=True,
+            columns=["plate", "camera_id", "utc"],
+        )
+        read = _frame(table)
+        hits = plates.search(pattern, list(read["plate"].unique()), limit=limit)
+        by_plate = dict(tuple(read.groupby("plate")))
+        found = [
+            PlateHit(
+                hit.text,
+                len(by_plate[hit.text]),
+                tuple(sorted(by_plate[hit.text]["camera_id"].unique())),
+                by_plate[hit.text]["utc"].min(),
+                by_plate[hit.text]["utc"].max(),
+                hit.distance,
+                hit.approximate,
+                tuple(hit.differences),
+            )
+            for hit in hits
+        ]
+        self._log("search.plate", pattern, purpose, details={"found": [hit.plate for hit in found]})
+        return found
+
+    def trace(self, plate: str, purpose: Purpose, *, also: Sequence[str] = ()) -> Trace:
+        """Return where one plate was read inside the case, and what way by road that allows.
+
+        Parameters
+        ----------
+        also
+            Other reads the investigator takes for the same plate, for example approximate hits.
+        """
+        _, allowed, wanted = self._authorise(purpose, "search")
+        table = self._store.sightings(cameras=allowed, span=wanted, with_plate=True)
+        read = _frame(table)
+        mine = read[read["plate"].isin([plate, *also])].reset_index(drop=True)
+        legs = trajectories.link(mine, self.graph.between, plate=plate)
+        journeys = trajectories.journeys(legs, mine, plate=plate)
+        self._log(
+            "trace",
+            plate,
+            purpose,
+            details={"also": list(also), "sightings": len(mine), "legs": legs.num_rows},
+        )
+        return Trace(plate, mine, _frame(legs), tuple(journeys))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _span_text(span: Span) -> dict[str, object]:
+    if span == ALWAYS:
+        return {}
+    return {"from": format_utc(span.start_ns), "to": format_utc(span.stop_ns)}
+
+
+def open_workbench(
+    root: Path | str,
+    *,
+    actor: str,
+    now: Callable[[], int] = time.time_ns,
+    create_from: Path | None = None,
+) -> Workbench:
+    """Open an archive root.
+
+    Parameters
+    ----------
+    actor
+        Who acts, for the audit log: a signed-in name.
+    now
+        The clock, nanoseconds UTC.
+    create_from
+        A folder of ward tables (sites, cameras, roads, areas): a missing root is made from it.
+
+    Raises
+    ------
+    BadInput
+        Where `root` is none and `create_from` is not given, or the ward's tables have a fault.
+    """
+    root = Path(root)
+    if create_from is not None:
+        ward.load(create_from)
+        store = Store.create(root, create_from)
+    else:
+        store = Store.open(root)
+    return Workbench(store, actor=actor, now=now)

@@ -1,0 +1,391 @@
+"""Motion gate: which parts of a small picture are not the background, one box a thing.
+
+MOG2 keeps a background of several modes a pixel (leaves sway between two of them). Around it:
+a warm start from pictures spread over the job, so that what moves in the first second is seen;
+a gain per channel against the camera's own exposure control; registration against shake; a test
+of texture that tells shadows and patches of light from things; and selective learning, so that a
+person who stands still for a minute does not become furniture.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.recognition.settings import Settings
+from workbench.recognition.types import RGB
+from workbench.records import Box
+
+Mask = NDArray[np.uint8]
+Corners = tuple[int, int, int, int]
+"""Left, top, right, bottom in whole pixels of the gate picture."""
+
+
+class Gate:
+    """Background model of one camera over one job.
+
+    Parameters
+    ----------
+    scale
+        Pixels of the frame per pixel of the gate picture; boxes come out in frame pixels.
+    warm
+        Gate pictures (y, x, 3) uint8 spread over the job; at least one.
+    """
+
+    def __init__(self, settings: Settings, warm: Sequence[RGB], scale: float) -> None:
+        self._s = settings
+        self._scale = scale
+        # Exposure differs between the warm pictures: bring all to the middle one first.
+        pictures = [_soften(picture) for picture in warm]
+        middle = np.median(np.stack(pictures), axis=0).astype(np.uint8)
+        pictures = [self._level(picture, middle, None) for picture in pictures]
+        self._background = commonest(pictures, settings.least_difference).astype(np.float32)
+        self._mog = self._fresh(pictures)
+        self._last: RGB | None = None
+        self._past: deque[RGB] = deque()
+        self._count = 0
+        self._window: NDArray[np.float32] | None = None
+
+    def step(self, picture: RGB, held: Sequence[Box] = ()) -> list[Box]:
+        """Return boxes (frame px) of what differs from the background.
+
+        Parameters
+        ----------
+        picture
+            The next gate picture, (y, x, 3) uint8.
+        held
+            Boxes (frame px) of things being tracked: kept out of the background for now.
+        """
+        s = self._s
+        picture = _soften(picture)
+        raw, keep = picture, self._held(held, picture.shape[:2])
+        background = self._background.astype(np.uint8)
+        picture = self._level(picture, background, keep)
+        picture = self._steady(picture, background)
+        mask = self._differs(picture, background)
+        share = cv2.countNonZero(mask) / mask.size
+        if share > s.relearn_share and self._settled(raw, picture, background):
+            # The light, or the camera itself, has changed for good: this is the new background.
+            self._background = raw.astype(np.float32)
+            self._mog = self._fresh([raw])
+            self._last = raw
+            self._past.clear()
+            return []
+        self._last = raw
+        self._past.append(picture)
+        if len(self._past) > s.ghost_pictures:
+            mask = self._lay(mask, picture, self._past.popleft())
+        mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        boxes = self._things(mask, picture, background)
+        self._count += 1
+        if self._count % s.background_every == 0:
+            self._learn(picture, background, mask, keep)
+        return boxes
+
+    def _differs(self, picture: RGB, background: RGB) -> Mask:
+        """Return 255 where both models, of modes and of the plain picture, call it foreground."""
+        modes = self._mog.apply(picture, None, 0.0)
+        apart = _strongest(cv2.absdiff(picture, background))
+        both: Mask = cv2.bitwise_and(
+            cv2.threshold(modes, 127, 255, cv2.THRESH_BINARY)[1],
+            cv2.threshold(apart, self._s.least_difference, 255, cv2.THRESH_BINARY)[1],
+        )
+        return both
+
+    def _lay(self, mask: Mask, picture: RGB, past: RGB) -> Mask:
+        """Lay ghosts: what stood in the background's pictures and is gone leaves a hole in it.
+
+        Such a part of the mask is still, and its outline is an edge in the background, not in the
+        picture: there the picture is the background from now on.
+        """
+        s = self._s
+        still = cv2.threshold(
+            _strongest(cv2.absdiff(picture, past)), s.ghost_change, 255, cv2.THRESH_BINARY_INV
+        )[1]
+        if cv2.countNonZero(cv2.bitwise_and(mask, still)) < s.blob_least_px:
+            return mask
+        whole = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _SQUARE_5)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
+        background = self._background.astype(np.uint8)
+        for i in range(1, count):
+            x, y, w, h, area = (int(v) for v in stats[i])
+            left, top = max(0, x - 4), max(0, y - 4)
+            part = np.s_[top : y + h + 4, left : x + w + 4]
+            inside = labels[part] == i
+            if area < s.blob_least_px or (still[part][inside] > 0).mean() < s.ghost_still_share:
+                continue
+            shape = inside.astype(np.uint8)
+            ring = (cv2.dilate(shape, _SQUARE_5) - cv2.erode(shape, _SQUARE_3)) > 0
+            here, there = _edges(picture[part])[ring], _edges(background[part])[ring]
+            if there.mean() > s.ghost_edges * here.mean() + 4:
+                gone = cv2.dilate(shape, _SQUARE_5) > 0
+                self._background[part][gone] = picture[part][gone]
+                mask[part][gone] = 0
+        return mask
+
+    # -- background -----------------------------------------------------------------------------
+
+    def _fresh(self, pictures: Sequence[RGB]) -> cv2.BackgroundSubtractorMOG2:
+        s = self._s
+        mog = cv2.createBackgroundSubtractorMOG2(
+            history=500, varThreshold=s.variance_threshold, detectShadows=False
+        )
+        mog.setVarInit(s.variance_initial)
+        mog.setVarMin(s.variance_least)
+        background = self._background.astype(np.uint8)
+        mog.apply(background, None, 1.0)
+        for picture in pictures:
+            # Only what is near the median may widen the model: passers-by in it are no background.
+            far = _strongest(cv2.absdiff(picture, background)) > s.warm_level
+            seen = picture.copy()
+            seen[far] = background[far]
+            mog.apply(seen, None, 0.05)
+        return mog
+
+    def _learn(self, picture: RGB, background: RGB, mask: Mask, keep: Mask) -> None:
+        s = self._s
+        rate = min(0.2, s.background_every / (s.background_s * s.idle_fps))
+        seen = picture.copy()
+        blocked = keep > 0
+        seen[blocked] = background[blocked]
+        self._mog.apply(seen, None, rate)
+        # What differs and is not held (leaves, an object given up) becomes background soon.
+        calm = cv2.bitwise_not(cv2.bitwise_or(cv2.dilate(mask, np.ones((3, 3), np.uint8)), keep))
+        cv2.accumulateWeighted(picture, self._background, rate, mask=calm)
+        stale = cv2.bitwise_and(mask, cv2.bitwise_not(keep))
+        cv2.accumulateWeighted(picture, self._background, s.stale_rate, mask=stale)
+
+    def _held(self, boxes: Sequence[Box], shape: tuple[int, ...]) -> Mask:
+        keep = np.zeros(shape, np.uint8)
+        for box in boxes:
+            left, top = int(box.x / self._scale) - 2, int(box.y / self._scale) - 2
+            right = int((box.x + box.w) / self._scale) + 3
+            bottom = int((box.y + box.h) / self._scale) + 3
+            keep[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 255
+        return keep
+
+    # -- guards ---------------------------------------------------------------------------------
+
+    def _level(self, picture: RGB, background: RGB, keep: Mask | None) -> RGB:
+        """Undo the camera's exposure control: one gain a channel, by the median of ratios."""
+        sample, like = picture[::4, ::4], background[::4, ::4]
+        # Green stands for all three: dark or burnt-out pixels say nothing of the gain.
+        green, wanted = sample[..., 1], like[..., 1]
+        usable = (green > 12) & (green < 240) & (wanted > 12) & (wanted < 240)
+        if keep is not None:
+            usable &= keep[::4, ::4] == 0
+        least = usable.size // 40
+        levels, gains = [], []
+        # A tone curve is not one factor: shadows, middle tones and lights each have their own.
+        for low, high in ((0, 80), (80, 160), (160, 256)):
+            those = usable & (green >= low) & (green < high)
+            if np.count_nonzero(those) >= least:
+                ratios = like[those] / np.maximum(sample[those], 1).astype(np.float32)
+                gains.append(np.median(ratios, axis=0))
+                levels.append(float(np.median(green[those])))
+        if not gains or np.abs(np.array(gains) - 1).max() < self._s.gain_deadband:
+            return picture
+        grey = np.arange(256, dtype=np.float32)
+        curve = np.array([np.interp(grey, levels, channel) for channel in np.array(gains).T]).T
+        table = np.clip(np.rint(grey[:, None] * np.clip(curve, 0.4, 2.5)), 0, 255)
+        levelled: RGB = cv2.LUT(picture, table.astype(np.uint8)[None])
+        return levelled
+
+    def _steady(self, picture: RGB, background: RGB) -> RGB:
+        """Register a shaken picture on the background; leave a calm one alone."""
+        s = self._s
+        now, like = picture[::2, ::2, 1], background[::2, ::2, 1]
+        before = float((cv2.absdiff(now, like) > s.shake_level).mean())
+        if before < s.shake_suspect_share:
+            return picture
+        if self._window is None:
+            self._window = cv2.createHanningWindow(now.shape[::-1], cv2.CV_32F).astype(np.float32)
+        shift, _ = cv2.phaseCorrelate(like.astype(np.float32), now.astype(np.float32), self._window)
+        dx, dy = 2 * shift[0], 2 * shift[1]
+        if not s.shake_least_px <= np.hypot(dx, dy) <= s.shake_most_px:
+            return picture
+        back = np.array([[1, 0, -dx], [0, 1, -dy]], np.float64)
+        size = (picture.shape[1], picture.shape[0])
+        moved: RGB = cv2.warpAffine(picture, back, size, borderMode=cv2.BORDER_REPLICATE)
+        after = float((cv2.absdiff(moved[::2, ::2, 1], like) > s.shake_level).mean())
+        # A large vehicle also correlates; only a shift that explains the whole picture is shake.
+        return moved if after < before / 2 else picture
+
+    def _settled(self, raw: RGB, picture: RGB, background: RGB) -> bool:
+        """Tell a lasting change of light or view from something large that is passing."""
+        s = self._s
+        if self._last is not None:
+            change = cv2.absdiff(raw[::2, ::2, 1], self._last[::2, ::2, 1])
+            if (
+                float(np.median(change)) > s.relearn_still_level
+                and _alike(picture, background) < s.relearn_structure
+            ):
+                return False
+            return float((change > s.shake_level).mean()) < s.shake_suspect_share or (
+                _alike(picture, background) >= s.relearn_structure
+            )
+        return False
+
+    # -- things ---------------------------------------------------------------------------------
+
+    def _things(self, mask: Mask, picture: RGB, background: RGB) -> list[Box]:
+        s = self._s
+        if cv2.countNonZero(mask) < s.blob_least_px:
+            return []
+        closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones(s.close_px[::-1], np.uint8))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+        ys, xs = np.flatnonzero(closed.any(axis=1)), np.flatnonzero(closed.any(axis=0))
+        busy = np.s_[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
+        flat = np.zeros(mask.shape, bool)
+        flat[busy] = self._flat(picture[busy], background[busy])
+        found = []
+        for i in range(1, count):
+            x, y, w, h, _area = (int(v) for v in stats[i])
+            inside = (labels[y : y + h, x : x + w] == i) & (mask[y : y + h, x : x + w] > 0)
+            size = int(np.count_nonzero(inside))
+            if size < s.blob_least_px:
+                continue
+            solid = inside & ~flat[y : y + h, x : x + w]
+            rest = int(np.count_nonzero(solid))
+            if rest < size * (1 - s.shadow_share) or rest < s.blob_least_px // 2:
+                continue
+            if rest > size * s.solid_share:
+                found.append((x, y, x + w, y + h))
+            else:
+                found += [(x + a, y + b, x + c, y + d) for a, b, c, d in self._pieces(solid)]
+        k = self._scale
+        return [
+            Box(left * k, top * k, (right - left) * k, (bottom - top) * k)
+            for left, top, right, bottom in group(found, s.group_gap_px)
+        ]
+
+    def _pieces(self, solid: NDArray[np.bool_]) -> list[Corners]:
+        """Return the boxes of a component without its shadow, which may have held several."""
+        s = self._s
+        mask = cv2.morphologyEx(solid.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones(s.close_px[::-1], np.uint8))
+        count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        return [
+            (int(x), int(y), int(x + w), int(y + h))
+            for x, y, w, h, area in stats[1:count]
+            if area >= s.blob_least_px
+        ]
+
+    def _flat(self, picture: RGB, background: RGB) -> NDArray[np.bool_]:
+        """Mark pixels where the background shines through, darker or brighter by an even factor."""
+        s = self._s
+        log = cv2.LUT(picture, _LOG) - cv2.LUT(background, _LOG)
+        red, green, blue = cv2.split(log)
+        ratio = (red + green + blue) / 3
+        size = (s.shadow_window_px, s.shadow_window_px)
+        mean = cv2.blur(ratio, size)
+        spread = np.sqrt(np.maximum(cv2.blur(ratio * ratio, size) - mean * mean, 0))
+        tint = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
+        low, high = np.log(s.shadow_ratio)
+        lit_low, lit_high = np.log(s.lit_ratio)
+        flat: NDArray[np.bool_] = (spread < s.shadow_texture) & (tint < s.shadow_tint)
+        flat &= ((ratio > low) & (ratio < high)) | ((ratio > lit_low) & (ratio < lit_high))
+        return flat
+
+
+_SQUARE_3, _SQUARE_5 = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
+_LOG = np.log(np.arange(256, dtype=np.float32) + 8)[None]
+
+
+def _strongest(picture: RGB) -> Mask:
+    """Return the largest of the three channels (NumPy's own is ten times slower)."""
+    red, green, blue = cv2.split(picture)
+    strongest: Mask = cv2.max(cv2.max(red, green), blue)
+    return strongest
+
+
+def _edges(picture: RGB) -> NDArray[np.float32]:
+    green = np.ascontiguousarray(picture[:, :, 1])
+    dx, dy = cv2.Sobel(green, cv2.CV_32F, 1, 0), cv2.Sobel(green, cv2.CV_32F, 0, 1)
+    steep: NDArray[np.float32] = cv2.magnitude(dx, dy)
+    return steep
+
+
+def _soften(picture: RGB) -> RGB:
+    soft: RGB = cv2.GaussianBlur(picture, (3, 3), 0)
+    return soft
+
+
+def _alike(picture: RGB, background: RGB) -> float:
+    """Return the correlation of two pictures' edges, 0..1: high where only the light changed."""
+    edges = []
+    for image in (picture, background):
+        small = image[::2, ::2, 1].astype(np.float32)
+        dx, dy = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
+        edges.append(np.log1p(cv2.magnitude(dx, dy)).ravel())
+    a, b = (e - e.mean() for e in edges)
+    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return max(0.0, float(a @ b) / norm) if norm > 0 else 0.0
+
+
+def commonest(pictures: Sequence[RGB], near: float) -> RGB:
+    """Return, pixel by pixel, the picture with most others within `near` levels; first of equals.
+
+    The median of a place that is often occupied is a blend of road and vehicles, which nothing
+    ever looks like again; the commonest value is one or the other.
+
+    >>> one = [np.full((1, 1, 3), v, np.uint8) for v in (10, 90, 12, 140, 200)]
+    >>> int(commonest(one, 8)[0, 0, 0])
+    10
+    """
+    # Votes are shared with the neighbourhood: single pixels must not choose another object.
+    votes = [np.zeros(pictures[0].shape[:2], np.float32) for _ in pictures]
+    for i, one in enumerate(pictures):
+        for j in range(i):
+            close = _strongest(cv2.absdiff(one, pictures[j])) < near
+            alike = cv2.blur(close.astype(np.float32), (5, 5))
+            votes[i] += alike
+            votes[j] += alike
+    choice = np.argmax(np.stack(votes), axis=0)
+    chosen: RGB = np.take_along_axis(np.stack(pictures), choice[None, ..., None], axis=0)[0]
+    return chosen
+
+
+def group(boxes: Sequence[Corners], gap: int) -> list[Corners]:
+    """Join boxes (left, top, right, bottom) that are pieces of one thing.
+
+    Pieces stand one above the other (a head, legs; a roof, a bonnet) or touch; neighbours side by
+    side stay apart, or two people abreast would be one.
+
+    >>> group([(0, 0, 10, 10), (1, 14, 9, 30), (40, 0, 50, 30)], 6)
+    [(0, 0, 10, 30), (40, 0, 50, 30)]
+    """
+    left = sorted(boxes)
+    joined = True
+    while joined:
+        joined = False
+        result: list[Corners] = []
+        for box in left:
+            for i, other in enumerate(result):
+                if _pieces(box, other, gap):
+                    result[i] = (
+                        min(box[0], other[0]), min(box[1], other[1]),
+                        max(box[2], other[2]), max(box[3], other[3]),
+                    )  # fmt: skip
+                    joined = True
+                    break
+            else:
+                result.append(box)
+        left = result
+    return sorted(left)
+
+
+def _pieces(a: Corners, b: Corners, gap: int) -> bool:
+    over_x = min(a[2], b[2]) - max(a[0], b[0])
+    over_y = min(a[3], b[3]) - max(a[1], b[1])
+    narrow = min(a[2] - a[0], b[2] - b[0])
+    low = min(a[3] - a[1], b[3] - b[1])
+    if over_x > 0 and over_y > 0:
+        # One inside (mostly) the other's box.
+        return over_x * over_y > 0.5 * narrow * low
+    wide = max(a[2] - a[0], b[2] - b[0])
+    return over_x > 0.6 * narrow and narrow > 0.4 * wide and over_y > -gap

@@ -1,0 +1,148 @@
+"""Every threshold of recognition in one frozen record, so that a row can name what made it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+from workbench.recognition.types import ModelSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Thresholds of the gate, tracker, looks and readings; units are in the names.
+
+    Lengths called ``_share`` are parts of the gate picture's width (or of an object's own size
+    where it says so), so that one set serves every resolution. Tuned on the clips of
+    ``tests/golden/passes.json``; change one and ``ref`` changes, and with it every sighting's id.
+    """
+
+    models: ModelSettings = field(default_factory=ModelSettings)
+
+    # -- work units -----------------------------------------------------------------------------
+    span_s: float = 120.0
+    """Footage of one job; whole GOPs, so a long GOP may exceed it."""
+    lead_s: float = 5.0
+    """Decoded before a job to know what was already on its way."""
+    overrun_s: float = 120.0
+    """Decoded at most after a job to finish passes that started in it."""
+
+    # -- sampling -------------------------------------------------------------------------------
+    idle_fps: float = 5.0
+    active_fps: float = 10.0
+    """Gate pictures a second while nothing / something is tracked."""
+    gate_width_px: int = 480
+
+    # -- gate -----------------------------------------------------------------------------------
+    warm_pictures: int = 13
+    warm_least_keys: int = 7
+    warm_level: float = 24.0
+    warm_s: float = 20.0
+    """With too few key frames the background comes from this long a start of the job."""
+    background_s: float = 60.0
+    background_every: int = 5
+    stale_rate: float = 0.12
+    variance_threshold: float = 20.0
+    variance_initial: float = 20.0
+    variance_least: float = 8.0
+    least_difference: float = 14.0
+    """Grey levels of 255 a thing must differ from the background in some channel."""
+    ghost_pictures: int = 5
+    ghost_change: float = 9.0
+    ghost_still_share: float = 0.7
+    ghost_edges: float = 1.3
+    gain_deadband: float = 0.015
+    shake_suspect_share: float = 0.008
+    shake_level: float = 20.0
+    shake_least_px: float = 0.6
+    shake_most_px: float = 16.0
+    relearn_share: float = 0.5
+    relearn_still_level: float = 3.0
+    relearn_structure: float = 0.5
+    shadow_ratio: tuple[float, float] = (0.35, 0.97)
+    lit_ratio: tuple[float, float] = (1.03, 1.8)
+    shadow_texture: float = 0.05
+    shadow_tint: float = 0.15
+    shadow_share: float = 0.8
+    solid_share: float = 0.9
+    """Of a thing: with less left beside its flat part, that part is shadow and cut off."""
+    shadow_window_px: int = 7
+    open_px: int = 3
+    close_px: tuple[int, int] = (5, 9)
+    blob_least_px: int = 36
+    group_gap_px: int = 4
+
+    # -- tracker --------------------------------------------------------------------------------
+    match_least: float = 0.15
+    coast_s: float = 1.5
+    coast_new_s: float = 0.45
+    hold_s: float = 90.0
+    hold_new_s: float = 8.0
+    absorb_share: float = 0.5
+    absorb_fill: float = 0.62
+    """Of the joint box: pieces of one thing fill it, two things leave it half empty."""
+    part_looks: int = 6
+    part_share: float = 0.2
+    """A piece this large (of the joint box) this often in a row is a thing of its own."""
+    merge_share: float = 0.55
+    merge_growth: float = 1.35
+    pass_least_s: float = 0.35
+    pass_least_looks: int = 4
+    pass_least_shift: float = 0.6
+    """Of the object's own size (root of its area): less is leaves, flicker, a fidgeting ghost."""
+    pass_least_reach: float = 0.04
+    """Of the frame's diagonal: small things must go further than their own size."""
+    pass_least_straight: float = 0.25
+    """Largest distance from the start over the length of the way: flicker jumps about.
+    Asked only of what the detector has not named."""
+    pass_most_slim: float = 5.0
+    """Long side over short side; a fluttering tape is slimmer than anything that passes."""
+    shared_most: float = 0.6
+    stitch_s: float = 2.0
+
+    # -- looks: what the detector says ----------------------------------------------------------
+    look_s: float = 2.0
+    idle_look_s: float = 10.0
+    crops_per_look: int = 3
+    crops_per_track: int = 4
+    crop_gap_s: float = 0.5
+    crop_margin: float = 0.35
+    crop_least_px: int = 300
+    name_score: float = 0.5
+    name_enough: float = 0.9
+    join_iou: float = 0.3
+    join_inside: float = 0.8
+    join_smaller: float = 0.5
+    part_inside: float = 0.75
+    part_smaller: float = 0.7
+    part_iou: float = 0.45
+    part_apart: float = 0.4
+    split_score: float = 0.5
+    still_busy: float = 0.3
+    still_score: float = 0.6
+    still_looks: int = 3
+    still_iou: float = 0.5
+    still_s: float = 3.0
+
+    # -- best frames, plates, faces -------------------------------------------------------------
+    candidates: int = 4
+    candidate_gap_s: float = 0.3
+    sharpness_half: float = 60.0
+    cut_penalty: float = 0.35
+    cut_margin_px: int = 3
+    plate_least_px: int = 40
+    plate_enough: float = 0.97
+    plate_margin: float = 0.08
+    face_least_px: int = 40
+
+    @cached_property
+    def ref(self) -> str:
+        """Stable short name of these values, part of every row's ``model_ref``.
+
+        >>> Settings().ref == Settings(name_score=0.5).ref != Settings(name_score=0.4).ref
+        True
+        """
+        text = json.dumps(asdict(self), sort_keys=True)
+        return "settings-" + hashlib.sha256(text.encode()).hexdigest()[:12]

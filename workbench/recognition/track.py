@@ -1,0 +1,399 @@
+"""Boxes of many instants -> passes: constant-velocity Kalman filters and the Hungarian method.
+
+The gate's boxes are not objects: one may hold two walkers who meet, or half a lorry. So a track
+takes every fragment that lies in the box it expects, and two tracks that expect to be inside one
+box keep their own sizes until it splits again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from workbench import optics
+from workbench.recognition.settings import Settings
+from workbench.records import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Where a thing was on one frame: number in the index, PTS, seconds, box in frame pixels.
+
+    ``shared`` marks a box inferred while another thing was in the same blob.
+    """
+
+    number: int
+    pts: int
+    t_s: float
+    box: Box
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A frame of a pass worth a second, full look; ``quality`` only ranks those of one pass."""
+
+    at: Observation
+    quality: float
+
+
+class _Motion:
+    """Constant-velocity Kalman filter over centre x, y, width and height of a box.
+
+    The four share one covariance of (value, rate), since they share their noise, in units of the
+    object's size.
+    """
+
+    def __init__(self, box: Box, t_s: float) -> None:
+        self.value = _vector(box)
+        self.rate = np.zeros(4)
+        self._p = np.array([[0.01, 0.0], [0.0, 4.0]])
+        self.t_s = t_s
+
+    def at(self, t_s: float) -> Box:
+        """Return the box expected at an instant; sizes are not extrapolated far."""
+        dt = t_s - self.t_s
+        value = self.value + self.rate * np.array([dt, dt, min(dt, 0.3), min(dt, 0.3)])
+        value[2:] = np.maximum(value[2:], 2)
+        return Box(value[0] - value[2] / 2, value[1] - value[3] / 2, value[2], value[3])
+
+    def update(self, box: Box, t_s: float) -> None:
+        """Take a measured box in."""
+        dt = max(t_s - self.t_s, 1e-3)
+        step = np.array([[1.0, dt], [0.0, 1.0]])
+        noise = 1.5 * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]])
+        p = step @ self._p @ step.T + noise
+        gain = p[:, 0] / (p[0, 0] + 0.01)
+        expected = self.value + self.rate * dt
+        error = _vector(box) - expected
+        self.value = expected + gain[0] * error
+        self.value[2:] = np.maximum(self.value[2:], 2)
+        self.rate = self.rate + gain[1] * error
+        # The size of a thing changes slowly; its measured size jumps with fragments.
+        self.rate[2:] *= 0.8
+        self._p = p - np.outer(gain, p[0])
+        self.t_s = t_s
+
+
+@dataclass(slots=True)
+class Track:
+    """One thing being followed. ``seen`` grows; nothing in it is forgotten before the pass ends."""
+
+    seen: list[Observation]
+    motion: _Motion = field(repr=False)
+    moved_s: float
+    """Instant of the last real displacement."""
+    way_px: float = 0.0
+    reach_px: float = 0.0
+    named: list[tuple[str, float]] = field(default_factory=list)
+    """What the detector called it, look by look: kind, score."""
+    parted: int = 0
+    """Looks in a row at which it came in pieces."""
+    look_due_s: float = -1e18
+    """Not before this instant is it worth another look of its own."""
+    crops: int = 0
+    """Times it was cut out for the detector."""
+    stills: dict[int, Still] = field(default_factory=dict)
+    """Best frame of each stretch of ``candidate_gap_s``."""
+    _start: tuple[float, float] | None = None
+    _anchor: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def begin(cls, at: Observation) -> Track:
+        """Start a track on one observation."""
+        return cls([at], _Motion(at.box, at.t_s), at.t_s)
+
+    @property
+    def last(self) -> Observation:
+        """The newest observation."""
+        return self.seen[-1]
+
+    @property
+    def size_px(self) -> float:
+        """Root of the median area."""
+        areas = sorted(o.box.w * o.box.h for o in self.seen[-25:])
+        return float(np.sqrt(areas[len(areas) // 2]))
+
+    def add(self, at: Observation) -> None:
+        """Append an observation and learn its motion."""
+        box = at.box
+        if at.shared:
+            # Its size is a guess from before the meeting: it must not shrink with each look.
+            x, y = _centre(box)
+            w, h = (float(v) for v in self.motion.value[2:])
+            box = Box(x - w / 2, y - h / 2, w, h)
+        self.motion.update(box, at.t_s)
+        self.seen.append(at)
+        # The median of three looks: one box that jumps is not a way gone.
+        recent = [_centre(o.box) for o in self.seen[-3:]]
+        x, y = float(np.median([c[0] for c in recent])), float(np.median([c[1] for c in recent]))
+        if self._start is None:
+            if len(self.seen) < 3:
+                return
+            self._start = self._anchor = (x, y)
+        self.reach_px = max(self.reach_px, float(np.hypot(x - self._start[0], y - self._start[1])))
+        hop = float(np.hypot(x - self._anchor[0], y - self._anchor[1]))
+        if hop > 0.2 * self.size_px:
+            self.way_px += hop
+            self._anchor, self.moved_s = (x, y), at.t_s
+
+    def correct(self, box: Box) -> None:
+        """Replace the newest box by one the detector has drawn."""
+        last = self.last
+        self.seen[-1] = Observation(last.number, last.pts, last.t_s, box, last.shared)
+        self.motion.value = _vector(box)
+
+    def take(self, later: Track) -> None:
+        """Take over a later piece of the same pass."""
+        for at in later.seen:
+            if at.number > self.last.number:
+                self.add(at)
+        self.named += later.named
+        self.crops += later.crops
+        self.stills = {**later.stills, **self.stills}
+
+
+class Tracker:
+    """Follows things through the boxes of one job; deterministic in their order."""
+
+    def __init__(self, settings: Settings, width_px: int, height_px: int) -> None:
+        self._s = settings
+        self._diagonal_px = float(np.hypot(width_px, height_px))
+        self.live: list[Track] = []
+        self.ended: list[Track] = []
+
+    def is_pass(self, track: Track) -> bool:
+        """Tell a thing that went somewhere from leaves, flicker, ghosts and fluttering tape."""
+        s = self._s
+        boxes = [o.box for o in track.seen]
+        shared = sum(o.shared for o in track.seen)
+        if shared > s.shared_most * len(boxes) and len(track.named) < 2:
+            return False  # one look of the detector's, never seen apart from another thing
+        vouched = max((score for _, score in track.named), default=0.0) >= s.name_score
+        slim = float(np.median([max(b.w / b.h, b.h / b.w) for b in boxes]))
+        return (
+            len(boxes) >= s.pass_least_looks
+            and track.last.t_s - track.seen[0].t_s >= s.pass_least_s
+            and self._went(track)
+            and (vouched or track.reach_px >= s.pass_least_straight * track.way_px)
+            and slim <= s.pass_most_slim
+        )
+
+    def _went(self, track: Track) -> bool:
+        least_px = self._s.pass_least_reach * self._diagonal_px
+        return track.reach_px >= max(least_px, self._s.pass_least_shift * track.size_px)
+
+    def step(self, number: int, pts: int, t_s: float, boxes: Sequence[Box]) -> None:
+        """Take the boxes of one instant."""
+        s = self._s
+        expected = [track.motion.at(t_s) for track in self.live]
+        owner = {j: i for i, j in self._match(expected, boxes)}  # box -> track
+        parts = {i: [j] for j, i in owner.items()}
+        free = self._gather(expected, boxes, parts, owner)
+        # Meetings: a track without a box of its own that expects to be inside another's.
+        guests = self._guests(expected, boxes, parts)
+        hosts = set(guests.values())
+        for i, track in enumerate(self.live):
+            if i in parts:
+                box = _hull([boxes[j] for j in parts[i]])
+                shared = any(j in hosts for j in parts[i]) and _area(box) > s.merge_growth * _area(
+                    expected[i]
+                )
+                if shared:
+                    box = _inside(expected[i], box)
+                track.add(Observation(number, pts, t_s, box, shared))
+            elif i in guests:
+                box = _inside(expected[i], boxes[guests[i]])
+                track.add(Observation(number, pts, t_s, box, True))
+        for j in free:
+            self.live.append(Track.begin(Observation(number, pts, t_s, boxes[j])))
+        self._retire(t_s)
+
+    def add(self, number: int, pts: int, t_s: float, box: Box) -> Track:
+        """Begin a track on a box that the detector, not the gate, has proposed."""
+        track = Track.begin(Observation(number, pts, t_s, box, True))
+        self.live.append(track)
+        return track
+
+    def join(self, pieces: Sequence[Track], box: Box) -> None:
+        """Make one track of several that the detector says are one object in `box`."""
+        oldest = max(pieces, key=lambda t: (len(t.seen), -t.seen[0].number))
+        for piece in pieces:
+            if piece is not oldest:
+                oldest.named += piece.named
+                self.live.remove(piece)
+        oldest.correct(box)
+
+    def held(self, t_s: float) -> list[Box]:
+        """Return boxes to keep out of the background: tracked things that moved lately."""
+        s = self._s
+        return [
+            track.last.box
+            for track in self.live
+            if t_s - track.moved_s < (s.hold_s if self.is_pass(track) else s.hold_new_s)
+        ]
+
+    def finish(self) -> list[Track]:
+        """End all and return the passes, pieces of one pass stitched, by first frame."""
+        self.ended += self.live
+        self.live = []
+        return stitch([t for t in self.ended if len(t.seen) > 1], self._s)
+
+    def _gather(
+        self,
+        expected: Sequence[Box],
+        boxes: Sequence[Box],
+        parts: dict[int, list[int]],
+        owner: dict[int, int],
+    ) -> list[int]:
+        """Add fragments to the tracks that expect them (in `parts`); return the boxes left over."""
+        s = self._s
+        free = []
+        for j, box in enumerate(boxes):
+            if j in owner:
+                continue
+            shares = [overlap_share(box, _inflate(e, 0.1)) for e in expected]
+            i = int(np.argmax(shares)) if shares else -1
+            if i < 0 or shares[i] < s.absorb_share or not self._is_part(i, j, boxes, parts):
+                free.append(j)
+            else:
+                parts.setdefault(i, []).append(j)
+        for i, track in enumerate(self.live):
+            if len(parts.get(i, ())) < 2:
+                track.parted = 0
+        return free
+
+    def _is_part(self, i: int, j: int, boxes: Sequence[Box], parts: dict[int, list[int]]) -> bool:
+        s, track = self._s, self.live[i]
+        own = [boxes[k] for k in parts.get(i, ())]
+        if not own:
+            return True
+        hull = _hull([*own, boxes[j]])
+        if sum(_area(b) for b in own) + _area(boxes[j]) < s.absorb_fill * _area(hull):
+            return False
+        if _area(boxes[j]) >= s.part_share * _area(hull):
+            track.parted += 1
+            return track.parted < s.part_looks
+        return True
+
+    def _match(self, expected: Sequence[Box], boxes: Sequence[Box]) -> list[tuple[int, int]]:
+        if not expected or not boxes:
+            return []
+        score = np.array([[_affinity(e, b) for b in boxes] for e in expected])
+        # A long track outbids a newcomer for the same box.
+        trust = np.array([min(len(track.seen), 10) / 100 for track in self.live])
+        allowed = score >= self._s.match_least
+        rows, columns = linear_sum_assignment(-np.where(allowed, score + trust[:, None], -1.0))
+        return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if allowed[i, j]]
+
+    def _guests(
+        self, expected: Sequence[Box], boxes: Sequence[Box], parts: dict[int, list[int]]
+    ) -> dict[int, int]:
+        s = self._s
+        guests = {}
+        taken = {j for own in parts.values() for j in own}
+        for i, track in enumerate(self.live):
+            # Only what has gone somewhere, or what the detector has drawn, is worth the guess.
+            gone = track.reach_px >= max(0.25 * track.size_px, 0.02 * self._diagonal_px)
+            if i in parts or not (
+                track.last.shared or (gone and len(track.seen) >= s.pass_least_looks)
+            ):
+                continue
+            shares = [
+                overlap_share(expected[i], boxes[j]) if j in taken else 0.0
+                for j in range(len(boxes))
+            ]
+            if shares and max(shares) >= s.merge_share:
+                guests[i] = int(np.argmax(shares))
+        return guests
+
+    def _retire(self, t_s: float) -> None:
+        s = self._s
+        keep = []
+        for track in self.live:
+            known = track.last.shared or len(track.seen) >= s.pass_least_looks
+            if t_s - track.last.t_s > (s.coast_s if known else s.coast_new_s):
+                self.ended.append(track)
+            else:
+                keep.append(track)
+        self.live = keep
+
+
+def stitch(tracks: Sequence[Track], settings: Settings) -> list[Track]:
+    """Join a track that ends with one that begins soon after where the first was heading.
+
+    Returns tracks by first frame; a thing hidden behind a lamp post is one pass.
+    """
+    done: list[Track] = []
+    for track in sorted(tracks, key=lambda t: (t.seen[0].number, t.seen[0].box.x)):
+        best, gain = None, 0.3
+        for other in done:
+            gap = track.seen[0].t_s - other.last.t_s
+            if 0 < gap <= settings.stitch_s and len(other.seen) >= settings.pass_least_looks:
+                value = _affinity(other.motion.at(track.seen[0].t_s), track.seen[0].box)
+                if value > gain:
+                    best, gain = other, value
+        if best is None:
+            done.append(track)
+            continue
+        best.take(track)
+    return done
+
+
+def overlap_share(inner: Box, outer: Box) -> float:
+    """Return the part of `inner`'s area that lies in `outer`, 0..1.
+
+    >>> overlap_share(Box(0, 0, 10, 10), Box(5, 0, 10, 10))
+    0.5
+    """
+    w = min(inner.x + inner.w, outer.x + outer.w) - max(inner.x, outer.x)
+    h = min(inner.y + inner.h, outer.y + outer.h) - max(inner.y, outer.y)
+    return max(0.0, w) * max(0.0, h) / max(_area(inner), 1e-9)
+
+
+def _affinity(expected: Box, box: Box) -> float:
+    """Return how well a box fits, 0..1: overlap, and nearness for small or fast things."""
+    size = np.sqrt(max(_area(expected), _area(box)))
+    (x0, y0), (x1, y1) = _centre(expected), _centre(box)
+    near = max(0.0, 1 - np.hypot(x1 - x0, y1 - y0) / (1.2 * size))
+    alike = np.sqrt(min(_area(expected), _area(box)) / max(_area(expected), _area(box)))
+    return float(0.5 * optics.iou(expected, box) + 0.5 * near * alike)
+
+
+def _inside(expected: Box, blob: Box) -> Box:
+    """Return the expected box, moved as little as brings it inside the blob it is part of."""
+    w, h = min(expected.w, blob.w), min(expected.h, blob.h)
+    x = min(max(expected.x, blob.x), blob.x + blob.w - w)
+    y = min(max(expected.y, blob.y), blob.y + blob.h - h)
+    return Box(float(x), float(y), float(w), float(h))
+
+
+def _hull(boxes: Sequence[Box]) -> Box:
+    left, top = min(b.x for b in boxes), min(b.y for b in boxes)
+    right, bottom = max(b.x + b.w for b in boxes), max(b.y + b.h for b in boxes)
+    return Box(left, top, right - left, bottom - top)
+
+
+def _inflate(box: Box, share: float) -> Box:
+    return Box(
+        box.x - share * box.w,
+        box.y - share * box.h,
+        box.w * (1 + 2 * share),
+        box.h * (1 + 2 * share),
+    )
+
+
+def _area(box: Box) -> float:
+    return box.w * box.h
+
+
+def _centre(box: Box) -> tuple[float, float]:
+    return box.x + box.w / 2, box.y + box.h / 2
+
+
+def _vector(box: Box) -> NDArray[np.float64]:
+    return np.array([box.x + box.w / 2, box.y + box.h / 2, box.w, box.h], np.float64)

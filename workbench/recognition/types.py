@@ -1,0 +1,126 @@
+"""What detectors, plate readers and face finders return, and the function types that name them.
+
+A seam is a function type, not a base class: whatever has the signature fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.records import Box
+
+RGB = NDArray[np.uint8]
+"""A picture, (y, x, 3), red first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Everything a user can set about the models; it goes into ``Models.ref`` as a short hash.
+
+    ``detect_*``: score below which an object has no name, and overlap above which two boxes of one
+    kind are one. ``plate_*``: longest side given to the text detector in pixels (larger crops are
+    scaled down to it), longest side to which smaller crops are enlarged, least height of a line of
+    signs in pixels, least score of a read plate (below it the plate is there and unread).
+    ``face_*``: least score, longest side given to the finder, and a folder with a licensed
+    insightface pack to use instead of the built-in detector.
+    """
+
+    detect_min_score: float = 0.35
+    detect_max_overlap: float = 0.5
+    plate_max_side_px: int = 640
+    plate_min_side_px: int = 320
+    plate_min_line_px: float = 9.0
+    plate_min_score: float = 0.78
+    face_min_score: float = 0.5
+    face_max_side_px: int = 640
+    face_pack: str = ""
+
+
+PlateShape = Literal["one-line", "two-line"]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """An object the detector named: `kind` is one of ``records.KINDS``, `score` within 0..1."""
+
+    box: Box
+    kind: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlateReading:
+    """One plate seen in a frame, read or not.
+
+    ``text`` is the grammatical reading ("99B1-123.45"), or None where something shaped like a
+    plate was seen and its signs make no plate: "unread" is a result, and no plate at all is an
+    empty list. ``raw`` is what the reader saw before grammar, its lines joined by a space.
+    ``score`` is the geometric mean of the signs' probabilities, 0..1, not calibrated.
+    ``lattice`` holds, for each sign of ``text`` (compact, signs only) or, unread, of ``raw``, its
+    likely candidates.
+    """
+
+    text: str | None
+    raw: str
+    score: float
+    lattice: list[dict[str, float]]
+    box: Box
+    kind: PlateShape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A face found, never whose: ``points`` is float32[5, 2], eyes, nose, mouth corners, in px."""
+
+    box: Box
+    score: float
+    points: NDArray[np.float32] = field(repr=False)
+
+
+Detector = Callable[[RGB], list[Detection]]
+"""Named objects of a picture, boxes in its pixels."""
+
+PlateReader = Callable[[RGB, Box | None], list[PlateReading]]
+"""Plates inside a box of a picture (None: all of it), boxes in the picture's pixels."""
+
+FaceFinder = Callable[[RGB, Box | None], list[Face]]
+"""Faces inside a box of a picture (None: all of it), boxes in the picture's pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Everything a worker needs to look at pixels; `ref` names weights and versions in each row."""
+
+    detect: Detector
+    read_plates: PlateReader
+    find_faces: FaceFinder
+    ref: str
+
+
+def clip(box: Box | None, picture: RGB, *, margin: float = 0.0) -> tuple[int, int, int, int]:
+    """Return ``(left, top, right, bottom)`` of a box inside a picture, whole pixels.
+
+    Parameters
+    ----------
+    margin
+        Share of the box's width and height added on each side before clipping.
+
+    >>> clip(Box(-5, 2, 20, 10), np.zeros((8, 30, 3), np.uint8))
+    (0, 2, 15, 8)
+    """
+    height, width = picture.shape[:2]
+    if box is None:
+        return 0, 0, width, height
+    left, right = box.x - margin * box.w, box.x + box.w * (1 + margin)
+    top, bottom = box.y - margin * box.h, box.y + box.h * (1 + margin)
+    return (
+        min(width, max(0, int(np.floor(left)))),
+        min(height, max(0, int(np.floor(top)))),
+        max(0, min(width, int(np.ceil(right)))),
+        max(0, min(height, int(np.ceil(bottom)))),
+    )
