@@ -386,12 +386,19 @@ def doctor() -> None:
     """Load every model, run its self-test, show its licence, say what is missing."""
     from workbench import recognition
 
-    reports = recognition.examine()
-    for report in reports:
-        typer.echo(report.line())
-        if report.remedy:
-            typer.echo(f"    {report.remedy}")
-    if not all(report.ok for report in reports if report.required):
+    def told(report: recognition.ModelReport) -> None:
+        typer.echo(f"{report.state:<9} {report.name}  {report.said}".rstrip())
+        typer.echo(f"          {report.package} {report.installed_version}; {report.licence}")
+        if report.remedy is not None:
+            typer.echo(f"          {report.remedy.sentence()}", err=True)
+
+    reports = recognition.examine(on_report=told)
+    facts = recognition.system_facts()
+    for fact in facts:
+        typer.echo(f"{'ready' if fact.ok else 'missing':<9} {fact.name}  {fact.value}")
+        if fact.remedy:
+            typer.echo(f"          {fact.remedy}", err=True)
+    if not all(report.ok for report in reports) or any(f.needed and not f.ok for f in facts):
         raise typer.Exit(1)
 
 

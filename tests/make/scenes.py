@@ -11,8 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from workbench import media
 from workbench.recognition.types import Detection, Models, PlateReading
@@ -137,23 +135,3 @@ def red_car_models() -> Models:
         return [PlateReading("30F-123.45", text, 0.9, lattice, box or Box(0, 0, 1, 1), "one-line")]
 
     return Models(detect, read, lambda _rgb, _box: [], "red")
-
-
-def found_by(rows: Sequence[dict], passes: Sequence[dict], index: FrameIndex) -> list[int | None]:
-    """Return, for each pass counted by eye, which row finds it; each row finds at most one.
-
-    A row finds a pass when its box within two frames of the counted one holds the counted point.
-    """
-    holds = np.zeros((len(passes), len(rows)), bool)
-    for j, row in enumerate(rows):
-        numbers = np.searchsorted(index.pts, row["track_pts"])
-        boxes = np.reshape(row["track_box"], (-1, 4))
-        for i, true in enumerate(passes):
-            near = np.abs(numbers - true["frame"])
-            k = int(np.argmin(near))
-            x, y, w, h = boxes[k]
-            holds[i, j] = near[k] <= 2 and x <= true["x"] <= x + w and y <= true["y"] <= y + h
-    if not holds.size:
-        return [None] * len(passes)
-    which = maximum_bipartite_matching(csr_matrix(holds), perm_type="column")
-    return [int(j) if j >= 0 else None for j in which]

@@ -17,12 +17,12 @@ from make.scenes import (
     camera,
     draw,
     film,
-    found_by,
     red_car_models,
     segment_of,
 )
 
 from workbench import media, optics
+from workbench.bench import found_by
 from workbench.errors import BadInput, Damaged
 from workbench.recognition.engine import Job, plan_jobs, run_job
 from workbench.recognition.fanout import recognise_job

@@ -1,28 +1,15 @@
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 
+from workbench.bench import nose_tips
 from workbench.recognition import samples, weights
 from workbench.recognition.evaluate import read_picture, score_faces
 from workbench.recognition.faces import CenterFace, open_face_finder
 from workbench.recognition.types import Face
 from workbench.records import Box
-
-
-def noses(folder: Path) -> dict[str, list[tuple[int, int]]]:
-    """Nose tips by file, read from the annotations without running them."""
-    tree = ast.parse((folder / "annotations.py").read_text(encoding="utf-8"))
-    calls = [
-        n
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Row" and len(n.args) >= 2
-    ]
-    return {ast.literal_eval(c.args[0]): ast.literal_eval(c.args[1]) for c in calls}
 
 
 def test_one_face_in_a_portrait_and_none_in_a_grey_field(models):
@@ -86,7 +73,7 @@ def test_a_face_scaled_down_is_found_at_its_place():
 def test_every_face_of_the_labelled_photographs_is_found(models, footage):
     folder = footage / "faces_compreface"
     pictures = (
-        (name, read_picture(folder / name), tips) for name, tips in sorted(noses(folder).items())
+        (name, read_picture(folder / name), tips) for name, tips in sorted(nose_tips(folder).items())
     )
     found, there, beyond = score_faces(models.find_faces, pictures)
     assert there == 46

@@ -198,25 +198,33 @@ def _spread(
 ) -> bool:
     """Keep every worker fed until all jobs ended (False) or the run was cancelled (True)."""
     waiting = deque(enumerate(jobs))
-    flying: dict[Any, Job] = {}
-    order: dict[Any, int] = {}
-    while waiting or flying:
+    flying: dict[Any, tuple[int, Job]] = {}
+    suspects: deque[tuple[int, Job]] = deque()
+    alone: set[int] = set()
+    while waiting or flying or suspects:
         if cancelled():
             client.cancel(list(flying), force=True)
             return True
         room = _IN_FLIGHT * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        if not waiting and not flying:
+            # Dask blames every job a dead worker held: each gets one more try with no other near.
+            waiting.append(suspects.popleft())
+            alone.add(waiting[0][0])
         while waiting and len(flying) < room:
             number, job = waiting.popleft()
             # Rows are equal wherever a job runs, yet a future must not answer for an earlier run.
-            future = client.submit(work, job, pure=False)
-            flying[future], order[future] = job, number
+            flying[client.submit(work, job, pure=False)] = (number, job)
         try:
             with client.as_current():
                 ended = wait(list(flying), timeout=_POLL_S, return_when="FIRST_COMPLETED").done
         except TimeoutError:
             continue
-        for future in sorted(ended, key=order.__getitem__):
-            job = flying.pop(future)
+        for future in sorted(ended, key=lambda f: flying[f][0]):
+            number, job = flying.pop(future)
+            killed = future.status == "error" and isinstance(future.exception(), KilledWorker)
+            if killed and number not in alone:
+                suspects.append((number, job))
+                continue
             tally.take(_outcome(future, job))
             future.release()
     return False
