@@ -46,3 +46,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if any("no real footage" in str(r.longrepr) for r in reporter.stats.get("skipped", [])):
         session.exitstatus = 1
+
+
+@pytest.fixture(scope="session")
+def demonstration_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small demonstration ward, drawn, ingested and recognised by the real code, once a run."""
+    from workbench import demonstration
+
+    root = tmp_path_factory.mktemp("demonstration") / "root"
+    demonstration.prepare(root)
+    demonstration.build(root, small=True)
+    return root
