@@ -1,0 +1,10 @@
+"""The trace page alone: python apps/trace.py ROOT [PORT]."""
+
+import sys
+from pathlib import Path
+
+from workbench.views.serve import serve
+from workbench.views.trace import trace_page
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), port=int((sys.argv[2:] or ["0"])[0]), pages={"truy-vet": trace_page})

@@ -1,0 +1,32 @@
+"""One small archive for the tests of the pages, built once."""
+
+import pytest
+from make.small_root import CASE, build
+
+from workbench.records import Purpose
+from workbench.views.page import visit
+
+
+@pytest.fixture(scope="session")
+def small_root(tmp_path_factory, ward_folder):
+    return build(tmp_path_factory.mktemp("small") / "root", ward_folder)
+
+
+@pytest.fixture
+def purpose():
+    return Purpose(CASE.case_id, CASE.reason)
+
+
+@pytest.fixture
+def on_page(small_root):
+    """Return a function that makes a visit; without a case unless one is asked for."""
+
+    def make(**asked):
+        return visit(small_root, asked, host_url="http://127.0.0.1:5006", media_port=5007)
+
+    return make
+
+
+@pytest.fixture
+def in_case(on_page):
+    return lambda **more: on_page(case=CASE.case_id, reason=CASE.reason, **more)

@@ -1,0 +1,152 @@
+"""The hub: latest picture wins, a slow viewer gets fewer, nobody sees outside a grant."""
+
+import asyncio
+import json
+import struct
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from workbench.investigation import Grant
+from workbench.timeline import SECOND_NS, Span
+from workbench.views.sources import Picture, Silence
+from workbench.views.wall_hub import BATCHES_UNDER_WAY, Hub, Tile, Viewer
+
+GRANT = Grant("officer", "HL-01", ("A", "B"), Span(0, 100), 10**18)
+
+
+def picture(at_ns=10, key=1, state="replay"):
+    return Picture(np.full((90, 160, 3), 7, np.uint8), at_ns, state, ("segment", key))
+
+
+def tile(seq=1, shown=None, jpegs=None):
+    return Tile(seq, 0, shown or picture(), {320: b"jpeg-320"} if jpegs is None else jpegs)
+
+
+def read(message):
+    length = struct.unpack(">I", message[:4])[0]
+    return json.loads(message[4 : 4 + length]), message[4 + length :]
+
+
+def viewer(**wanted):
+    made = Viewer(GRANT, lambda _message: None)
+    made.hear(json.dumps({"visible": wanted or {"A": 250}}))
+    return made
+
+
+def test_a_batch_says_what_each_picture_is():
+    head, pictures = read(viewer().batch({"A": tile()}, 5_000_000))
+    assert head["tiles"] == [
+        {"camera": "A", "state": "replay", "at_ms": 0, "made_ms": 0, "size": 8}
+    ]
+    assert (head["n"], head["now_ms"], pictures) == (1, 5, b"jpeg-320")
+
+
+def test_the_same_picture_is_sent_once():
+    watching = viewer()
+    assert watching.batch({"A": tile(1)}, 0) is not None
+    assert watching.batch({"A": tile(1)}, 0) is None
+    assert watching.batch({"A": tile(2)}, 0) is not None
+
+
+def test_a_viewer_that_does_not_acknowledge_gets_no_more_and_then_only_the_latest():
+    watching = viewer()
+    for seq in range(BATCHES_UNDER_WAY):
+        assert watching.batch({"A": tile(seq)}, 0) is not None
+    assert watching.batch({"A": tile(7)}, 0) is None
+    watching.hear('{"ack": 1}')
+    head, _ = read(watching.batch({"A": tile(9, picture(at_ns=90))}, 0))
+    assert len(head["tiles"]) == 1
+    assert watching.sent["A"] == (9, 320)
+
+
+def test_cameras_outside_the_grant_cannot_be_wanted():
+    watching = viewer(A=250, C=250)
+    assert set(watching.wanted) == {"A"}
+
+
+def test_a_picture_outside_the_granted_period_is_not_sent():
+    head, pictures = read(viewer().batch({"A": tile(1, picture(at_ns=100))}, 0))
+    assert head["tiles"][0]["state"] == "outside"
+    assert pictures == b""
+
+
+def test_silence_says_since_when():
+    head, _ = read(viewer().batch({"A": tile(1, Silence(3_000_000), {})}, 0))
+    assert head["tiles"] == [{"camera": "A", "state": "silent", "since_ms": 3, "size": 0}]
+
+
+def test_an_enlarged_tile_waits_for_its_larger_picture():
+    watching = viewer(A=900)
+    assert watching.batch({"A": tile()}, 0) is None
+    assert watching.batch({"A": tile(1, None, {320: b"s", 960: b"large"})}, 0).endswith(b"large")
+
+
+@pytest.mark.parametrize(
+    "said", ["", "[]", "{", '{"visible": 3}', '{"visible": {"A": "x"}}', "null"]
+)
+def test_nonsense_from_a_page_is_ignored(said):
+    watching = viewer()
+    watching.hear(said)
+    assert set(watching.wanted) <= {"A"}
+
+
+def run_hub(source, wanted, until):
+    async def go():
+        sent = []
+        with ThreadPoolExecutor(2) as pool:
+            hub = Hub(lambda _camera: source, pool, lambda: 42 * SECOND_NS)
+            watching = Viewer(GRANT, sent.append)
+            watching.hear(json.dumps({"visible": wanted}))
+            hub.viewers.add(watching)
+            async with asyncio.timeout(10):
+                while not until(hub, sent):
+                    hub.tick()
+                    watching.hear('{"ack": 1}')
+                    await asyncio.sleep(0.01)
+        return hub, sent
+
+    return asyncio.run(go())
+
+
+def test_the_hub_makes_each_width_that_is_wanted():
+    hub, _ = run_hub(lambda _now: picture(), {"A": 900}, lambda hub, sent: sent)
+    assert set(hub.tiles["A"].jpegs) == {960}
+
+
+def test_a_source_that_fails_is_a_camera_without_signal_and_the_others_go_on():
+    def source(_now):
+        raise OSError("the disk is gone")
+
+    hub, sent = run_hub(source, {"A": 250}, lambda hub, sent: sent)
+    assert isinstance(hub.tiles["A"].shown, Silence)
+    assert read(sent[0])[0]["tiles"][0]["state"] == "silent"
+
+
+def test_a_camera_that_nobody_watches_is_closed():
+    closed = []
+
+    class Source:
+        def __call__(self, _now):
+            return picture()
+
+        def close(self):
+            closed.append(True)
+
+    async def go():
+        with ThreadPoolExecutor(1) as pool:
+            hub = Hub(lambda _camera: Source(), pool, lambda: 0)
+            watching = viewer()
+            hub.viewers.add(watching)
+            async with asyncio.timeout(10):
+                while not hub.tiles:
+                    hub.tick()
+                    await asyncio.sleep(0.01)
+                hub.viewers.discard(watching)
+                while not closed:
+                    hub.tick()
+                    await asyncio.sleep(0.01)
+        assert hub.tiles == {}
+
+    asyncio.run(go())

@@ -1,0 +1,1 @@
+"""The Panel pages: live wall, tracing, review. Start them with :mod:`workbench.views.serve`."""

@@ -1,0 +1,312 @@
+"""The media process: live tiles over one websocket, exact stills and runs of frames over HTTP.
+
+It runs beside the Panel server so that a slow callback there never holds a picture back. Every
+request shows the sign-in that Panel set (where sign-in is on) and a signed grant; addresses name
+files by their hash only.
+
+Settings arrive as one JSON line on standard input, so that no secret shows in the process list; the
+port taken is answered as one JSON line; the end of standard input ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import cv2
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, HTTPError, RequestHandler, decode_signed_value
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from workbench.errors import BadInput, Refused, WorkbenchError
+from workbench.investigation import Grant, Workbench, open_workbench
+from workbench.records import Box, Segment
+from workbench.timeline import Span
+from workbench.views.footage import LONGEST_RUN, Footage
+from workbench.views.sources import Replay, Source, Stream, whole_archive
+from workbench.views.wall_hub import Hub, Viewer
+
+WORKERS = 2
+COVERAGE_S = 5.0
+CHECK_GRANT_S = 10.0
+SIGNED_IN_DAYS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the media process is told: where the archive is, and whom to believe.
+
+    An empty ``cookie_secret`` means that the house has no sign-in and listens on loopback only.
+    """
+
+    root: str
+    address: str
+    port: int
+    panel_port: int
+    cookie_secret: str = ""
+
+    def line(self) -> str:
+        """Return the settings as the line the process reads."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _House:
+    """What every handler needs; made once, passed by the application."""
+
+    wb: Workbench
+    settings: Settings
+    footage: Footage
+    hub: Hub
+    pool: ThreadPoolExecutor
+
+
+class _Checked:
+    """Sign-in first (401), then the grant (403), before anything is looked up."""
+
+    house: _House
+    grant: Grant
+    token: str
+
+    def initialize(self, house: _House) -> None:
+        self.house = house
+
+    def check(self, request: Any) -> None:
+        secret = self.house.settings.cookie_secret
+        user = b""
+        if secret:
+            cookie = request.get_cookie("user") or ""
+            user = decode_signed_value(secret, "user", cookie, max_age_days=SIGNED_IN_DAYS) or b""
+            if not user:
+                raise HTTPError(401)
+        self.token = request.get_query_argument("grant", "")
+        try:
+            self.grant = self.house.wb.honour(self.token)
+        except Refused as refused:
+            raise HTTPError(403) from refused
+        except WorkbenchError as error:
+            raise HTTPError(403) from error
+        if secret and self.grant.actor != user.decode():
+            raise HTTPError(403)
+
+
+def same_house(origin: str, request_host: str, panel_port: int) -> bool:
+    """Return whether `origin` is the Panel server on the host that was asked.
+
+    >>> same_house("http://127.0.0.1:5006", "127.0.0.1:5007", 5006)
+    True
+    >>> same_house("http://elsewhere.example", "127.0.0.1:5007", 5006)
+    False
+    """
+    try:
+        asking, asked = urlsplit(origin), urlsplit(f"//{request_host}")
+        return asking.hostname == asked.hostname and asking.port == panel_port
+    except ValueError:
+        return False
+
+
+class _Pictures(_Checked, RequestHandler):  # type: ignore[misc]  # tornado is skipped
+    """Base of the handlers that answer with pictures."""
+
+    def set_default_headers(self) -> None:
+        self.set_header("Cache-Control", "private, no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("Content-Security-Policy", "default-src 'none'")
+        self.clear_header("Server")
+
+    def prepare(self) -> None:
+        origin = self.request.headers.get("Origin", "")
+        port = self.house.settings.panel_port
+        if origin and not same_house(origin, self.request.host, port):
+            raise HTTPError(403)
+        if origin:
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Access-Control-Allow-Credentials", "true")
+            self.set_header("Access-Control-Expose-Headers", "X-Pts, X-Segment")
+            self.set_header("Vary", "Origin")
+        self.check(self)
+
+    def covered(self, sha256: str, pts: int) -> Segment:
+        """Return the segment, or answer 404 (unknown) or 403 (outside the grant)."""
+        try:
+            segment = self.house.wb.segment(sha256)
+        except BadInput as error:
+            raise HTTPError(404) from error
+        if segment.sha256 != sha256:
+            raise HTTPError(404)
+        at_ns, _sigma_ns = self.house.wb.utc(segment, pts)
+        if not self.grant.covers(segment.camera_id, at_ns):
+            raise HTTPError(403)
+        return segment
+
+    async def decoded(self, make: Callable[[], Any]) -> Any:
+        """Return what `make` returns, run off the event loop; a bad PTS answers 404."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.house.pool, make)
+        except BadInput as error:
+            raise HTTPError(404) from error
+
+    def answer(self, picture: bytes, segment: Segment, pts: int) -> None:
+        """Write one JPEG and say which frame it is."""
+        self.set_header("Content-Type", "image/jpeg")
+        self.set_header("X-Pts", str(pts))
+        self.set_header("X-Segment", segment.sha256)
+        self.finish(picture)
+
+
+class _Still(_Pictures):
+    async def get(self, sha256: str, pts: str) -> None:
+        segment = self.covered(sha256, int(pts))
+        picture = await self.decoded(lambda: self.house.footage.still(segment, int(pts)))
+        self.answer(picture, segment, int(pts))
+
+
+class _Crop(_Pictures):
+    async def get(self, sha256: str, pts: str, box: str) -> None:
+        segment = self.covered(sha256, int(pts))
+        x, y, w, h = (float(part) for part in box.split(","))
+        around = Box(x, y, w, h)
+        picture = await self.decoded(
+            lambda: self.house.footage.crop(segment, int(pts), around, 240)
+        )
+        self.answer(picture, segment, int(pts))
+
+
+class _Run(_Pictures):
+    async def get(self, sha256: str, pts: str) -> None:
+        count = min(LONGEST_RUN, max(1, int(self.get_query_argument("count", "20"))))
+        segment = self.covered(sha256, int(pts))
+        pictures = await self.decoded(lambda: self.house.footage.run(segment, int(pts), count))
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header("X-Segment", segment.sha256)
+        for at, picture in pictures:
+            at_ns, _ = self.house.wb.utc(segment, at)
+            if not self.grant.covers(segment.camera_id, at_ns):
+                break
+            self.write(struct.pack(">qI", at, len(picture)) + picture)
+        self.finish()
+
+
+class _Wall(_Checked, WebSocketHandler):  # type: ignore[misc]  # tornado is skipped
+    def check_origin(self, origin: str) -> bool:
+        return same_house(origin, self.request.host, self.house.settings.panel_port)
+
+    def prepare(self) -> None:
+        self.check(self)
+        self._watch: asyncio.Task[None] | None = None
+        self._viewer: Viewer | None = None
+
+    def open(self, *_args: str, **_kwargs: str) -> None:
+        self._viewer = Viewer(self.grant, self._send)
+        self.house.hub.viewers.add(self._viewer)
+        self._watch = asyncio.ensure_future(self._end_with_grant())
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._viewer is not None and isinstance(message, str):
+            self._viewer.hear(message)
+
+    def on_close(self) -> None:
+        if self._viewer is not None:
+            self.house.hub.viewers.discard(self._viewer)
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _send(self, message: bytes) -> None:
+        with suppress(WebSocketClosedError):
+            self.write_message(message, binary=True)
+
+    async def _end_with_grant(self) -> None:
+        """Close the wall when its grant runs out or its case is closed."""
+        while True:
+            await asyncio.sleep(CHECK_GRANT_S)
+            try:
+                self.house.wb.honour(self.token)
+            except WorkbenchError:
+                self.close(4403, "grant ended")
+                return
+
+
+class _Alive(RequestHandler):  # type: ignore[misc]  # tornado is skipped
+    def get(self) -> None:
+        self.finish("ok")
+
+
+def application(house: _House) -> Application:
+    """Return the media process's handlers."""
+    sha, pts, number = r"([0-9a-f]{64})", r"(-?\d{1,18})", r"-?\d{1,6}(?:\.\d{1,3})?"
+    given = {"house": house}
+    return Application(
+        [
+            (rf"/still/{sha}/{pts}\.jpg", _Still, given),
+            (rf"/crop/{sha}/{pts}/({number}(?:,{number}){{3}})\.jpg", _Crop, given),
+            (rf"/run/{sha}/{pts}\.bin", _Run, given),
+            (r"/wall", _Wall, given),
+            (r"/alive", _Alive),
+        ],
+        websocket_ping_interval=20,
+    )
+
+
+def _sources(wb: Workbench, footage: Footage) -> Callable[[str], Source]:
+    seen: list[tuple[int, Span | None]] = []
+
+    def whole() -> Span | None:
+        # shared by every camera, so that all replay the same instant
+        if not seen or wb.now() - seen[0][0] > COVERAGE_S * 1e9:
+            seen[:] = [(wb.now(), whole_archive(wb))]
+        return seen[0][1]
+
+    def source_of(camera_id: str) -> Source:
+        camera = wb.camera(camera_id)
+        if camera.stream_url:
+            return Stream(camera.stream_url, wb.now)
+        return Replay(wb, footage, camera_id, whole)
+
+    return source_of
+
+
+async def serve_media(settings: Settings, ended: asyncio.Event) -> None:
+    """Serve until `ended`, after printing the port taken as a JSON line."""
+    wb = open_workbench(settings.root, actor="media")
+    with (
+        ThreadPoolExecutor(WORKERS, thread_name_prefix="tiles") as tiles,
+        ThreadPoolExecutor(WORKERS, thread_name_prefix="pictures") as pictures,
+    ):
+        footage = Footage(wb)
+        hub = Hub(_sources(wb, footage), tiles, wb.now)
+        house = _House(wb, settings, footage, hub, pictures)
+        sockets = bind_sockets(settings.port, settings.address)
+        server = HTTPServer(application(house))
+        server.add_sockets(sockets)
+        sys.stdout.write(json.dumps({"port": sockets[0].getsockname()[1]}) + "\n")
+        sys.stdout.flush()
+        running = asyncio.ensure_future(hub.run())
+        await ended.wait()
+        running.cancel()
+        server.stop()
+        hub.close()
+
+
+async def _main() -> None:
+    loop = asyncio.get_running_loop()
+    settings = Settings(**json.loads(await loop.run_in_executor(None, sys.stdin.readline)))
+    ended = asyncio.Event()
+    # the parent holds the other end: when it dies, this process ends too
+    waiting = loop.run_in_executor(None, sys.stdin.read)
+    waiting.add_done_callback(lambda _done: ended.set())
+    await serve_media(settings, ended)
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    asyncio.run(_main())

@@ -1,0 +1,250 @@
+"""Start the pages and, beside them, the media process; nothing here asks another host."""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import json
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+from tornado.httputil import HTTPHeaders
+from tornado.web import OutputTransform, RedirectHandler
+
+from workbench.errors import N_, BadInput, Refused, Unavailable
+from workbench.investigation import Workbench, open_workbench
+from workbench.views.media_server import Settings
+from workbench.views.page import ASSETS, PageFunction, build, visit
+from workbench.views.player import review_page
+from workbench.views.trace import trace_page
+from workbench.views.wall import live_page
+
+PAGES: Mapping[str, PageFunction] = {
+    "truc-tiep": live_page,
+    "truy-vet": trace_page,
+    "xem-lai": review_page,
+}
+MEDIA_START_S = 30.0
+
+
+def content_policy(media_port: int, host: str) -> str:
+    """Return the Content-Security-Policy of the pages: this host only.
+
+    Bokeh compiles callbacks and Panel loads components from blobs, so scripts may be evaluated and
+    come from ``blob:``; nothing may come from, or go to, another host.
+    """
+    pictures = f"http://{host}:{media_port} https://{host}:{media_port}"
+    socket = f"ws://{host}:{media_port} wss://{host}:{media_port}"
+    return "; ".join(
+        [
+            "default-src 'self'",
+            "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+            "style-src 'self' 'unsafe-inline' blob:",
+            f"img-src 'self' data: blob: {pictures}",
+            f"connect-src 'self' blob: {pictures} {socket}",
+            "worker-src 'self' blob:",
+            "frame-src 'self'",
+            "frame-ancestors 'self'",
+            "form-action 'self'",
+            "object-src 'none'",
+            "base-uri 'self'",
+        ]
+    )
+
+
+def _policy_transform(media_port: int) -> type[OutputTransform]:
+    class Policy(OutputTransform):  # type: ignore[misc]  # tornado is skipped
+        """Adds the house's headers to everything that the Panel server sends."""
+
+        def __init__(self, request: Any) -> None:
+            self._host = request.host.rsplit(":", 1)[0]
+
+        def transform_first_chunk(
+            self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+        ) -> tuple[int, HTTPHeaders, bytes]:
+            headers["Content-Security-Policy"] = content_policy(media_port, self._host)
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Referrer-Policy"] = "no-referrer"
+            return status_code, headers, chunk
+
+    return Policy
+
+
+def check_address(address: str, users: Path | None) -> None:
+    """Refuse to listen where others can reach it while nobody has to sign in."""
+    if users is not None:
+        _read_users(users)
+        return
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        loopback = address == "localhost"
+    if not loopback:
+        raise Refused(
+            N_("{address} can be reached by others, and no sign-in is set up"),
+            N_("give --users FILE with names and passwords, or listen on 127.0.0.1"),
+            address=address,
+        )
+
+
+def _read_users(users: Path) -> None:
+    try:
+        if users.stat().st_mode & 0o077:
+            raise BadInput(
+                N_("the file of users can be read by others on this machine"),
+                N_("make it readable for its owner only (chmod 600)"),
+                where=str(users),
+            )
+        names = json.loads(users.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            N_("the file of users cannot be read"),
+            N_('write JSON like {{"name": "password"}}'),
+            where=str(users),
+        ) from error
+    if not isinstance(names, dict) or not names or not all(names.values()):
+        raise BadInput(
+            N_("the file of users names nobody, or has an empty password"),
+            N_('write JSON like {{"name": "password"}}'),
+            where=str(users),
+        )
+
+
+@contextmanager
+def media_process(settings: Settings) -> Iterator[int]:
+    """Run the media process while inside; yields the port it took."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workbench.views.media_server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(settings.line())
+        process.stdin.flush()
+        said = process.stdout.readline()
+        if not said:
+            raise Unavailable(
+                N_("the media process did not start on port {port}"),
+                N_("choose another --port: the one after it must be free, too"),
+                port=settings.port,
+            )
+        yield int(json.loads(said)["port"])
+    finally:
+        # the end of its standard input ends it
+        process.stdin.close()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _app(
+    wb: Workbench, slug: str, page: PageFunction, media_port: int, signed_in: bool
+) -> Callable[[], pn.Template]:
+    def make() -> pn.Template:
+        asked = {
+            key: values[0].decode("utf-8", "replace")
+            for key, values in pn.state.session_args.items()
+            if values
+        }
+        mine = wb.as_actor(str(pn.state.user)) if signed_in and pn.state.user else wb
+        host = str(pn.state.headers.get("Host", "127.0.0.1"))
+        host_url = f"{pn.state.location.protocol if pn.state.location else 'http:'}//{host}"
+        here = visit(mine, asked, host_url=host_url, media_port=media_port, signed_in=signed_in)
+        return build(here, slug, page)
+
+    return make
+
+
+def serve(
+    root: Path,
+    *,
+    port: int = 5006,
+    address: str = "127.0.0.1",
+    users: Path | None = None,
+    pages: Mapping[str, PageFunction] = PAGES,
+    on_ready: Callable[[str], None] = lambda url: print(url, flush=True),  # noqa: T201
+) -> None:
+    """Serve the pages of an archive root until interrupted.
+
+    Parameters
+    ----------
+    port
+        Port of the pages; pictures come from the next one. 0 takes any two free ports.
+    users
+        JSON of names and passwords for Panel's sign-in; needed beyond loopback.
+    on_ready
+        Called with the address of the first page once it can be opened.
+
+    Raises
+    ------
+    Refused
+        Where others could reach the pages without signing in.
+    Unavailable
+        Where a port is taken.
+    """
+    check_address(address, users)
+    wb = open_workbench(root, actor=getpass.getuser())
+    secret = secrets.token_urlsafe(32) if users is not None else ""
+    pn.extension()
+    panel_port = port or _free_port(address)
+    settings = Settings(str(root), address, port + 1 if port else 0, panel_port, secret)
+    with media_process(settings) as media_port:
+        first = next(iter(pages))
+        sign_in: dict[str, Any] = {}
+        if users is not None:
+            sign_in = {
+                "basic_auth": str(users),
+                "cookie_secret": secret,
+                "login_template": str(ASSETS / "login.html"),
+                "logout_template": str(ASSETS / "logout.html"),
+            }
+        try:
+            server = pn.serve(
+                {
+                    slug: _app(wb, slug, page, media_port, users is not None)
+                    for slug, page in pages.items()
+                },
+                port=panel_port,
+                address=address,
+                websocket_origin=_origins(address, panel_port),
+                static_dirs={"assets": str(ASSETS)},
+                extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}"})],
+                show=False,
+                start=False,
+                verbose=False,
+                **sign_in,
+            )
+        except OSError as error:
+            raise Unavailable(
+                N_("port {port} is taken"), N_("choose another with --port"), port=panel_port
+            ) from error
+        server._tornado.add_transform(_policy_transform(media_port))
+        server.start()
+        on_ready(f"http://{address}:{panel_port}/{first}")
+        try:
+            server.io_loop.start()
+        finally:
+            server.stop()
+
+
+def _origins(address: str, port: int) -> list[str]:
+    named = {address, "localhost", "127.0.0.1"}
+    return sorted(f"{name}:{port}" for name in named if name not in ("0.0.0.0", "::"))
+
+
+def _free_port(address: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,323 @@
+"""*Truy vết*: a plate or a sighting, its candidates, and the journey by road that they allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+import panel as pn
+
+from workbench.errors import WorkbenchError
+from workbench.investigation import PlateHit, Trace
+from workbench.records import KINDS, Purpose
+from workbench.views import detail
+from workbench.views.map import legs_of, stops_of, ward_map, way_points
+from workbench.views.map_bridge import WardMap
+from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
+from workbench.views.rows import Cell, Rows, image, marked, plate
+from workbench.views.text import clock, duration
+from workbench.views.timebar import timeline
+
+_FIELD_CSS = COMPONENTS_CSS + (ASSETS / "fields.css").read_text(encoding="utf-8")
+MOST_SIGHTINGS = 300
+"""Rows of a sighting search that are listed; the count of all is said."""
+
+
+def trace_page(visit: Visit) -> Body:
+    """Return the trace page: refused without a case."""
+    page = _TracePage(visit)
+    tr = visit.tr
+    return Body(
+        "trace.html",
+        {
+            "search": tr("Search"), "candidates": tr("Candidates"), "legs": tr("Legs in order"),
+            "map": tr("Map"), "timeline": tr("Sightings in time"), "sighting": tr("Sighting"),
+        },
+        {
+            "form": page.form, "candidates": page.candidates, "legs": page.legs,
+            "map": page.chart.pane, "travel": page.chart.bridge, "timeline": page.when,
+            "detail": page.detail,
+        },
+    )  # fmt: skip
+
+
+class _TracePage:
+    """The views of one visit and what ties them together: each watches the selection."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit, self.tr = visit, visit.tr
+        self.purpose: Purpose = visit.selection.purpose
+        # asks for leave at once: without a case the page is refused before it is drawn
+        self._token = visit.wb.grant(self._cameras(), self.purpose)
+        self._trace: Trace | None = None
+        self._listed: dict[str, pd.Series] = {}
+        self._choose: Callable[[str], None] = self._choose_plate
+        self._build()
+        visit.selection.param.watch(self._show_sighting, "sighting_id")
+        if wanted := visit.asked.get("plate", ""):
+            self._pattern.value = self._pattern.value_input = wanted
+            self._search_plate()
+
+    def _cameras(self) -> list[str]:
+        chosen = self.visit.selection.case_id
+        case = next((c for c in self.visit.wb.cases() if c.case_id == chosen), None)
+        return sorted(case.cameras if case and case.cameras else self.visit.wb.ward.cameras)
+
+    # -- building ----------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        tr, ward = self.tr, self.visit.wb.ward
+        self._pattern = _field(
+            pn.widgets.TextInput, label=tr("Plate: ? for one sign, * for any"),
+            placeholder="99B1-123.45 · 99B1* · 12?.45",
+        )  # fmt: skip
+        search = _button(tr("Search the plate"), "primary")
+        self._site = _field(
+            pn.widgets.Select, label=tr("Site"),
+            options={tr("All sites"): "", **{
+                f"{s.site_id} · {s.name}": s.site_id for s in ward.sites.values()
+            }},
+        )  # fmt: skip
+        self._kind = _field(
+            pn.widgets.Select, label=tr("Kind"),
+            options={tr("All kinds"): "", **{tr(kind): kind for kind in KINDS}},
+            width=96, sizing_mode="fixed",
+        )  # fmt: skip
+        passes = _button(tr("List sightings"), "default")
+        search.on_click(lambda _event: self._search_plate())
+        passes.on_click(lambda _event: self._search_passes())
+        # Enter in the field searches; typing alone does not
+        self._pattern.param.watch(lambda _event: self._search_plate(), "enter_pressed")
+        self._said = html("", visible=False)
+        self.form = pn.Column(
+            pn.Row(self._pattern, search, margin=0, sizing_mode="stretch_width"),
+            pn.Row(self._site, self._kind, passes, margin=0, sizing_mode="stretch_width"),
+            self._said, margin=0, sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.candidates = Rows(
+            on_choose=lambda key: self._choose(key),
+            empty=tr("Search for a plate or list sightings"),
+        )
+        self.legs = Rows(empty=tr("Choose a candidate to see its legs"))
+        self.chart = WardMap(
+            ward_map(ward, lang=self.visit.lang),
+            on_sighting=self._pick,
+            words={
+                "play": tr("Play"), "pause": tr("Pause"), "time": tr("Time"),
+                "speed": tr("10 × faster; between sightings the place is estimated"),
+            },
+        )  # fmt: skip
+        self.when = pn.Column(
+            html(_note(tr("Choose a candidate to see its times"), "empty")),
+            sizing_mode="stretch_both", margin=0,
+        )  # fmt: skip
+        self.detail = pn.Column(
+            html(_note(tr("Choose a sighting in a list, on the map or in time"), "empty")),
+            sizing_mode="stretch_width", margin=0,
+        )  # fmt: skip
+
+    def _say(self, text: str) -> None:
+        self._said.param.update(object=text, visible=bool(text))
+
+    def _crop(self, row: pd.Series) -> Cell:
+        on_plate = row["plate_box"] is not None and len(row["plate_box"]) == 4
+        box = row["plate_box"] if on_plate else [row[f"box_{side}"] for side in "xywh"]
+        pts = row["plate_pts"] if on_plate else row["pts"]
+        where = ",".join(f"{max(0.0, float(part)):.1f}" for part in box)
+        address = f"{self.visit.media_url}/crop/{row['segment_sha256']}/{int(pts)}/{where}.jpg"
+        return image(f"{address}?grant={quote(self._token)}", self.tr("picture of the sighting"))
+
+    # -- searching ---------------------------------------------------------------------------
+
+    def _search_plate(self) -> None:
+        tr = self.tr
+        pattern = (self._pattern.value_input or self._pattern.value or "").strip()
+        try:
+            hits = self.visit.wb.search_plate(pattern, self.purpose)
+            read = self.visit.wb.sightings(self.purpose, with_plate=True)
+        except WorkbenchError as error:
+            self._say(refusal(error, tr))
+            return
+        best = read.sort_values("plate_score").groupby("plate").tail(1).set_index("plate")
+        self._choose = self._choose_plate
+        with pn.io.hold():
+            answered = tr("{count} plates answer “{pattern}”")
+            self._say(_note(answered.format(count=len(hits), pattern=pattern)))
+            self.candidates.param.update(
+                columns=[
+                    {"title": tr("Picture")}, {"title": tr("Plate")},
+                    {"title": tr("Seen"), "class": "right"},
+                ],
+                rows=[self._hit_row(hit, best) for hit in hits],
+                chosen="",
+                empty=tr("No plate in this case answers that"),
+            )  # fmt: skip
+
+    def _hit_row(self, hit: PlateHit, best: pd.DataFrame) -> dict[str, Any]:
+        tr = self.tr
+        first, last = (pd.Timestamp(at).as_unit("ns").value for at in (hit.first_utc, hit.last_utc))
+        differs = "; ".join(
+            tr("asked {ours}, read {theirs}").format(ours=d.ours or "–", theirs=d.theirs or "–")
+            for d in hit.differences
+        )
+        shown = plate(
+            hit.plate, differing_signs(hit), approximate=hit.approximate, title=differs,
+            sub=tr("approximate: {differences}").format(differences=differs)
+            if hit.approximate else tr("{count} cameras").format(count=len(hit.cameras)),
+        )  # fmt: skip
+        picture = self._crop(best.T[hit.plate]) if hit.plate in best.index else None
+        times = marked(str(hit.sightings), sub=f"{clock(first)} – {clock(last)}")
+        return {"key": hit.plate, "cells": [picture, shown, times]}
+
+    def _search_passes(self) -> None:
+        tr, wb = self.tr, self.visit.wb
+        allowed = set(self._cameras())
+        site = self._site.value
+        cameras = [c.camera_id for c in wb.ward.cameras_at(site) if c.camera_id in allowed]
+        kinds = [self._kind.value] if self._kind.value else None
+        try:
+            found = wb.sightings(self.purpose, cameras=cameras if site else None, kinds=kinds)
+        except WorkbenchError as error:
+            self._say(refusal(error, tr))
+            return
+        listed = found.head(MOST_SIGHTINGS)
+        self._choose = self._pick
+        self._keep(found)
+        with pn.io.hold():
+            answered = tr("{count} sightings, {listed} listed")
+            self._say(_note(answered.format(count=len(found), listed=len(listed))))
+            self.candidates.param.update(
+                columns=[
+                    {"title": tr("Picture")},
+                    {"title": tr("Sighting")},
+                    {"title": tr("Plate")},
+                ],
+                rows=[self._pass_row(row) for _, row in listed.iterrows()],
+                chosen="",
+                empty=tr("No sighting in this case answers that"),
+            )
+
+    def _pass_row(self, row: pd.Series) -> dict[str, Any]:
+        at_ns = pd.Timestamp(row["utc"]).as_unit("ns").value
+        text = marked(clock(at_ns), sub=f"{row['camera_id']} · {self.tr(row['kind'])}")
+        read = plate(row["plate"]) if isinstance(row["plate"], str) else ""
+        return {"key": row["sighting_id"], "cells": [self._crop(row), text, read]}
+
+    # -- choosing ----------------------------------------------------------------------------
+
+    def _keep(self, sightings: pd.DataFrame) -> None:
+        self._listed = {row["sighting_id"]: row for _, row in sightings.iterrows()}
+
+    def _choose_plate(self, chosen: str) -> None:
+        try:
+            trace = self.visit.wb.trace(chosen, self.purpose)
+        except WorkbenchError as error:
+            self._say(refusal(error, self.tr))
+            return
+        self._trace = trace
+        self._keep(trace.sightings)
+        wb, tr = self.visit.wb, self.tr
+        stops = stops_of(wb, trace)
+        legs = legs_of(wb, trace, stops, tr)
+        with pn.io.hold():
+            self.visit.selection.plate = chosen
+            self.chart.show(
+                ward_map(wb.ward, lang=self.visit.lang, stops=stops, legs=legs),
+                way_points(legs, stops),
+            )
+            self.legs.param.update(
+                columns=[
+                    {"title": "#"},
+                    {"title": tr("From – to"), "class": "nowrap"},
+                    {"title": tr("Judgement")},
+                ],
+                rows=[self._leg_row(leg) for leg in legs],
+                empty=tr("One sighting: no leg"),
+            )
+            self._draw_times()
+        if len(trace.sightings):
+            self._pick(stops[0].sighting_id)
+
+    def _leg_row(self, leg: Any) -> dict[str, Any]:
+        tr = self.tr
+        elapsed = duration((leg.stop.utc_ns - leg.start.utc_ns) / 1e9, tr)
+        way = f"{leg.start.camera_id} → {leg.stop.camera_id}"
+        times = f"{clock(leg.start.utc_ns)} → {clock(leg.stop.utc_ns)} · {elapsed}"
+        return {
+            "class": "bad" if leg.plausible == "impossible" else "",
+            "cells": [
+                marked(str(leg.number or "✕"), f"leg {leg.plausible}"),
+                marked(way, sub=times),
+                marked(tr(leg.plausible), f"tag {leg.plausible}", sub=leg.reason),
+            ],
+        }
+
+    def _draw_times(self) -> None:
+        if self._trace is None or not len(self._trace.sightings):
+            return
+        drawn = timeline(
+            self._trace.sightings, self.tr, self._pick, chosen=self.visit.selection.sighting_id
+        )
+        self.when[:] = [pn.pane.HoloViews(drawn, sizing_mode="stretch_both", margin=0)]
+
+    def _pick(self, sighting_id: str) -> None:
+        # only what is listed: anything else is not part of this search
+        if sighting_id in self._listed:
+            self.visit.selection.sighting_id = sighting_id
+
+    def _show_sighting(self, _event: object) -> None:
+        chosen = self.visit.selection.sighting_id
+        try:
+            shown = detail.sighting(self.visit, chosen)
+        except WorkbenchError as error:
+            shown = refusal(error, self.tr)
+        with pn.io.hold():
+            self.detail[:] = [html(shown)]
+            self._mark(chosen)
+            if self._choose == self._pick:
+                self.candidates.chosen = chosen
+            self._draw_times()
+
+    def _mark(self, sighting_id: str) -> None:
+        """Mark a sighting on the map: its own stop, or its site where no journey holds it."""
+        traced = self._trace is not None and sighting_id in set(
+            self._trace.sightings["sighting_id"]
+        )
+        if traced or sighting_id not in self._listed:
+            self.chart.highlight(sighting_id, "sighting")
+        else:
+            camera = self.visit.wb.camera(str(self._listed[sighting_id]["camera_id"]))
+            self.chart.highlight(camera.site_id, "site")
+
+
+def _note(text: str, style: str = "small muted") -> str:
+    return f'<div class="{style}">{escape(text)}</div>'
+
+
+def differing_signs(hit: PlateHit) -> list[int]:
+    """Return which signs of the plate that was read differ from what was asked.
+
+    A difference says where the asked text differs; signs the read one has more or fewer shift the
+    places after them.
+    """
+    found: list[int] = []
+    shift = 0
+    for difference in sorted(hit.differences, key=lambda d: d.position):
+        start = difference.position + shift
+        found += range(start, start + len(difference.theirs))
+        shift += len(difference.theirs) - len(difference.ours)
+    return found
+
+
+def _field(kind: Any, **params: Any) -> Any:
+    params.setdefault("sizing_mode", "stretch_width")
+    return kind(stylesheets=[_FIELD_CSS], margin=(0, 8, 6, 0), min_width=80, **params)
+
+
+def _button(text: str, kind: str) -> Any:
+    return pn.widgets.Button(
+        label=text, button_type=kind, stylesheets=[_FIELD_CSS], align="end", margin=(0, 0, 6, 0),
+    )  # fmt: skip
