@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,8 @@ FORMAT = 1
 """Version of the root's layout; a root of a later version is refused."""
 
 _SECRET_BYTES = 32
+
+_PARSING = threading.Lock()
 
 
 class Store:
@@ -236,7 +239,8 @@ class Store:
         """
         path = self.index_path(sha256)
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # numpy parses headers with ast, which Python 3.11 does not survive in two threads at once
+            with _PARSING, np.load(path, allow_pickle=False) as stored:
                 return FrameIndex(
                     stored["pts"].astype(np.int64, copy=False),
                     stored["is_key"].astype(np.bool_, copy=False),

@@ -169,6 +169,7 @@ def _profile(pairs: tuple[tuple[float, float], ...], z: NDArray[Any]) -> NDArray
 
 
 def body_paint(shape: Shape, colour: tuple[float, float, float], rng: np.random.Generator) -> Paint:
+    """Return the paint of a body: sheet metal, glass, lamps, grille, gaps, dust on the sills."""
     chrome = rng.random() < 0.5
     bumper = rng.random() < 0.35 or shape.height > 2
     x0, x1, z0, z1 = shape.lamp_rear
@@ -293,6 +294,7 @@ def body_paint(shape: Shape, colour: tuple[float, float, float], rng: np.random.
 
 
 def shell(shape: Shape, paint: Paint, shift: float = 0.0) -> Part:
+    """Return a body's sheet metal as one part, `shift` metres ahead of the middle."""
     z = np.concatenate([np.linspace(shape.front[0][0], shape.height, round(shape.height * 70))])
     grid = stack(
         z,
@@ -314,6 +316,7 @@ def _rear_y(shape: Shape, z: float) -> float:
 
 
 def front_y(shape: Shape, z: float) -> float:
+    """Return how far ahead of the middle the front is at a height."""
     return float(np.interp(z, *np.array(shape.front).T))
 
 

@@ -102,7 +102,7 @@ def paint_ground(
     colour = np.where(on_face[..., None], face, colour)
     colour = np.where(on_top[..., None], kerb_top, colour)
     colour = np.where(beyond[..., None], paving, colour)
-    house = edge > half + PAVEMENT_M + 0.2
+    house = edge > half + PAVEMENT_M + 0.5  # fronts stand back by up to 0.35 m
     colour *= _shade(x, y, view, light, n1, rng)[..., None]
     haze = np.clip(y / 220, 0, 0.45)[..., None]
     colour = colour * (1 - haze) + np.array([206, 210, 212]) * haze

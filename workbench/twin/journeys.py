@@ -143,10 +143,10 @@ def plan(
     overviews = (1 if small else 6) if overviews is None else overviews
     rng = np.random.default_rng([seed, 11])
     chain = choose_chain(ward, graph)
-    sites = chain.sites[:3] if small else chain.sites
+    sites = chain.closest(3) if small else chain.sites
     views = _views(ward, chain, sites, seed, rng)
     cameras = {camera_id: ward.cameras[camera_id] for camera_id in views}
-    planner = _Planner(cameras, views, duration_s, rng)
+    planner = _Planner(cameras, views, duration_s, rng, brisk=small)
     fleet = make_fleet(journeys, np.random.default_rng([seed, 12]))
     through = [way for site in sites if (way := chain.way(site, 6)) is not None]
     crossed = {way: planner.crossings(way) for way in (*through, *chain.links)}
@@ -212,7 +212,10 @@ class _Planner:
         views: dict[str, View],
         duration_s: float,
         rng: np.random.Generator,
+        *,
+        brisk: bool,
     ) -> None:
+        self.brisk = brisk
         self.cameras, self.views, self.duration_s, self.rng = cameras, views, duration_s, rng
         self.journeys: list[Journey] = []
         self.passes: list[Pass] = []
@@ -249,6 +252,8 @@ class _Planner:
         low, high = (5.8, 8.5) if vehicle.kind in ("truck", "bus") else (7.0, 11.1)
         if vehicle.kind == "bicycle":
             low, high = 3.2, 4.8
+        elif self.brisk:
+            low, high = 10.0, 12.0  # so that half a minute takes them past three sites
         speed = float(self.rng.uniform(low, high))
         if not crossings:
             return False

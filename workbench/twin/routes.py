@@ -82,6 +82,15 @@ class Chain:
     links: tuple[Route, ...]
     sites: tuple[str, ...]
 
+    def closest(self, count: int) -> tuple[str, ...]:
+        """Return `count` sites in a row of a chain that lie nearest to one another by road."""
+        rows: list[tuple[float, tuple[str, ...]]] = []
+        for site in self.sites:
+            trail = _walk(self.follows, site)[:count]
+            if len(trail) == count:
+                rows.append((sum(self.ways[s].road_m for s in trail[:-1]), tuple(trail)))
+        return min(rows)[1] if rows else self.sites[:count]
+
     def way(self, site: str, hops: int) -> Route | None:
         """Return the way that follows watched arms from `site` over `hops` more sites."""
         parts: list[Route] = []

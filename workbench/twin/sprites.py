@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ctypes.util import find_library
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from vtkmodules.vtkRenderingCore import (
     vtkTexture,
 )
 
+from workbench.errors import N_, Unavailable
 from workbench.twin.layers import Rect
 from workbench.twin.light import Light, bake
 from workbench.twin.mesh import Body
@@ -109,7 +111,7 @@ class Painter:
         # One process a core draws; Mesa's software renderer would start a thread a core in each.
         os.environ.setdefault("LP_NUM_THREADS", "0")
         self.view, self.light = view, light
-        self._window = vtkRenderWindow()
+        self._window = _open_window()
         self._window.SetOffScreenRendering(1)
         self._window.SetAlphaBitPlanes(1)
         self._window.SetMultiSamples(0)
@@ -213,12 +215,20 @@ class Painter:
         view = self.view
         fall = self.light.shadow_offset() * (0.4 + 0.6 * self.light.hard)
         at = model.placed(model.hulls, x, y)
-        at[:, :2] += at[:, 2:3] * fall
+        touching = at[:, 2] < 0.10
+        at[:, :2] += at[:, 2:3] * fall * ~touching[:, None]
         at[:, 2] = 0.0
         pixels, depth = view.project(at)
         near = np.add.reduceat(depth < 0.6, model.starts) > 0
         points = np.split(pixels.astype(np.float32), model.starts[1:])
+        contact = np.split(touching, model.starts[1:])
         outlines = [cv2.convexHull(p)[:, 0] for p, bad in zip(points, near, strict=True) if not bad]
+        # Where wheels and shoes touch the ground it is dark, whatever the sun.
+        feet = [
+            cv2.convexHull(p[low])[:, 0]
+            for p, low, bad in zip(points, contact, near, strict=True)
+            if not bad and low.sum() > 2
+        ]
         if not outlines:
             return None, None
         every = np.concatenate(outlines)
@@ -231,14 +241,46 @@ class Painter:
         u0, v0, u1, v1 = rect
         part = max(1, int(soft / 2))  # a soft shadow needs no fine grid
         # Drawn with a margin, so that the blur sees what lies outside the frame.
-        mask = np.zeros(((v1 - v0) // part + 21, (u1 - u0) // part + 21), np.uint8)
-        for outline in outlines:
-            spots = np.clip((outline - (u0, v0)) / part + 10, -4000, 4000)
-            cv2.fillConvexPoly(mask, np.round(spots).astype(np.int32), 255)
-        mask = cv2.GaussianBlur(mask, (0, 0), soft / part)[10:-10, 10:-10]
+        size = ((v1 - v0) // part + 21, (u1 - u0) // part + 21)
+        mask = _filled(outlines, size, (u0, v0), part, soft / part)
+        if feet:
+            mask = cv2.max(mask, _filled(feet, size, (u0, v0), part, 0.3 * soft / part))
+        mask = mask[10:-10, 10:-10]
         grown = cv2.resize(mask, (u1 - u0, v1 - v0), interpolation=cv2.INTER_LINEAR)
         strength = _SHADOW * (0.5 + 0.5 * self.light.hard)
         return cv2.convertScaleAbs(grown, alpha=strength), rect
+
+
+def _filled(
+    outlines: list[NDArray[np.float32]],
+    size: tuple[int, int],
+    at: tuple[int, int],
+    part: int,
+    sigma: float,
+) -> NDArray[np.uint8]:
+    """Return outlines filled on a grid of `part` pixels with a margin of 10 cells, blurred."""
+    mask = np.zeros(size, np.uint8)
+    for outline in outlines:
+        spots = np.clip((outline - at) / part + 10, -4000, 4000)
+        cv2.fillConvexPoly(mask, np.round(spots).astype(np.int32), 255)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.6, sigma)))
+
+
+def _open_window() -> vtkRenderWindow:
+    """Return an off-screen window.
+
+    Raises
+    ------
+    Unavailable
+        When this machine has no OpenGL: VTK would end the process instead.
+    """
+    window = vtkRenderWindow()
+    if window.GetClassName() == "vtkOSOpenGLRenderWindow" and not find_library("OSMesa"):
+        raise Unavailable(
+            N_("nothing on this machine can draw off-screen"),
+            N_("install the system packages libegl1 and libgl1"),
+        )
+    return window
 
 
 def _around(a: Rect | None, b: Rect | None) -> Rect:
