@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import signal
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -85,6 +86,12 @@ def _show(progress: Progress) -> None:
     share = f"{progress.done:.2f} of {progress.total:.2f} {progress.unit}  {progress.text}"
     sys.stderr.write(f"\r{share:<78}" if sys.stderr.isatty() else share.rstrip() + "\n")
     sys.stderr.flush()
+
+
+def _stop(stopped: list[int], number: int) -> None:
+    if stopped:
+        raise KeyboardInterrupt
+    stopped.append(number)
 
 
 @app.command()
@@ -246,17 +253,29 @@ def recognise(
 ) -> None:
     """Find the passes in archived footage; running it again writes the same rows."""
     wb = _open(root)
-    summary = wb.recognise(
-        _cameras(cameras),
-        _span(start, stop),
-        scheduler=scheduler or None,
-        workers=None if workers < 0 else workers,
-        on_progress=_show,
-    )
+    stopped: list[int] = []
+    # The first Ctrl-C ends the run after storing what is done; a second one ends the process.
+    before = signal.signal(signal.SIGINT, lambda number, _frame: _stop(stopped, number))
+    try:
+        summary = wb.recognise(
+            _cameras(cameras),
+            _span(start, stop),
+            scheduler=scheduler or None,
+            workers=None if workers < 0 else workers,
+            on_progress=_show,
+            cancelled=lambda: bool(stopped),
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     for sentence in summary.failed:
         typer.echo(sentence, err=True)
-    typer.echo(f"{summary.sightings} sightings, {len(summary.failed)} failed spans")
-    if summary.failed:
+    typer.echo(
+        f"{summary.done} of {summary.jobs} spans searched, {summary.sightings} sightings, "
+        f"{len(summary.failed)} failed"
+    )
+    if summary.cancelled:
+        typer.echo("stopped before the end; run it again to go on", err=True)
+    if summary.failed or summary.cancelled:
         raise typer.Exit(1)
 
 

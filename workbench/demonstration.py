@@ -35,6 +35,7 @@ TRAINING_CASE = Case(
     period=Span(START_NS - 3600 * SECOND_NS, START_NS + 3600 * SECOND_NS),
     training=True,
 )
+DURATION_S = 90.0
 _BATCH = 6  # cameras drawn and recognised together: pages fill early, both cores stay busy
 
 
@@ -80,7 +81,14 @@ def build(
     wb = open_workbench(root, actor=JOB, create_from=WARD)
     if complete(wb):
         return
-    scenario = twin.plan(wb.ward, wb.graph, seed=SEED, start_ns=START_NS, small=small)
+    scenario = twin.plan(
+        wb.ward,
+        wb.graph,
+        seed=SEED,
+        start_ns=START_NS,
+        duration_s=None if small else DURATION_S,
+        small=small,
+    )
     twin.write_truth(scenario, root / "truth")
     cameras = list(scenario.cameras)
     present = {segment.camera_id for segment in wb.segments()}

@@ -18,7 +18,6 @@ import cv2
 from workbench.errors import N_, Unavailable, WorkbenchError
 from workbench.recognition import overlay, samples, weights
 from workbench.recognition.detect import CocoDetector
-from workbench.recognition.faces import open_face_finder
 from workbench.recognition.plate_reader import TextPlateReader
 from workbench.recognition.types import ModelSettings
 
@@ -209,6 +208,8 @@ def _test_faces(
     settings: ModelSettings,
     pack: weights.FacePack | None,
 ) -> SelfTest:
+    from workbench.recognition.faces import open_face_finder  # as late as in models.py
+
     graph = None if pack else weights.locate(cards["centerface"], "graph")
     find = open_face_finder(
         graph, pack=pack.folder if pack else None, min_score=settings.face_min_score

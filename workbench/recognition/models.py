@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from workbench.recognition import weights
 from workbench.recognition.detect import CocoDetector
-from workbench.recognition.faces import open_face_finder
 from workbench.recognition.plate_reader import TextPlateReader
 from workbench.recognition.types import Models, ModelSettings
 
@@ -28,6 +27,9 @@ def load_models(settings: ModelSettings | None = None) -> Models:
     Damaged
         When a file is not the one the manifest names.
     """
+    # insightface costs more than a second to import; programs that only search need none of it.
+    from workbench.recognition.faces import open_face_finder
+
     settings = settings or ModelSettings()
     cards = weights.read_manifest()
     ssd, text_lines, text = (
