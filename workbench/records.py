@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from workbench.timeline import ClockFix, Span, UtcNs, correct, ns_to_pts, pts_to_ns
+from workbench.timeline import ClockFix, Span, UtcNs, correct, correct_span, ns_to_pts, pts_to_ns
 
 Sees = Literal["front", "rear", "both"]
 CameraKind = Literal["plate", "overview"]
@@ -107,11 +107,7 @@ class Segment:
 
     def utc_span(self, fixes: Sequence[ClockFix]) -> Span:
         """Return the corrected span of the file; never shorter than nothing."""
-        stamped = self.stamped
-        start, _ = correct(stamped.start_ns, fixes)
-        # The end is not in the file's own span: a fix valid for just that must still move it.
-        last, _ = correct(max(stamped.start_ns, stamped.stop_ns - 1), fixes)
-        return Span(start, max(start, last + 1))
+        return correct_span(self.stamped, fixes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from typing import Literal, NewType
 
@@ -18,6 +18,8 @@ UtcNs = NewType("UtcNs", int)
 """Nanoseconds since 1970-01-01T00:00:00Z."""
 
 SECOND_NS = 1_000_000_000
+VIET_NAM = timezone(timedelta(hours=7))
+"""Local time here: one offset, no summer time."""
 UNFIXED_SIGMA_NS = 30 * SECOND_NS
 """Standard deviation assumed for a camera clock that nobody has stated or measured."""
 
@@ -97,6 +99,19 @@ def correct(stamped_ns: int, fixes: Sequence[ClockFix]) -> tuple[UtcNs, int]:
         if stamped_ns in fix.valid:
             return fix.to_utc(stamped_ns), fix.sigma_ns
     return UtcNs(stamped_ns), UNFIXED_SIGMA_NS
+
+
+def correct_span(stamped: Span, fixes: Sequence[ClockFix]) -> Span:
+    """Return the corrected form of a span of stamped time; never shorter than nothing.
+
+    Its end is corrected as the last instant inside: a fix that is valid just as long as the span
+    does not hold for the half-open end itself.
+    """
+    start, _ = correct(stamped.start_ns, fixes)
+    if not stamped.duration_ns:
+        return Span(start, start)
+    last, _ = correct(stamped.stop_ns - 1, fixes)
+    return Span(start, max(start, last + 1))
 
 
 def pts_to_ns(pts: int, tick_s: Fraction) -> int:

@@ -241,17 +241,17 @@ def test_frames_are_turned_as_displayed(tmp_path: Path, turn: int) -> None:
 def test_decoding_uses_one_thread_and_no_loop_filter_only_when_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workbench.media import decoding
+    from workbench.media import frames
 
     seen: list[tuple[int, dict]] = []
-    real: Callable = decoding.decoded
+    real: Callable = frames.decoded
 
     def spy(stream, packets):
         context = stream.codec_context
         seen.append((context.thread_count, dict(context.options)))
         return real(stream, packets)
 
-    monkeypatch.setattr(decoding, "decoded", spy)
+    monkeypatch.setattr(frames, "decoded", spy)
     make_clip(tmp_path / "a.mp4", N)
     _, index = media.index_packets(tmp_path / "a.mp4")
     assert len(list(media.decode(tmp_path / "a.mp4", index, 0, 2))) == 2

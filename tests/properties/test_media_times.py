@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from make.rows import segment
 
-from workbench.archive.coverage import coverage_grid
-from workbench.archive.times import stamped_ns, utc_ns, utc_span
+from workbench.archive.access import coverage_grid, stamped_ns, utc_ns
 from workbench.media import gop_runs
 from workbench.media.timestamps import Packets, settle, typical_interval
 from workbench.records import FrameIndex
-from workbench.timeline import ClockFix, Span, union
+from workbench.timeline import ClockFix, Span, correct_span, union
 
 TICK = Fraction(1, 90_000)
 NS = st.integers(0, 2 * 10**18)
@@ -138,7 +137,7 @@ def test_corrected_times_of_many_frames_equal_those_of_each(
 def test_a_fix_as_long_as_a_file_moves_both_its_ends(start: int, length: int, offset: int) -> None:
     stamped = Span(start, start + length)
     fixes = [ClockFix("C01", stamped, offset, 1, "operator")]
-    assert utc_span(stamped, fixes) == Span(start + offset, start + length + offset)
+    assert correct_span(stamped, fixes) == Span(start + offset, start + length + offset)
 
 
 @given(

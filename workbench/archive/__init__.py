@@ -1,7 +1,6 @@
 """The archive: take footage in untouched, hand out exact frames, say what is there and sound."""
 
-from workbench.archive.access import frames, still
-from workbench.archive.coverage import coverage, coverage_grid
+from workbench.archive.access import coverage, coverage_grid, frames, still
 from workbench.archive.ingest import import_file, import_folder
 from workbench.archive.integrity import Finding, repair_index, verify
 

@@ -1,8 +1,8 @@
-"""Frames of the archive: a lazy cube over a period, and one exact still."""
+"""What is recorded and the frames of it: coverage, a lazy cube over a period, one exact still."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +13,26 @@ from dask import delayed
 from numpy.typing import NDArray
 
 from workbench import media
-from workbench.archive.times import utc_ns, utc_span
 from workbench.errors import N_, BadInput, Damaged
 from workbench.records import FrameIndex, Segment
 from workbench.store import Store
-from workbench.timeline import SECOND_NS, Span, format_utc
+from workbench.timeline import (
+    SECOND_NS,
+    UNFIXED_SIGMA_NS,
+    ClockFix,
+    Span,
+    correct_span,
+    format_utc,
+    union,
+)
 
 _RUN_BYTES = 128 << 20
 """GOPs are joined into one chunk up to this many bytes of pixels."""
 _MOST_BYTES = 512 << 20
 """A GOP of more is split into even parts; each later part decodes the earlier ones again."""
+_JOIN_NS = SECOND_NS
+"""Gaps up to this long are none: names of recordings are written to the second."""
+_INT64_SAFE = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +78,7 @@ def frames(store: Store, camera_id: str, span: Span) -> xr.DataArray:
     parts: list[_Part] = []
     sigma_ns, overlapping, last_ns = 0, 0, np.iinfo(np.int64).min
     for segment in store.segments([camera_id]):
-        if utc_span(segment.stamped, fixes).overlap(span) is None:
+        if segment.utc_span(fixes).overlap(span) is None:
             continue
         index = store.frame_index(segment.sha256)
         utc, sigma = utc_ns(segment, index.pts, fixes)
@@ -234,3 +244,127 @@ def _broken(path: Path, pts: int) -> Damaged:
         where=str(path),
         pts=pts,
     )
+
+
+def coverage(
+    store: Store, cameras: Sequence[str], span: Span | None = None
+) -> dict[str, list[Span]]:
+    """Return the recorded spans of each camera, corrected, merged and in order.
+
+    Parameters
+    ----------
+    store
+        The archive.
+    cameras
+        Ids; one without footage gets an empty list.
+    span
+        Cut to this span of UTC; None: everything.
+
+    Notes
+    -----
+    ``timeline.gaps(spans, span)`` gives what is not recorded. Holes inside a file (2 s or more
+    without a frame) are not covered.
+    """
+    pieces: dict[str, list[Span]] = {camera_id: [] for camera_id in cameras}
+    fixes = {camera_id: store.clock_fixes(camera_id) for camera_id in pieces}
+    for segment in store.segments(list(pieces)):
+        pieces[segment.camera_id] += [
+            correct_span(stamped, fixes[segment.camera_id]) for stamped in _recorded(store, segment)
+        ]
+    found = {camera_id: union(spans, join_ns=_JOIN_NS) for camera_id, spans in pieces.items()}
+    if span is None:
+        return found
+    return {
+        camera_id: [cut for s in spans if (cut := s.overlap(span)) is not None]
+        for camera_id, spans in found.items()
+    }
+
+
+def _recorded(store: Store, segment: Segment) -> list[Span]:
+    if not segment.notes:
+        # A hole always leaves a note at import: an index is read only where there is one.
+        return [segment.stamped]
+    index = store.frame_index(segment.sha256)
+    holes = media.missing_after(index, segment.tick_s)
+    if not len(holes):
+        return [segment.stamped]
+    interval = media.typical_interval(index.pts)
+    starts = np.concatenate(([index.pts[0]], index.pts[holes + 1]))
+    stops = np.concatenate((index.pts[holes] + interval, [segment.stop_pts]))
+    return [
+        Span(start, stop)
+        for start, stop in zip(
+            stamped_ns(segment, starts).tolist(), stamped_ns(segment, stops).tolist(), strict=True
+        )
+    ]
+
+
+def coverage_grid(spans: Mapping[str, Sequence[Span]], within: Span, step_ns: int) -> xr.Dataset:
+    """Return coverage over ``(camera, time)`` on a regular grid.
+
+    Parameters
+    ----------
+    spans
+        From :func:`coverage`.
+    within
+        The grid starts here; its last cell may reach past the end.
+    step_ns
+        Length of a cell.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``recorded``: the share of each cell that is recorded, float32, 0 to 1; ``time`` is the
+        start of the cell, UTC datetime64[ns].
+    """
+    if step_ns <= 0:
+        raise BadInput(N_("a grid step of {step} ns"), N_("give a positive one"), step=step_ns)
+    count = max(1, -(-within.duration_ns // step_ns))
+    edges = within.start_ns + step_ns * np.arange(count + 1, dtype=np.int64)
+    recorded = np.zeros((len(spans), count), np.float32)
+    for row, covered in enumerate(spans.values()):
+        for span in union(covered):
+            # Overlap of the span with every cell at once.
+            shared = np.minimum(edges[1:], span.stop_ns) - np.maximum(edges[:-1], span.start_ns)
+            recorded[row] += np.maximum(shared, 0) / step_ns
+    return xr.Dataset(
+        {
+            "recorded": (
+                ("camera", "time"),
+                np.minimum(recorded, 1),
+                {"units": "1", "long_name": "share of the cell that is recorded"},
+            )
+        },
+        coords={"camera": list(spans), "time": edges[:-1].astype("datetime64[ns]")},
+    )
+
+
+def stamped_ns(segment: Segment, pts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the stamped instants of frames; ``Segment.stamped_ns`` for arrays."""
+    tick_ns = segment.tick_s * SECOND_NS
+    over, under = tick_ns.numerator, tick_ns.denominator
+    ticks = pts - segment.first_pts
+    if over * under < _INT64_SAFE:
+        # floor(t * o / u) without the product that overflows int64 after 28 h at 90 kHz
+        whole, rest = np.divmod(ticks, under)
+        elapsed_ns = whole * over + rest * over // under
+    else:
+        elapsed_ns = np.array([t * over // under for t in ticks.tolist()], np.int64)
+    stamped: NDArray[np.int64] = elapsed_ns + np.int64(segment.stamped_start_ns)
+    return stamped
+
+
+def utc_ns(
+    segment: Segment, pts: NDArray[np.int64], fixes: Sequence[ClockFix]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ``(utc_ns, sigma_ns)`` of frames; ``Segment.utc`` for arrays."""
+    stamped = stamped_ns(segment, pts)
+    utc, sigma = stamped.copy(), np.full(len(stamped), UNFIXED_SIGMA_NS, np.int64)
+    for fix in fixes:
+        valid = (stamped >= fix.valid.start_ns) & (stamped < fix.valid.stop_ns)
+        if valid.any():
+            whole, rest = np.divmod(stamped[valid] - fix.valid.start_ns, SECOND_NS)
+            drift_ns = whole * fix.drift_ppb + rest * fix.drift_ppb // SECOND_NS
+            utc[valid] = stamped[valid] + fix.offset_ns + drift_ns
+            sigma[valid] = fix.sigma_ns
+    return utc, sigma

@@ -8,9 +8,8 @@ imports only: for one file the operator's word is taken.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from workbench import media
 from workbench.errors import N_, BadInput, Unavailable, WorkbenchError
 from workbench.records import FrameIndex, Segment
 from workbench.store import Store
-from workbench.timeline import SECOND_NS, UtcNs
+from workbench.store.files import sha256_of
+from workbench.timeline import SECOND_NS, VIET_NAM, UtcNs
 
-_LOCAL = timezone(timedelta(hours=7))
 _NAME_TIME = re.compile(
     r"(?<!\d)(20\d\d)(-?)([01]\d)\2([0-3]\d)[T_ -]?([012]\d)([-:_]?)([0-5]\d)\6([0-5]\d)(?!\d)(Z?)"
 )
@@ -128,7 +127,7 @@ def time_in_name(name: str) -> UtcNs | None:
     year, _, month, day, hour, _, minute, second, zulu = found.groups()
     numbers = [int(part) for part in (year, month, day, hour, minute, second)]
     try:
-        at = datetime(*numbers, tzinfo=UTC if zulu else _LOCAL)  # type: ignore[arg-type, misc]
+        at = datetime(*numbers, tzinfo=UTC if zulu else VIET_NAM)  # type: ignore[arg-type, misc]
     except ValueError:
         return None
     return UtcNs(int(at.timestamp()) * SECOND_NS)
@@ -181,8 +180,7 @@ def _known(store: Store, path: Path) -> Segment | None:
         sizes = [s for s in store.segments() if s.size_bytes == size]
         if not sizes:
             return None
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
     except OSError:
         return None  # said in words by the check that follows
     return next((s for s in sizes if s.sha256 == sha256), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from workbench import media
 from workbench.errors import N_, Damaged, WorkbenchError
 from workbench.records import FrameIndex, Segment
 from workbench.store import Store
-from workbench.store.files import TEMPORARY
+from workbench.store.files import TEMPORARY, sha256_of
 
 FindingKind = Literal[
     "missing file",
@@ -102,8 +101,7 @@ def _check_file(store: Store, segment: Segment, known: set[str]) -> Iterator[Fin
             N_("find out who changed its rights, then make it read-only again (chmod 444)"),
         )
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
     except OSError as error:
         yield found(
             "unreadable file",

@@ -1,4 +1,4 @@
-"""Pure: settle the presentation times of a file's packets, whatever the file says of them.
+"""Pure: settle the presentation times of a file's packets, and what a frame index shows by them.
 
 A recorder restarts, a cheap muxer writes a time twice, a raw stream has none at all. The rules
 here give every packet one PTS of its own, in the order in which pictures are shown, and say in
@@ -13,6 +13,8 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.records import FrameIndex
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,3 +132,32 @@ def typical_interval(pts: NDArray[np.int64]) -> int:
     if len(pts) < 2:
         return 1
     return max(1, int(np.median(np.diff(np.sort(pts)))))
+
+
+def missing_after(index: FrameIndex, tick_s: Fraction) -> NDArray[np.int64]:
+    """Return the frames after which nothing was recorded for 2 s and 5 usual intervals or more."""
+    if len(index) < 3:
+        return np.empty(0, np.int64)
+    least = max(float(2 / tick_s), 5.0 * typical_interval(index.pts))
+    return np.flatnonzero(np.diff(index.pts) > least)
+
+
+def gop_runs(index: FrameIndex, at_most: int) -> list[tuple[int, int]]:
+    """Return ranges ``(first, stop)`` of whole GOPs that cover the index in order.
+
+    Each starts on a key frame (the first one with the index) and holds at most `at_most` frames,
+    unless one GOP alone is longer.
+
+    >>> gop_runs(FrameIndex(np.arange(7), np.array([1, 0, 1, 0, 1, 0, 0], bool)), 4)
+    [(0, 4), (4, 7)]
+    """
+    if not len(index):
+        return []
+    starts = sorted({0, *np.flatnonzero(index.is_key).tolist()})
+    runs: list[tuple[int, int]] = []
+    for first, stop in zip(starts, [*starts[1:], len(index)], strict=True):
+        if runs and stop - runs[-1][0] <= at_most:
+            runs[-1] = (runs[-1][0], stop)
+        else:
+            runs.append((first, stop))
+    return runs

@@ -4,10 +4,9 @@ Pure: the dated tables are read once from ``data/plates`` by :func:`load_grammar
 vehicle (since 15 August 2023 it follows its owner); nothing here equates them.
 """
 
-from workbench.plates.distance import Difference, differences, distance
+from workbench.plates.distance import Difference, differences, distance, pairs_within
 from workbench.plates.grammar import Grammar, Layout, compact, default_grammar, load_grammar
 from workbench.plates.lattice import Lattice, decode, from_text, fuse, log_likelihood
-from workbench.plates.pairs import pairs_within
 from workbench.plates.reading import Override, Reading, normalise
 from workbench.plates.search import Hit, PlateIndex, build_index, parse_pattern, search
 

@@ -13,7 +13,14 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from workbench.errors import N_, BadInput
-from workbench.plates.distance import LINE_LOST, Difference, differences, distance
+from workbench.plates.distance import (
+    LINE_LOST,
+    LOWER_LINES,
+    WHOLE,
+    Difference,
+    differences,
+    distance,
+)
 from workbench.plates.grammar import SIGNS, Grammar, compact, default_grammar, folding
 
 How = Literal["exact", "pattern", "partial", "approximate"]
@@ -58,7 +65,6 @@ class PlateIndex:
     signs: NDArray[np.uint8]
     costs: NDArray[np.float32]
     fold: dict[int, str]
-    joined: str
     grammar: Grammar = field(repr=False)
 
 
@@ -107,7 +113,6 @@ def build_index(reads: Iterable[str], *, grammar: Grammar | None = None) -> Plat
     """Prepare distinct reads (as shown or compact) for :func:`search`; about 0.4 s for 100,000."""
     grammar = grammar or default_grammar()
     texts = tuple(dict.fromkeys(reads))
-    # The separator and blank placeholder must never be taken for a sign of the read.
     compacts = tuple(compact(text) for text in texts)
     fold = folding(grammar)
     short: dict[str, list[int]] = {}
@@ -125,7 +130,6 @@ def build_index(reads: Iterable[str], *, grammar: Grammar | None = None) -> Plat
         signs,
         _cost_table(grammar),
         fold,
-        "\n".join(compacts),
         grammar,
     )
 
@@ -233,8 +237,8 @@ def _candidates(wanted: str, index: PlateIndex, most: float) -> list[int]:
         limit=None,
     )
     rows = {int(at) for _, _, at in near}
-    if most >= LINE_LOST and len(wanted) >= 7:
-        for lower in (4, 5):
+    if most >= LINE_LOST and len(wanted) >= WHOLE:
+        for lower in LOWER_LINES:
             for part in (folded[-lower:], folded[:-lower]):
                 rows.update(index.short.get(part, ()))
     return sorted(rows)

@@ -31,7 +31,7 @@ from workbench.errors import N_, BadInput, Damaged
 from workbench.records import SIGHTINGS
 from workbench.store import files
 from workbench.store.catalogue import Catalogue
-from workbench.store.sightings import checked
+from workbench.store.sightings import TIMES, checked
 from workbench.timeline import SECOND_NS, Span
 
 _DAY_NS = 86_400 * SECOND_NS
@@ -39,9 +39,6 @@ _LAST_NS = 2**63 - 2
 _ROW_GROUP = 65_536
 _CROWD = 8
 """More files than this in one day of one camera become one: opening a file costs half a ms."""
-
-TIMES = ("utc", "first_utc", "last_utc", "sigma_s")
-"""The columns that follow from PTS and clock fixes, and change when a fix does."""
 
 
 class Lake:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +19,8 @@ from workbench.store import files
 from workbench.store.catalogue import Catalogue, Searched
 from workbench.store.lake import Lake
 from workbench.store.ledger import Head, Ledger
-from workbench.timeline import SECOND_NS, ClockFix, Span
+from workbench.store.sightings import retimed
+from workbench.timeline import ClockFix, Span
 
 FORMAT = 1
 """Version of the root's layout; a root of a later version is refused."""
@@ -239,7 +239,7 @@ class Store:
         """
         path = self.index_path(sha256)
         try:
-            # numpy parses headers with ast, which Python 3.11 does not survive in two threads at once
+            # numpy parses headers with ast, which two threads of Python 3.11 cannot do at once
             with _PARSING, np.load(path, allow_pickle=False) as stored:
                 return FrameIndex(
                     stored["pts"].astype(np.int64, copy=False),
@@ -322,7 +322,7 @@ class Store:
         """
         fixes = self.clock_fixes(camera_id)
         known = {segment.sha256: segment for segment in self.segments([camera_id])}
-        return self._lake.rewrite(camera_id, lambda rows: _retimed(rows, known, fixes))
+        return self._lake.rewrite(camera_id, lambda rows: retimed(rows, known, fixes))
 
     def check_sightings(self) -> list[Damaged]:
         """Return a finding for each file of sightings that is not as it was written."""
@@ -446,29 +446,6 @@ class Store:
     def progress(self) -> dict[str, tuple[Progress, int]]:
         """Return what each job said last and when (UTC ns), newest first."""
         return self._catalogue.progress()
-
-
-def _retimed(rows: pa.Table, known: Mapping[str, Segment], fixes: Sequence[ClockFix]) -> pa.Table:
-    """Return rows with times under these fixes; those of unknown segments stay as they are."""
-    hashes = rows["segment_sha256"].to_pylist()
-    for name, ticks in (("utc", "pts"), ("first_utc", "first_pts"), ("last_utc", "last_pts")):
-        at_ns = rows[name].cast(pa.int64()).to_pylist()
-        sigma_s = rows["sigma_s"].to_pylist()
-        for row, (sha256, pts) in enumerate(zip(hashes, rows[ticks].to_pylist(), strict=True)):
-            if sha256 in known:
-                at_ns[row], sigma_ns = known[sha256].utc(pts, fixes)
-                sigma_s[row] = sigma_ns / SECOND_NS
-        rows = _with(rows, name, at_ns)
-        if name == "utc":
-            rows = _with(rows, "sigma_s", sigma_s)
-    return rows
-
-
-def _with(rows: pa.Table, name: str, values: list[Any]) -> pa.Table:
-    at = rows.column_names.index(name)
-    return rows.set_column(
-        at, rows.schema.field(name), pa.array(values, rows.schema.field(name).type)
-    )
 
 
 def _check_format(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a table of sightings must be before it enters the lake.
+"""What a table of sightings must be before it enters the lake, and its times under clock fixes.
 
 The schema is closed: a column that is not in :data:`workbench.records.SIGHTINGS` is refused, and
 one that would say something of a person's nature or identity is refused by name.
@@ -7,13 +7,19 @@ one that would say something of a person's nature or identity is refused by name
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from workbench.errors import N_, BadInput
-from workbench.records import KINDS, SIGHTINGS
+from workbench.records import KINDS, SIGHTINGS, Segment
+from workbench.timeline import SECOND_NS, ClockFix
+
+TIMES = ("utc", "first_utc", "last_utc", "sigma_s")
+"""The columns that follow from PTS and clock fixes, and change when a fix does."""
 
 FORBIDDEN = frozenset(
     {
@@ -168,3 +174,26 @@ def _all(table: pa.Table, good: pa.ChunkedArray, what: str, remedy: str, **field
     bad = pc.index(pc.fill_null(good, True), False).as_py()
     if bad >= 0:
         raise BadInput(what, remedy, sighting_id=table["sighting_id"][bad].as_py(), **fields)
+
+
+def retimed(rows: pa.Table, known: Mapping[str, Segment], fixes: Sequence[ClockFix]) -> pa.Table:
+    """Return rows with times under these fixes; those of unknown segments stay as they are."""
+    hashes = rows["segment_sha256"].to_pylist()
+    for name, ticks in (("utc", "pts"), ("first_utc", "first_pts"), ("last_utc", "last_pts")):
+        at_ns = rows[name].cast(pa.int64()).to_pylist()
+        sigma_s = rows["sigma_s"].to_pylist()
+        for row, (sha256, pts) in enumerate(zip(hashes, rows[ticks].to_pylist(), strict=True)):
+            if sha256 in known:
+                at_ns[row], sigma_ns = known[sha256].utc(pts, fixes)
+                sigma_s[row] = sigma_ns / SECOND_NS
+        rows = _with(rows, name, at_ns)
+        if name == "utc":
+            rows = _with(rows, "sigma_s", sigma_s)
+    return rows
+
+
+def _with(rows: pa.Table, name: str, values: list[Any]) -> pa.Table:
+    at = rows.column_names.index(name)
+    return rows.set_column(
+        at, rows.schema.field(name), pa.array(values, rows.schema.field(name).type)
+    )

@@ -1,11 +1,8 @@
 """From sightings of one plate to legs by road and the journeys they allow."""
 
-from workbench.trajectories.clusters import cluster
-from workbench.trajectories.hops import Rules
-from workbench.trajectories.journeys import Journey, SetAside, journeys
-from workbench.trajectories.link import link, link_all
-from workbench.trajectories.reasons import explain
-from workbench.trajectories.scoring import Score, consecutive, score
+from workbench.trajectories.hops import Rules, explain
+from workbench.trajectories.journeys import Journey, Score, SetAside, consecutive, journeys, score
+from workbench.trajectories.link import cluster, link, link_all
 
 __all__ = [
     "Journey",

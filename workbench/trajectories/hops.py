@@ -1,25 +1,47 @@
-"""One hop between two passes: can it be, and what speaks against it."""
+"""One hop between two passes: can it be, what speaks against it, and that in words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from math import hypot, isnan
+from math import hypot, isfinite, isnan
 from typing import Literal, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
 
-from workbench.errors import BadInput
+from workbench.errors import N_, BadInput
 from workbench.plates import compact
 from workbench.roads import Way, bearing_along
 from workbench.timeline import SECOND_NS
-from workbench.trajectories import reasons
+
+# Why a hop is judged as it is: templates for the catalogue, over the columns of LEGS.
+ON_THE_WAY = N_("{road_m} m by road in {elapsed_s} s; at the speed limit it takes {fastest_s} s")
+TOO_FAST = N_(
+    "{road_m} m by road in {elapsed_s} s (clocks ± {elapsed_sigma_s} s) cannot be done: "
+    "at the speed limit it takes {fastest_s} s"
+)
+CLOCKS_ONLY = N_(
+    "{road_m} m by road in {elapsed_s} s is possible only because the clocks are unsure "
+    "(± {elapsed_sigma_s} s)"
+)
+FASTER = N_("{road_m} m by road in {elapsed_s} s is faster than the limit ({fastest_s} s)")
+EITHER_FIRST = N_(
+    "the clocks (± {elapsed_sigma_s} s) do not tell which of the two cameras saw it first"
+)
+LEFT_OTHERWISE = N_("at {from_camera} it was heading away from the way to {to_camera}")
+CAME_OTHERWISE = N_("at {to_camera} it was coming from another side than {from_camera}")
+STOPPED = N_(
+    "{elapsed_s} s for a way of {fastest_s} s: it stopped, or took another way, or this is "
+    "another trip"
+)
+NO_WAY = N_("no way by road is known from {from_camera} to {to_camera}")
+SAME_PASS = N_("{from_camera} saw the same pass twice, {elapsed_s} s apart")
+SAME_PLACE = N_("two cameras of one place saw the same pass, {elapsed_s} s apart")
+SEEN_AGAIN = N_("seen again at the same place after {elapsed_s} s: it stood there or came back")
 
 Plausible = Literal["plausible", "stop", "doubtful", "impossible"]
-
-
 Sightings: TypeAlias = pd.DataFrame | pa.Table
 Ways = Callable[[str, str], Way | None]
 """From camera to camera: the shortest way in time, or None where there is none."""
@@ -134,10 +156,10 @@ def judge(first: Pass, then: Pass, ways: Ways, rules: Rules) -> Hop:
 
     if same_camera or (way is not None and way.road_m <= rules.place_m):
         if elapsed_s <= rules.same_pass_s + rules.sigmas * sigma_s:
-            return hop("plausible", reasons.SAME_PASS if same_camera else reasons.SAME_PLACE)
-        return hop("stop", reasons.SEEN_AGAIN)
+            return hop("plausible", SAME_PASS if same_camera else SAME_PLACE)
+        return hop("stop", SEEN_AGAIN)
     if way is None:
-        return hop("doubtful", reasons.NO_WAY)
+        return hop("doubtful", NO_WAY)
     return hop(*_by_road(first, then, way, elapsed_s, sigma_s, rules))
 
 
@@ -146,23 +168,23 @@ def _by_road(
 ) -> tuple[Plausible, str]:
     least_s, margin_s = way.fastest_s / rules.limit_factor, rules.sigmas * sigma_s
     if elapsed_s + margin_s < least_s:
-        return "impossible", reasons.TOO_FAST
+        return "impossible", TOO_FAST
     if margin_s - elapsed_s >= least_s:
-        return "doubtful", reasons.EITHER_FIRST
+        return "doubtful", EITHER_FIRST
     if elapsed_s < least_s:
-        return "doubtful", reasons.CLOCKS_ONLY
+        return "doubtful", CLOCKS_ONLY
     if elapsed_s + margin_s < way.fastest_s:
-        return "doubtful", reasons.FASTER
+        return "doubtful", FASTER
     if elapsed_s < way.fastest_s + rules.turn_s:
         left, came = _ends(way)
         if _apart(first.bearing_deg, left) > rules.against_deg:
-            return "doubtful", reasons.LEFT_OTHERWISE
+            return "doubtful", LEFT_OTHERWISE
         if _apart(then.bearing_deg, came) > rules.against_deg:
-            return "doubtful", reasons.CAME_OTHERWISE
+            return "doubtful", CAME_OTHERWISE
     slow_s = max(rules.stop_factor * way.fastest_s, way.fastest_s + rules.stop_s)
     if elapsed_s - margin_s > slow_s:
-        return "stop", reasons.STOPPED
-    return "plausible", reasons.ON_THE_WAY
+        return "stop", STOPPED
+    return "plausible", ON_THE_WAY
 
 
 def _known(bearing: float | None) -> float | None:
@@ -182,3 +204,21 @@ def _ends(way: Way) -> tuple[float | None, float | None]:
     if way.road_m <= 0:
         return None, None
     return bearing_along(way, 0.0), bearing_along(way, way.road_m)
+
+
+def explain(leg: Mapping[str, object], translate: Callable[[str], str] = str) -> str:
+    """Return the reason of a row of LEGS in words, its template passed through `translate`.
+
+    >>> explain({"reason": NO_WAY, "from_camera": "C1", "to_camera": "C2"})
+    'no way by road is known from C1 to C2'
+    """
+    shown = {
+        name: _rounded(value) if isinstance(value, float) else value for name, value in leg.items()
+    }
+    return translate(str(leg["reason"])).format_map(shown)
+
+
+def _rounded(value: float) -> str:
+    if not isfinite(value):
+        return "?"
+    return f"{value:.1f}" if abs(value) < 10 and value != round(value) else f"{value:.0f}"

@@ -1,18 +1,16 @@
-"""Journeys: the paths that legs allow, what contradicts them, and other ways to see it."""
+"""Journeys: the paths that legs allow, what contradicts them, and how many links are right."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import pyarrow as pa
 
 from workbench.plates import compact
-from workbench.trajectories.chains import chain_through, chains
-from workbench.trajectories.hops import Pass, Sightings, passes
-from workbench.trajectories.link import DOUBTFUL_COST, commonest, weight
-from workbench.trajectories.reasons import SAME_PASS, SAME_PLACE
+from workbench.trajectories.hops import SAME_PASS, SAME_PLACE, Pass, Sightings, passes
+from workbench.trajectories.link import DOUBTFUL_COST, chain_through, chains, commonest, weight
 
 _MOST_ALTERNATIVES = 3
 _WORTH_SHOWING = 0.5
@@ -137,3 +135,47 @@ def _alternatives(
             found[tuple(other)] = total
     ranked = sorted(found, key=lambda path: (-found[path], path))
     return tuple(ranked[:_MOST_ALTERNATIVES])
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Counts of links and what follows from them; a link is (earlier, later) consecutive pass."""
+
+    correct: int
+    predicted: int
+    true: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the predicted links that are true; 1 where none was predicted."""
+        return self.correct / self.predicted if self.predicted else 1.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the true links that were predicted; 1 where there are none."""
+        return self.correct / self.true if self.true else 1.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        both = self.predicted + self.true
+        return 2 * self.correct / both if both else 1.0
+
+
+def score(predicted: Iterable[tuple[str, str]], true: Iterable[tuple[str, str]]) -> Score:
+    """Return the score of predicted links against the true ones; order within a link counts.
+
+    >>> score([("a", "b"), ("b", "d")], [("a", "b"), ("b", "c"), ("c", "d")]).recall
+    0.3333333333333333
+    """
+    guessed, known = set(predicted), set(true)
+    return Score(len(guessed & known), len(guessed), len(known))
+
+
+def consecutive(chains: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
+    """Return the links of ordered chains: each two neighbours.
+
+    >>> consecutive([["a", "b", "c"], ["d"]])
+    [('a', 'b'), ('b', 'c')]
+    """
+    return [pair for chain in chains for pair in pairwise(chain)]
