@@ -247,3 +247,13 @@ def test_a_fix_for_just_the_file_moves_its_end_too(
     span = wb.utc_span(segment)
     assert span.start_ns == START - 2 * SECOND_NS
     assert span.duration_ns == segment.stamped.duration_ns
+
+
+def test_a_lost_original_comes_back_under_its_own_name(
+    wb: Workbench, camera_id: str, clip: Path
+) -> None:
+    (segment,) = wb.ingest(clip, camera_id, START).segments
+    wb.file(segment).unlink()
+    assert wb.verify()
+    wb.ingest(clip.rename(clip.with_suffix(".mov")), camera_id, START)
+    assert wb.verify() == []

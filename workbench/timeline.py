@@ -102,16 +102,24 @@ def correct(stamped_ns: int, fixes: Sequence[ClockFix]) -> tuple[UtcNs, int]:
 
 
 def correct_span(stamped: Span, fixes: Sequence[ClockFix]) -> Span:
-    """Return the corrected form of a span of stamped time; never shorter than nothing.
+    """Return the least span that holds every instant of a span of stamped time, corrected.
 
-    Its end is corrected as the last instant inside: a fix that is valid just as long as the span
-    does not hold for the half-open end itself.
+    Within one fix correction keeps order, so the ends of the pieces tell; where fixes meet inside
+    the span it may jump either way, and the pieces may lie in another order than they were stamped.
+
+    >>> early = ClockFix("C1", Span(0, 5), 100, 0, "operator")
+    >>> correct_span(Span(0, 10), [early])
+    Span(start_ns=5, stop_ns=105)
     """
-    start, _ = correct(stamped.start_ns, fixes)
     if not stamped.duration_ns:
-        return Span(start, start)
-    last, _ = correct(stamped.stop_ns - 1, fixes)
-    return Span(start, max(start, last + 1))
+        at, _ = correct(stamped.start_ns, fixes)
+        return Span(at, at)
+    cuts = {stamped.start_ns, stamped.stop_ns}
+    for fix in fixes:
+        cuts |= {t for t in (fix.valid.start_ns, fix.valid.stop_ns) if t in stamped}
+    ends = [correct(t, fixes)[0] for t in cuts - {stamped.stop_ns}]
+    ends += [correct(t - 1, fixes)[0] for t in cuts - {stamped.start_ns}]
+    return Span(min(ends), max(ends) + 1)
 
 
 def pts_to_ns(pts: int, tick_s: Fraction) -> int:

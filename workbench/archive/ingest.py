@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from workbench import media
 from workbench.errors import N_, BadInput, Unavailable, WorkbenchError
@@ -203,7 +203,7 @@ def _again(
         raise BadInput(error.what, error.remedy, where=str(path), **error.fields) from None
     if not store.file(known).exists():
         # The same bytes came back: a lost original is whole again.
-        store.keep_original(path, known.camera_id)
+        store.keep_original(path, known.camera_id, suffix=PurePosixPath(known.path).suffix)
     return known
 
 

@@ -160,9 +160,15 @@ class Store:
         source: Path,
         camera_id: str,
         *,
+        suffix: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> tuple[str, str]:
         """Copy footage, untouched and read-only, into the archive.
+
+        Parameters
+        ----------
+        suffix
+            Ending of its name there; the source's where it is None.
 
         Returns
         -------
@@ -170,7 +176,7 @@ class Store:
             SHA-256 of the bytes and the path to write into ``Segment.path``.
         """
         folder = self.archive_folder / _folder_name(camera_id)
-        suffix = source.suffix.lower()
+        suffix = source.suffix.lower() if suffix is None else suffix
         sha256, target = files.copy_hashed(
             source, lambda digest: folder / f"{digest}{suffix}", on_bytes=on_bytes
         )
