@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from make.rows import index, segment, sha
+from make.rows import index, segment, sha, sighting_row, sightings_table
 
 from workbench.errors import BadInput, Damaged
 from workbench.store import Store
@@ -160,3 +160,29 @@ def test_secret_is_made_once_and_private(store: Store) -> None:
     (store.root / "secret.key").write_bytes(b"")
     with pytest.raises(Damaged, match="signing key is damaged"):
         store.secret()
+
+
+def test_a_later_search_with_other_models_replaces_what_an_earlier_one_found(
+    store: Store,
+) -> None:
+    first, second = (
+        sightings_table([sighting_row(n, segment_sha256=sha("clip"), model_ref=ref)])
+        for n, ref in ((1, "old"), (2, "new"))
+    )
+    other = sightings_table([sighting_row(3, segment_sha256=sha("other"), model_ref="old")])
+    for table in (first, second, other):
+        store.append_sightings(table)
+
+    def refs():
+        found = store.sightings(columns=["model_ref", "sighting_id"])
+        assert found.column_names == ["model_ref", "sighting_id"]
+        return sorted(found["model_ref"].to_pylist())
+
+    store.mark_searched(sha("clip"), 0, 10**9, "old")
+    assert refs() == ["new", "old", "old"]
+    store.mark_searched(sha("clip"), 0, 10**9, "new", failure="no such model")
+    assert refs() == ["new", "old", "old"]
+    store.mark_searched(sha("clip"), 0, 10**9, "new")
+    assert refs() == ["new", "old"]
+    store.mark_searched(sha("clip"), 0, 10**9, "old")
+    assert refs() == ["old", "old"]

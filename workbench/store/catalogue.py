@@ -345,12 +345,22 @@ class Catalogue:
     # --- searched spans and progress ------------------------------------------------------------
 
     def mark_searched(self, span: Searched) -> None:
-        """Record a span as searched or failed; a success is not undone by a later failure."""
+        """Record a span as searched or failed; a success is not undone by a later failure.
+
+        The latest success is the newest row: :meth:`superseded` goes by their order.
+        """
+        kept = "WHERE failure <> ''" if span.failure else ""
         with self.write() as db:
+            if not span.failure:
+                db.execute(
+                    "DELETE FROM searched WHERE segment_sha256 = ? AND first_pts = ? "
+                    "AND stop_pts = ? AND model_ref = ?",
+                    (span.segment_sha256, span.first_pts, span.stop_pts, span.model_ref),
+                )
             db.execute(
                 "INSERT INTO searched (segment_sha256, first_pts, stop_pts, model_ref, failure) "
-                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET failure = excluded.failure "
-                "WHERE failure <> ''",
+                "VALUES (?, ?, ?, ?, ?) "
+                f"ON CONFLICT DO UPDATE SET failure = excluded.failure {kept}",
                 (
                     span.segment_sha256,
                     span.first_pts,
@@ -359,6 +369,17 @@ class Catalogue:
                     span.failure,
                 ),
             )
+
+    def superseded(self) -> list[Searched]:
+        """Return the spans that were searched again later, with other models or settings."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT segment_sha256, first_pts, stop_pts, model_ref, failure FROM searched AS a "
+                "WHERE failure = '' AND EXISTS (SELECT 1 FROM searched AS b WHERE b.failure = '' "
+                "AND b.segment_sha256 = a.segment_sha256 AND b.first_pts = a.first_pts "
+                "AND b.stop_pts = a.stop_pts AND b.rowid > a.rowid)"
+            ).fetchall()
+        return [Searched(*row) for row in rows]
 
     def searched(self, segment_sha256: str | None, model_ref: str | None) -> list[Searched]:
         """Return the spans by segment, then first tick."""

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from workbench.errors import N_, BadInput, Damaged
-from workbench.records import AuditEntry, Case, FrameIndex, Progress, Segment
+from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
 from workbench.store import files
 from workbench.store.catalogue import Catalogue, Searched
 from workbench.store.lake import Lake
@@ -28,6 +28,8 @@ FORMAT = 1
 _SECRET_BYTES = 32
 
 _PARSING = threading.Lock()
+_SEARCH = ("segment_sha256", "first_pts", "model_ref")
+"""What tells which search a sighting came from."""
 
 
 class Store:
@@ -293,6 +295,9 @@ class Store:
     ) -> pa.Table:
         """Return sightings by time, then id, in the schema SIGHTINGS (or `columns` of it).
 
+        Where footage was searched again with other models, the latest search counts: rows of
+        earlier ones stay in the lake and are left out here.
+
         Parameters
         ----------
         cameras, kinds, ids
@@ -306,15 +311,18 @@ class Store:
         columns
             The columns to return, in this order.
         """
-        return self._lake.query(
+        wanted = list(columns or SIGHTINGS.names)
+        found = self._lake.query(
             cameras=cameras,
             span=span,
             kinds=kinds,
             with_plate=with_plate,
             ids=ids,
             segment=segment,
-            columns=columns,
+            columns=list(dict.fromkeys([*wanted, *_SEARCH])),
         )
+        earlier = self._catalogue.superseded()
+        return (_without(found, earlier) if earlier else found).select(wanted)
 
     def plates(self, *, cameras: Sequence[str] | None = None, span: Span | None = None) -> pa.Table:
         """Return distinct plate reads by text: plate, count, score (best), first_utc, last_utc."""
@@ -484,3 +492,15 @@ def _folder_name(camera_id: str) -> str:
             camera_id=camera_id,
         )
     return camera_id
+
+
+def _without(found: pa.Table, earlier: Sequence[Searched]) -> pa.Table:
+    spans: dict[tuple[str, str], list[Searched]] = {}
+    for span in earlier:
+        spans.setdefault((span.segment_sha256, span.model_ref), []).append(span)
+    rows = zip(*(found[name].to_pylist() for name in _SEARCH), strict=True)
+    keep = [
+        not any(s.first_pts <= first < s.stop_pts for s in spans.get((sha256, ref), ()))
+        for sha256, first, ref in rows
+    ]
+    return found.filter(pa.array(keep, pa.bool_()))
