@@ -6,9 +6,8 @@ Exit status: 0 done; 1 something was found (damage, a failed span, a fault in th
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
+import math
 import signal
 import sys
 from fractions import Fraction
@@ -22,6 +21,12 @@ from workbench.errors import N_, BadInput, Refused, WorkbenchError
 from workbench.investigation import Workbench, open_workbench
 from workbench.records import Case, Progress, Purpose
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, parse_instant
+from workbench.views.account import account
+
+FASTEST = 1000
+"""Frames a second that no camera of a street exceeds."""
+LATEST_NS = 2**63 - 1
+MOST_SECONDS = 100 * 366 * 86_400.0
 
 app = typer.Typer(
     help="Investigation workbench for a ward's camera network: from camera to map.",
@@ -47,8 +52,7 @@ To = Annotated[str, typer.Option("--to", help="End, written like the start.")]
 
 
 def _open(root: Path) -> Workbench:
-    actor = os.environ.get("WORKBENCH_ACTOR") or getpass.getuser()
-    return open_workbench(root, actor=actor)
+    return open_workbench(root, actor=account())
 
 
 def _cameras(text: str) -> list[str] | None:
@@ -59,19 +63,44 @@ def _span(start: str, stop: str) -> Span | None:
     if not start and not stop:
         return None
     return Span(
-        parse_instant(start, where="--from") if start else 0,
-        parse_instant(stop, where="--to") if stop else 2**63 - 1,
+        _instant(start, "--from") if start else 0,
+        _instant(stop, "--to") if stop else LATEST_NS,
     )
+
+
+def _instant(text: str, option: str) -> int:
+    instant = parse_instant(text, where=option)
+    if not 0 <= instant < LATEST_NS:
+        raise BadInput(
+            N_("'{text}' is not a time that can be kept"),
+            N_("give one from 1970 to 2261"),
+            where=option,
+            text=text,
+        )
+    return instant
+
+
+def _seconds(value: float, option: str) -> float:
+    if not math.isfinite(value) or abs(value) > MOST_SECONDS:
+        raise BadInput(
+            N_("{value} is no number of seconds for a clock"),
+            N_("give one up to {most:.0f}, for example 1.5"),
+            where=option,
+            value=value,
+            most=MOST_SECONDS,
+        )
+    return value
 
 
 def _rate(text: str) -> Fraction | None:
     if not text:
         return None
     try:
-        rate = Fraction(text)
+        # no exponents: a few signs could stand for a number that fills the memory
+        rate = Fraction(text if len(text) <= 20 and "e" not in text.lower() else "0")
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if rate <= 0:
+    if not 0 < rate <= FASTEST:
         raise BadInput(
             N_("'{text}' is no frame rate"),
             N_("write frames a second, for example 12.5 or 30000/1001"),
@@ -102,7 +131,7 @@ def init(
     ] = demonstration.WARD,
 ) -> None:
     """Make an empty archive root with a copy of a ward's tables to edit."""
-    wb = open_workbench(root, actor=getpass.getuser(), create_from=ward)
+    wb = open_workbench(root, actor=account(), create_from=ward)
     typer.echo(f"{root}: {len(wb.ward.sites)} sites, {len(wb.ward.cameras)} cameras")
     typer.echo(f"edit the ward's tables in {root / 'ward'}, then run: workbench ward check {root}")
 
@@ -152,11 +181,13 @@ def ingest(
     reason: Reason = "",
 ) -> None:
     """Take footage into the archive: hashed, indexed, untouched, read-only."""
-    start_ns = parse_instant(start, where="--start")
+    start_ns = _instant(start, "--start")
     override = _rate(rate)
+    clock_offset = _seconds(clock_offset, "--clock-offset")
+    clock_sigma = _seconds(clock_sigma, "--clock-sigma")
     if not footage.exists():
         raise BadInput(N_("there is no such file or folder"), where=str(footage))
-    wb = open_workbench(root, actor=getpass.getuser(), create_from=demonstration.WARD)
+    wb = open_workbench(root, actor=account(), create_from=demonstration.WARD)
     done = wb.ingest(
         footage,
         camera,
@@ -203,7 +234,8 @@ def clock_set(
 ) -> None:
     """State what a camera's clock was off by; the history keeps older statements."""
     wb = _open(root)
-    valid = _span(start, stop) or Span(0, 2**63 - 1)
+    valid = _span(start, stop) or Span(0, LATEST_NS)
+    offset, sigma = _seconds(offset, "--offset"), _seconds(sigma, "--sigma")
     if not sigma >= 0:
         raise BadInput(N_("the clock's sigma is negative"), N_("give seconds, for example 1"))
     offset_ns, sigma_ns = round(offset * SECOND_NS), round(sigma * SECOND_NS)
@@ -368,12 +400,16 @@ def serve(
     users: Annotated[
         Path | None, typer.Option(help="JSON file of names and passwords; needed beyond loopback.")
     ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Another host name or address that others open; may be repeated."),
+    ] = None,
 ) -> None:
     """Serve the pages: live wall, tracing, review."""
     from workbench.views import serve as pages
 
     _open(root)
-    pages.serve(root, port=port, address=address, users=users)
+    pages.serve(root, port=port, address=address, users=users, names=name or ())
 
 
 @app.command()
@@ -448,6 +484,10 @@ def main() -> None:
         sys.exit(3)
     except WorkbenchError as error:
         sys.stderr.write(f"{error.sentence()}\n")
+        sys.exit(2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"{where}{error.strerror or error}.\n")
         sys.exit(2)
 
 

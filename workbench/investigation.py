@@ -32,6 +32,9 @@ ALWAYS = Span(0, 2**63 - 1)
 GRANT_S = 8 * 3600
 """How long a page may fetch pictures before it has to ask again, seconds."""
 
+LONGEST_PLATE = 64
+"""Signs that a plate asked for may have: the log is there to be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
@@ -142,11 +145,15 @@ class Workbench:
                 case=case.case_id,
             )
         self._store.put_case(case)
-        self._log("case.open", case.case_id, Purpose(case.case_id, case.reason))
+        facts = {k: getattr(case, k) for k in ("title", "legal_basis", "cameras", "training")}
+        purpose = Purpose(case.case_id, case.reason)
+        self._log("case.open", case.case_id, purpose, details={**facts, **_span_text(case.period)})
         return case
 
     def close_case(self, case_id: str, reason: str) -> None:
         """Close a case: nothing can be searched or seen under it any more."""
+        if not reason.strip():
+            raise BadInput(N_("a reason for closing case {case} is missing"), case=case_id)
         self._store.put_case(replace(self._store.case(case_id), closed=True))
         self._log("case.close", case_id, Purpose(case_id, reason))
 
@@ -173,7 +180,9 @@ class Workbench:
                     N_("choose an open case and write the reason"),
                 )
             case = self._store.case(purpose.case_id)
-            allowed = tuple(cameras or case.cameras or self.ward.cameras)
+            allowed = tuple(case.cameras or self.ward.cameras if cameras is None else cameras)
+            if not allowed:
+                raise Refused(N_("no camera of case {case} was asked for"), case=case.case_id)
             wanted = span or case.period
             cases.authorise(case, purpose, cameras=allowed, span=wanted, now_ns=self.now())
         except WorkbenchError as refusal:
@@ -194,8 +203,8 @@ class Workbench:
             actor=self.actor,
             action=action,
             subject=subject,
-            case_id=purpose.case_id if purpose else "",
-            reason=purpose.reason if purpose else "",
+            case_id=purpose.case_id[: cases.LONGEST_REASON] if purpose else "",
+            reason=purpose.reason[: cases.LONGEST_REASON] if purpose else "",
             details=dict(details or {}),
         )
 
@@ -272,12 +281,7 @@ class Workbench:
         self._log(
             "clock",
             fix.camera_id,
-            details={
-                "method": fix.method,
-                "offset_ns": fix.offset_ns,
-                "sigma_ns": fix.sigma_ns,
-                "note": fix.note,
-            },
+            details={k: getattr(fix, k) for k in ("method", "offset_ns", "sigma_ns", "note")},
         )
 
     def read_clock(self, segment_sha256: str) -> ClockFix | None:
@@ -350,7 +354,9 @@ class Workbench:
         self._log("view", segment.camera_id, purpose, details=details)
         return picture
 
-    def grant(self, cameras: Sequence[str], purpose: Purpose, *, span: Span | None = None) -> str:
+    def grant(
+        self, cameras: Sequence[str] | None, purpose: Purpose, *, span: Span | None = None
+    ) -> str:
         """Return a signed token with which a page fetches pictures, after logging the view."""
         case, allowed, wanted = self._authorise(purpose, "view", cameras=cameras, span=span)
         expires_ns = self.now() + GRANT_S * SECOND_NS
@@ -363,14 +369,16 @@ class Workbench:
         try:
             actor, case_id, cameras, start_ns, stop_ns, expires_ns = self._signer().loads(token)
         except (BadSignature, ValueError, TypeError):
-            raise Refused(
-                N_("this page has no leave to show footage"), N_("open it again from its case")
-            ) from None
-        if self.now() >= expires_ns or self._store.case(case_id).closed:
-            raise Refused(
-                N_("the leave to show footage has ended"), N_("open the page again from its case")
-            )
-        return Grant(actor, case_id, tuple(cameras), Span(start_ns, stop_ns), expires_ns)
+            what = N_("this page has no leave to show footage")
+            raise Refused(what, N_("open it again from its case")) from None
+        case, now_ns = self._store.case(case_id), self.now()
+        if now_ns >= expires_ns or case.closed:
+            what = N_("the leave to show footage has ended")
+            raise Refused(what, N_("open the page again from its case"))
+        purpose, span = Purpose(case_id, "grant"), Span(start_ns, stop_ns)
+        # a case may have been narrowed since: what it allows now is what counts
+        cases.authorise(case, purpose, cameras=cameras, span=span, now_ns=now_ns)
+        return Grant(actor, case_id, tuple(cameras), span, expires_ns)
 
     def picture(self, segment: Segment, pts: int) -> NDArray[np.uint8]:
         """Return one exact frame for the holder of a grant that covers it (checked there)."""
@@ -494,14 +502,16 @@ class Workbench:
         approximate hits carry which signs differ.
         """
         _, allowed, wanted = self._authorise(purpose, "search")
-        table = self._store.sightings(
-            cameras=allowed,
-            span=wanted,
-            with_plate=True,
-            columns=["plate", "camera_id", "utc"],
+        columns = ["plate", "camera_id", "utc"]
+        read = _frame(
+            self._store.sightings(cameras=allowed, span=wanted, with_plate=True, columns=columns)
         )
-        read = _frame(table)
-        hits = plates.search(pattern, list(read["plate"].unique()), limit=limit)
+        try:
+            _not_too_long(pattern)
+            hits = plates.search(pattern, list(read["plate"].unique()), limit=limit)
+        except BadInput:
+            self._log("search.plate.refused", pattern[:LONGEST_PLATE], purpose)
+            raise
         by_plate = dict(tuple(read.groupby("plate")))
         found = [
             PlateHit(
@@ -528,17 +538,14 @@ class Workbench:
             Other reads the investigator takes for the same plate, for example approximate hits.
         """
         _, allowed, wanted = self._authorise(purpose, "search")
+        _not_too_long(plate, *also)
         table = self._store.sightings(cameras=allowed, span=wanted, with_plate=True)
         read = _frame(table)
         mine = read[read["plate"].isin([plate, *also])].reset_index(drop=True)
         legs = trajectories.link(mine, self.graph.between, plate=plate)
         journeys = trajectories.journeys(legs, mine, plate=plate)
-        self._log(
-            "trace",
-            plate,
-            purpose,
-            details={"also": list(also), "sightings": len(mine), "legs": legs.num_rows},
-        )
+        details = {"also": list(also), "sightings": len(mine), "legs": legs.num_rows}
+        self._log("trace", plate, purpose, details=details)
         return Trace(plate, mine, _frame(legs), tuple(journeys))
 
 
@@ -551,6 +558,11 @@ def _span_text(span: Span) -> dict[str, object]:
     if span == ALWAYS:
         return {}
     return {"from": format_utc(span.start_ns), "to": format_utc(span.stop_ns)}
+
+
+def _not_too_long(*asked: str) -> None:
+    if max(map(len, asked)) > LONGEST_PLATE:
+        raise BadInput(N_("that is too long to be a plate"), N_("write or choose one plate"))
 
 
 def open_workbench(
@@ -574,8 +586,10 @@ def open_workbench(
     Raises
     ------
     BadInput
-        Where `root` is none and `create_from` is not given, or the ward's tables have a fault.
+        Where `root` is none and `create_from` not given, its tables have a fault, or nobody acts.
     """
+    if not actor.strip():
+        raise BadInput(N_("nobody is named for the log"), N_("say who acts"))
     root = Path(root)
     if create_from is not None:
         ward.load(create_from)

@@ -1,6 +1,13 @@
 """Cases: what they allow, and whether the record of what was done is whole."""
 
-from workbench.cases.authority import authorise, bounds, check_record
+from workbench.cases.authority import LONGEST_REASON, authorise, bounds, check_record
 from workbench.cases.chain import check_chain, find_faults
 
-__all__ = ["authorise", "bounds", "check_chain", "check_record", "find_faults"]
+__all__ = [
+    "LONGEST_REASON",
+    "authorise",
+    "bounds",
+    "check_chain",
+    "check_record",
+    "find_faults",
+]

@@ -8,6 +8,9 @@ from workbench.errors import N_, BadInput, Refused
 from workbench.records import Case, Purpose
 from workbench.timeline import Span, format_utc
 
+LONGEST_REASON = 500
+"""Signs that a reason may have: the log is there to be read."""
+
 
 def authorise(
     case: Case | None,
@@ -53,6 +56,14 @@ def authorise(
             N_("a reason is missing for case {case_id}"),
             N_("say in words what you are looking for and why"),
             case_id=case.case_id,
+        )
+    if len(purpose.reason) > LONGEST_REASON:
+        raise Refused(
+            N_("a reason of {count} signs is too long for the log of case {case_id}"),
+            N_("say it in {most}"),
+            case_id=case.case_id,
+            count=len(purpose.reason),
+            most=LONGEST_REASON,
         )
     _must_stand(case, now_ns)
     _must_hold_cameras(case, cameras)

@@ -14,7 +14,7 @@ import asyncio
 import json
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -24,21 +24,23 @@ from urllib.parse import urlsplit
 import cv2
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application, HTTPError, RequestHandler, decode_signed_value
+from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from workbench.errors import BadInput, Refused, WorkbenchError
+from workbench.errors import BadInput, WorkbenchError
 from workbench.investigation import Grant, Workbench, open_workbench
 from workbench.records import Box, Segment
 from workbench.timeline import Span
 from workbench.views.footage import LONGEST_RUN, Footage
+from workbench.views.gate import LOOPBACK, host_of, signed_in
 from workbench.views.sources import Replay, Source, Stream, whole_archive
 from workbench.views.wall_hub import Hub, Viewer
 
 WORKERS = 2
 COVERAGE_S = 5.0
 CHECK_GRANT_S = 10.0
-SIGNED_IN_DAYS = 1.0
+LONGEST_MESSAGE = 1 << 16
+"""Bytes a page may say to its wall at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Settings:
     """What the media process is told: where the archive is, and whom to believe.
 
     An empty ``cookie_secret`` means that the house has no sign-in and listens on loopback only.
+    ``names`` are the host names it answers under; a request under another one is not of the house.
     """
 
     root: str
@@ -53,6 +56,7 @@ class Settings:
     port: int
     panel_port: int
     cookie_secret: str = ""
+    names: Sequence[str] = tuple(LOOPBACK)
 
     def line(self) -> str:
         """Return the settings as the line the process reads."""
@@ -81,21 +85,20 @@ class _Checked:
         self.house = house
 
     def check(self, request: Any) -> None:
-        secret = self.house.settings.cookie_secret
-        user = b""
-        if secret:
-            cookie = request.get_cookie("user") or ""
-            user = decode_signed_value(secret, "user", cookie, max_age_days=SIGNED_IN_DAYS) or b""
+        settings = self.house.settings
+        if host_of(request.request.host) not in settings.names:
+            raise HTTPError(403)
+        user = ""
+        if settings.cookie_secret:
+            user = signed_in(request.get_cookie("user") or "", settings.cookie_secret)
             if not user:
                 raise HTTPError(401)
         self.token = request.get_query_argument("grant", "")
         try:
             self.grant = self.house.wb.honour(self.token)
-        except Refused as refused:
-            raise HTTPError(403) from refused
         except WorkbenchError as error:
             raise HTTPError(403) from error
-        if secret and self.grant.actor != user.decode():
+        if settings.cookie_secret and self.grant.actor != user:
             raise HTTPError(403)
 
 
@@ -150,11 +153,16 @@ class _Pictures(_Checked, RequestHandler):  # type: ignore[misc]  # tornado is s
         return segment
 
     async def decoded(self, make: Callable[[], Any]) -> Any:
-        """Return what `make` returns, run off the event loop; a bad PTS answers 404."""
+        """Return what `make` returns, run off the event loop.
+
+        A bad PTS answers 404; an original that is lost or broken answers 410.
+        """
         try:
             return await asyncio.get_running_loop().run_in_executor(self.house.pool, make)
         except BadInput as error:
             raise HTTPError(404) from error
+        except (WorkbenchError, OSError) as error:
+            raise HTTPError(410) from error
 
     def answer(self, picture: bytes, segment: Segment, pts: int) -> None:
         """Write one JPEG and say which frame it is."""
@@ -184,7 +192,10 @@ class _Crop(_Pictures):
 
 class _Run(_Pictures):
     async def get(self, sha256: str, pts: str) -> None:
-        count = min(LONGEST_RUN, max(1, int(self.get_query_argument("count", "20"))))
+        asked = self.get_query_argument("count", "20")
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 4):
+            raise HTTPError(400)
+        count = min(LONGEST_RUN, max(1, int(asked)))
         segment = self.covered(sha256, int(pts))
         pictures = await self.decoded(lambda: self.house.footage.run(segment, int(pts), count))
         self.set_header("Content-Type", "application/octet-stream")
@@ -254,6 +265,7 @@ def application(house: _House) -> Application:
             (r"/alive", _Alive),
         ],
         websocket_ping_interval=20,
+        websocket_max_message_size=LONGEST_MESSAGE,
     )
 
 
@@ -304,7 +316,15 @@ async def _main() -> None:
     # the parent holds the other end: when it dies, this process ends too
     waiting = loop.run_in_executor(None, sys.stdin.read)
     waiting.add_done_callback(lambda _done: ended.set())
-    await serve_media(settings, ended)
+    try:
+        await serve_media(settings, ended)
+    except OSError:
+        pass  # the port is taken: the parent, which hears of none, says so
+    finally:
+        # the thread that reads standard input keeps this process alive: an empty line says it ends
+        with suppress(OSError):
+            sys.stdout.write("\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -112,11 +112,12 @@ def visit(
     lang = lang if lang in LANGUAGES else next(iter(LANGUAGES))
     selection = Selection(case_id=asked.get("case", ""), reason=asked.get("reason", "").strip())
     parts = urlsplit(host_url)
-    media_url = f"{parts.scheme}://{_bracketed(parts.hostname or '127.0.0.1')}:{media_port}"
+    media_url = f"{parts.scheme}://{bracketed(parts.hostname or '127.0.0.1')}:{media_port}"
     return Visit(wb, selection, lang, translator(lang), media_url, asked, signed_in)
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """Return a host name or address as an address of a page writes it."""
     return f"[{host}]" if ":" in host else host
 
 

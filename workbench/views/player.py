@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ from workbench.views.text import clock, duration
 
 LOOK_MS = 5_000
 """How often the page looks for recordings that were added."""
+LATEST_MS = 2**63 // 1_000_000
 
 
 class Player(JSComponent):  # type: ignore[misc]  # Panel is untyped
@@ -37,8 +39,11 @@ class Player(JSComponent):  # type: ignore[misc]  # Panel is untyped
         super().__init__(sizing_mode="stretch_both", margin=0, **params)
 
     def _handle_msg(self, data: Any) -> None:
-        if isinstance(data, dict) and isinstance(data.get("segment"), str):
-            self._on_seek(data["segment"], int(data.get("at_ms", 0)))
+        if not isinstance(data, dict):
+            return
+        segment, at_ms = data.get("segment"), data.get("at_ms")
+        if isinstance(segment, str) and type(at_ms) is int and abs(at_ms) < LATEST_MS:
+            self._on_seek(segment, at_ms)
 
 
 def review_page(visit: Visit) -> Body:
@@ -62,7 +67,7 @@ class _ReviewPage:
         chosen = visit.selection.case_id
         case = next((known for known in wb.cases() if known.case_id == chosen), None)
         # refused here without a case, before anything is listed
-        wb.grant(sorted(case.cameras) if case else [], visit.selection.purpose)
+        wb.grant(None, visit.selection.purpose)
         assert case is not None
         self._period = case.period
         self._allowed = list(case.cameras or wb.ward.cameras)
@@ -104,7 +109,7 @@ class _ReviewPage:
         sha256 = asked.get("segment", "")
         if sha256 in self._segments:
             pts = asked.get("pts", "")
-            start = int(pts) if pts.lstrip("-").isdigit() else None
+            start = int(pts) if re.fullmatch(r"-?[0-9]{1,18}", pts) else None
             self._open(sha256, start, asked.get("sighting", ""))
 
     def _segment_row(self, segment: Segment) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import ipaddress
 import json
 import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,10 @@ from tornado.web import OutputTransform, RedirectHandler
 
 from workbench.errors import N_, BadInput, Refused, Unavailable
 from workbench.investigation import Workbench, open_workbench
+from workbench.views.account import account
+from workbench.views.gate import WILDCARDS, Gate, host_of, names_of, signed_in
 from workbench.views.media_server import Settings
-from workbench.views.page import ASSETS, PageFunction, build, visit
+from workbench.views.page import ASSETS, Body, PageFunction, Visit, bracketed, build, visit
 from workbench.views.player import review_page
 from workbench.views.trace import trace_page
 from workbench.views.wall import live_page
@@ -31,7 +32,7 @@ PAGES: Mapping[str, PageFunction] = {
     "truy-vet": trace_page,
     "xem-lai": review_page,
 }
-MEDIA_START_S = 30.0
+LAST_PORT = 65_535
 
 
 def content_policy(media_port: int, host: str) -> str:
@@ -40,6 +41,7 @@ def content_policy(media_port: int, host: str) -> str:
     Bokeh compiles callbacks and Panel loads components from blobs, so scripts may be evaluated and
     come from ``blob:``; nothing may come from, or go to, another host.
     """
+    host = bracketed(host)
     pictures = f"http://{host}:{media_port} https://{host}:{media_port}"
     socket = f"ws://{host}:{media_port} wss://{host}:{media_port}"
     return "; ".join(
@@ -59,12 +61,13 @@ def content_policy(media_port: int, host: str) -> str:
     )
 
 
-def _policy_transform(media_port: int) -> type[OutputTransform]:
+def _policy_transform(media_port: int, names: Collection[str]) -> type[OutputTransform]:
     class Policy(OutputTransform):  # type: ignore[misc]  # tornado is skipped
         """Adds the house's headers to everything that the Panel server sends."""
 
         def __init__(self, request: Any) -> None:
-            self._host = request.host.rsplit(":", 1)[0]
+            host = host_of(request.host)
+            self._host = host if host in names else "127.0.0.1"
 
         def transform_first_chunk(
             self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
@@ -72,6 +75,7 @@ def _policy_transform(media_port: int) -> type[OutputTransform]:
             headers["Content-Security-Policy"] = content_policy(media_port, self._host)
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "no-referrer"
+            headers.pop("Server", None)
             return status_code, headers, chunk
 
     return Policy
@@ -131,7 +135,7 @@ def media_process(settings: Settings) -> Iterator[int]:
     try:
         process.stdin.write(settings.line())
         process.stdin.flush()
-        said = process.stdout.readline()
+        said = process.stdout.readline().strip()
         if not said:
             raise Unavailable(
                 N_("the media process did not start on port {port}"),
@@ -150,19 +154,28 @@ def media_process(settings: Settings) -> Iterator[int]:
 
 
 def _app(
-    wb: Workbench, slug: str, page: PageFunction, media_port: int, signed_in: bool
+    wb: Workbench, slug: str, page: PageFunction, media_port: int, cookie_secret: str
 ) -> Callable[[], pn.Template]:
+    def nobody(_visit: Visit) -> Body:
+        raise Refused(N_("nobody is signed in"), N_("sign in again"))
+
     def make() -> pn.Template:
         asked = {
             key: values[0].decode("utf-8", "replace")
             for key, values in pn.state.session_args.items()
             if values
         }
-        mine = wb.as_actor(str(pn.state.user)) if signed_in and pn.state.user else wb
+        mine, shown = wb, page
+        if cookie_secret:
+            # not pn.state.user: a cookie of the browser can make that "guest"
+            user = signed_in(str(pn.state.cookies.get("user", "")), cookie_secret)
+            mine, shown = (wb.as_actor(user), page) if user else (wb.as_actor("?"), nobody)
         host = str(pn.state.headers.get("Host", "127.0.0.1"))
         host_url = f"{pn.state.location.protocol if pn.state.location else 'http:'}//{host}"
-        here = visit(mine, asked, host_url=host_url, media_port=media_port, signed_in=signed_in)
-        return build(here, slug, page)
+        here = visit(
+            mine, asked, host_url=host_url, media_port=media_port, signed_in=bool(cookie_secret)
+        )
+        return build(here, slug, shown)
 
     return make
 
@@ -173,6 +186,7 @@ def serve(
     port: int = 5006,
     address: str = "127.0.0.1",
     users: Path | None = None,
+    names: Collection[str] = (),
     pages: Mapping[str, PageFunction] = PAGES,
     on_ready: Callable[[str], None] = lambda url: print(url, flush=True),  # noqa: T201
 ) -> None:
@@ -184,6 +198,8 @@ def serve(
         Port of the pages; pictures come from the next one. 0 takes any two free ports.
     users
         JSON of names and passwords for Panel's sign-in; needed beyond loopback.
+    names
+        Host names under which others open the pages, besides `address`.
     on_ready
         Called with the address of the first page once it can be opened.
 
@@ -195,11 +211,29 @@ def serve(
         Where a port is taken.
     """
     check_address(address, users)
-    wb = open_workbench(root, actor=getpass.getuser())
+    check_port(port)
+    if any(":" in name for name in (address, *names)):
+        raise BadInput(
+            N_("the pages are not served under IPv6 addresses"),
+            N_("give an IPv4 address or a host name"),
+            where=address,
+        )
+    if address in WILDCARDS and not names:
+        raise BadInput(
+            N_("{address} listens on every address, and no name of this machine was given"),
+            N_("give --name with the name or address that others open, or listen on that one"),
+            address=address,
+        )
+    wb = open_workbench(root, actor=account())
     secret = secrets.token_urlsafe(32) if users is not None else ""
+    session_secret = secrets.token_urlsafe(32)
+    known = names_of(address, names)
     pn.extension()
-    panel_port = port or _free_port(address)
-    settings = Settings(str(root), address, port + 1 if port else 0, panel_port, secret)
+    free = _free_port(address)
+    panel_port = port or free
+    settings = Settings(
+        str(root), address, port + 1 if port else 0, panel_port, secret, tuple(sorted(known))
+    )
     with media_process(settings) as media_port:
         first = next(iter(pages))
         sign_in: dict[str, Any] = {}
@@ -212,13 +246,12 @@ def serve(
             }
         try:
             server = pn.serve(
-                {
-                    slug: _app(wb, slug, page, media_port, users is not None)
-                    for slug, page in pages.items()
-                },
+                {slug: _app(wb, slug, page, media_port, secret) for slug, page in pages.items()},
                 port=panel_port,
                 address=address,
-                websocket_origin=_origins(address, panel_port),
+                websocket_origin=_origins(known, panel_port),
+                sign_sessions=True,
+                secret_key=session_secret.encode(),
                 static_dirs={"assets": str(ASSETS)},
                 extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}"})],
                 show=False,
@@ -230,21 +263,43 @@ def serve(
             raise Unavailable(
                 N_("port {port} is taken"), N_("choose another with --port"), port=panel_port
             ) from error
-        server._tornado.add_transform(_policy_transform(media_port))
+        server._tornado.add_transform(_policy_transform(media_port, known))
+        Gate(known, session_secret, secret).guard(server._tornado)
         server.start()
-        on_ready(f"http://{address}:{panel_port}/{first}")
+        shown = "127.0.0.1" if address in WILDCARDS else address
+        on_ready(f"http://{bracketed(shown)}:{panel_port}/{first}")
         try:
             server.io_loop.start()
         finally:
             server.stop()
 
 
-def _origins(address: str, port: int) -> list[str]:
-    named = {address, "localhost", "127.0.0.1"}
-    return sorted(f"{name}:{port}" for name in named if name not in ("0.0.0.0", "::"))
+def check_port(port: int) -> None:
+    """Refuse a port that is none, or leaves no room for the one of the pictures."""
+    if not 0 <= port <= LAST_PORT - 1:
+        raise BadInput(
+            N_("{port} is no port for the pages"),
+            N_("choose one from 1 to {last}; pictures take the one after it"),
+            where="--port",
+            port=port,
+            last=LAST_PORT - 1,
+        )
+
+
+def _origins(names: Collection[str], port: int) -> list[str]:
+    # Bokeh takes no IPv6 addresses here
+    return sorted(f"{name}:{port}" for name in names if ":" not in name)
 
 
 def _free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    try:
+        family = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family) as probe:
+            probe.bind((address, 0))
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise Unavailable(
+            N_("this machine cannot listen on {address}"),
+            N_("give --address an address of this machine"),
+            address=address,
+        ) from error

@@ -13,21 +13,19 @@ from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from workbench.errors import N_
-from workbench.timeline import SECOND_NS
+from workbench.timeline import SECOND_NS, VIET_NAM
 
 Translate = Callable[[str], str]
 
 LOCALES = Path(__file__).parent / "locale"
 LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
 DEFAULT_LANGUAGE = "vi"
-VIET_NAM = ZoneInfo("Asia/Ho_Chi_Minh")
 KEYWORDS = ("N_", "tr")
 
 VOCABULARY = (
@@ -40,7 +38,8 @@ VOCABULARY = (
 
 SHOWN_ON_PAGES = (
     "views/", "investigation.py", "timeline.py", "cases/authority.py", "plates/search.py",
-    "trajectories/reasons.py", "archive/access.py", "ward/model.py", "media/", "store/catalogue.py",
+    "trajectories/hops.py", "archive/access.py", "ward/loading.py", "media/", "store/catalogue.py",
+    "store/root.py", "store/lake.py", "roads.py",
 )  # fmt: skip
 """Modules whose messages reach a page; those of the command line alone stay English."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from workbench.errors import WorkbenchError
 from workbench.records import Site
 from workbench.views.map import ward_map
 from workbench.views.map_bridge import WardMap
@@ -106,8 +108,14 @@ def live_page(visit: Visit) -> Body:
             draw()
 
     selection.param.watch(choose, "site_id")
+
+    def renew() -> None:
+        # refused once the case is closed: the wall has ended then, and says so
+        with suppress(WorkbenchError):
+            wall.url = address()
+
     if pn.state.curdoc is not None:
-        pn.state.add_periodic_callback(lambda: wall.param.update(url=address()), period=RENEW_MS)
+        pn.state.add_periodic_callback(renew, period=RENEW_MS)
         pn.state.add_periodic_callback(look, period=LOOK_MS)
     return Body(
         "live.html",

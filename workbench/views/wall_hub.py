@@ -57,7 +57,7 @@ class Viewer:
         """Take a message of the page: ``{"visible": {camera: width}}`` or ``{"ack": batch}``."""
         try:
             said = json.loads(message)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(said, dict):
             return
@@ -66,7 +66,7 @@ class Viewer:
         visible = said.get("visible")
         if isinstance(visible, dict):
             self.wanted = {
-                str(camera): width_for(float(width))
+                str(camera): width_for(width)
                 for camera, width in visible.items()
                 if camera in self.grant.cameras and isinstance(width, int | float)
             }

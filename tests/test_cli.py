@@ -1,0 +1,249 @@
+"""The command line: a mistake is one sentence and an exit status, and the whole path works."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from make.clips import make_clip
+
+from workbench import cli
+from workbench.investigation import open_workbench
+from workbench.recognition import fanout
+from workbench.timeline import parse_instant
+from workbench.views.account import account
+
+START = "2026-11-20T07:15:00+07:00"
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Return a function that runs the command line: exit status, output, errors."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as ended:
+            status = ended.code or 0
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, ward_folder):
+    made = tmp_path_factory.mktemp("cli") / "root"
+    open_workbench(made, actor="thu", create_from=ward_folder)
+    return made
+
+
+@pytest.fixture(scope="module")
+def camera(root):
+    return next(iter(open_workbench(root, actor="thu").ward.cameras))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    make_clip(path, 20, rate=10, gop=10, size=(320, 180))
+    return path
+
+
+def one_sentence(err):
+    """Say whether standard error holds one line that ends as a sentence, and no traceback."""
+    lines = err.strip().splitlines()
+    return len(lines) == 1 and lines[0].endswith(".") and "Traceback" not in err
+
+
+MISTAKES = {
+    "missing root": (("coverage", "{nowhere}"), 2, "no workbench"),
+    "missing root, search": (("search", "{nowhere}", "99B1"), 2, "no workbench"),
+    "missing footage": (
+        ("ingest", "{root}", "{nowhere}", "--camera", "{camera}", "--start", START),
+        2, "no such file",
+    ),
+    "start without offset": (
+        ("ingest", "{root}", "{clip}", "--camera", "{camera}", "--start", "2026-11-20T07:15:00"),
+        2, "time zone",
+    ),
+    "start that is none": (
+        ("ingest", "{root}", "{clip}", "--camera", "{camera}", "--start", "morning"), 2, "morning",
+    ),
+    "start that no store holds": (
+        ("ingest", "{root}", "{clip}", "--camera", "{camera}", "--start", "9999-01-01T00:00:00Z"),
+        2, "--start",
+    ),
+    "not a video": (
+        ("ingest", "{root}", "{text}", "--camera", "{camera}", "--start", START), 2, "text.mp4",
+    ),
+    "zero bytes": (
+        ("ingest", "{root}", "{empty}", "--camera", "{camera}", "--start", START), 2, "empty.mp4",
+    ),
+    "bad rate": (
+        ("ingest", "{root}", "{clip}", "--camera", "{camera}", "--start", START, "--rate", "fast"),
+        2, "fast",
+    ),
+    "rate of nothing": (
+        ("ingest", "{root}", "{clip}", "--camera", "{camera}", "--start", START, "--rate", "1/0"),
+        2, "1/0",
+    ),
+    "rate without end": (
+        ("ingest", "{root}", "{clip}", "--camera", "{camera}", "--start", START,
+         "--rate", "1e999999999"),
+        2, "frame rate",
+    ),
+    "sigma that is none": (
+        ("ingest", "{root}", "{clip}", "--camera", "{camera}", "--start", START,
+         "--clock-sigma", "inf"),
+        2, "--clock-sigma",
+    ),
+    "offset that is none": (
+        ("clock", "set", "{root}", "{camera}", "--offset", "nan", "--sigma", "1"), 2, "--offset",
+    ),
+    "negative sigma": (
+        ("clock", "set", "{root}", "{camera}", "--offset", "1", "--sigma", "-1"), 2, "negative",
+    ),
+    "search without a case": (("search", "{root}", "99B1*"), 3, "refused: "),
+    "search in no such case": (
+        ("search", "{root}", "99B1*", "--case", "X-1", "--reason", "why"), 2, "X-1",
+    ),
+    "trace without a case": (("trace", "{root}", "99B1-123.45"), 3, "refused: "),
+    "case without a period": (
+        ("case", "open", "{root}", "A", "--title", "t", "--legal-basis", "l", "--reason", "r",
+         "--from", "", "--to", ""),
+        2, "period",
+    ),
+    "case that ends before it starts": (
+        ("case", "open", "{root}", "A", "--title", "t", "--legal-basis", "l", "--reason", "r",
+         "--from", START, "--to", "2026-11-20T07:00:00+07:00"),
+        2, "ends before",
+    ),
+    "case of no such camera": (
+        ("case", "open", "{root}", "A", "--title", "t", "--legal-basis", "l", "--reason", "r",
+         "--from", START, "--to", "2026-11-20T08:00:00+07:00", "--cameras", "S99-P9"),
+        2, "S99-P9",
+    ),
+    "closing no such case": (("case", "close", "{root}", "X-1", "--reason", "r"), 2, "X-1"),
+    "unknown bench": (("bench", "speed"), 2, "speed"),
+    "recognise at no such camera": (
+        ("recognise", "{root}", "--cameras", "S99-P9", "--workers", "0"), 2, "S99-P9",
+    ),
+    "serve beyond loopback": (("serve", "{root}", "--address", "0.0.0.0"), 3, "sign-in"),
+    "serve on no port": (("serve", "{root}", "--port", "70000"), 2, "--port"),
+    "serve without users": (("serve", "{root}", "--users", "{nowhere}"), 2, "users"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "status", "says"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_sentence(run, root, camera, clip, tmp_path, words, status, says):
+    text, empty = tmp_path / "text.mp4", tmp_path / "empty.mp4"
+    text.write_text("this is no film\n" * 99)
+    empty.touch()
+    places = {
+        "root": root, "camera": camera, "clip": clip, "nowhere": tmp_path / "nowhere",
+        "text": text, "empty": empty,
+    }  # fmt: skip
+    got, _out, err = run(*(word.format(**places) for word in words))
+    assert (got, one_sentence(err)) == (status, True), err
+    assert says in err
+
+
+def test_a_wrong_camera_names_the_nearest(run, root, camera, clip):
+    wrong = camera[:-1] + "9"
+    status, _out, err = run("ingest", root, clip, "--camera", wrong, "--start", START)
+    assert (status, one_sentence(err)) == (2, True), err
+    assert wrong in err
+    assert camera in err
+
+
+def test_a_result_that_cannot_be_written_is_one_sentence(run, root, tmp_path):
+    case = ("--title", "t", "--legal-basis", "l", "--reason", "r", "--from", START)
+    assert run("case", "open", root, "W", *case, "--to", "2026-11-20T08:00:00+07:00")[0] == 0
+    out = tmp_path / "no" / "legs.json"
+    words = ("trace", root, "99B1-123.45", "--case", "W", "--reason", "r", "--json", out)
+    status, _out, err = run(*words)
+    assert (status, one_sentence(err)) == (2, True), err
+
+
+def test_a_fault_in_the_wards_tables_is_one_sentence_and_status_1(run, ward_folder, tmp_path):
+    folder = tmp_path / "ward"
+    folder.mkdir()
+    for table in ward_folder.iterdir():
+        if table.is_file():
+            (folder / table.name).write_bytes(table.read_bytes())
+    cameras = folder / "cameras.csv"
+    lines = cameras.read_text(encoding="utf-8").splitlines()
+    lines.append(lines[-1])
+    cameras.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    status, _out, err = run("ward", "check", folder)
+    faults = [line for line in err.splitlines() if not line.startswith("advice: ")]
+    assert status == 1
+    assert len(faults) == 1
+    assert "cameras.csv" in faults[0]
+    assert run("ward", "check", ward_folder)[0] == 0
+
+
+def command(*words, **environment):
+    """Run the installed command as a process of its own."""
+    script = Path(sys.executable).with_name("workbench")
+    return subprocess.run(
+        [script, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_an_unreachable_scheduler_is_one_sentence(
+    run, camera, clip, ward_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(fanout, "_START_S", 1)
+    made = tmp_path / "root"
+    wb = open_workbench(made, actor="thu", create_from=ward_folder)
+    wb.ingest(clip, camera, parse_instant(START))
+    status, _out, err = run("recognise", made, "--scheduler", "tcp://127.0.0.1:9")
+    progress, _, rest = err.partition("\n")
+    assert status == 2
+    assert " of " in progress
+    assert one_sentence(rest), err
+    assert "scheduler does not answer" in rest
+
+
+def test_the_log_names_the_account_whatever_the_environment_says(ward_folder, tmp_path):
+    made = tmp_path / "root"
+    boss = dict.fromkeys(("WORKBENCH_ACTOR", "USER", "LOGNAME", "USERNAME"), "boss")
+    assert command("init", made, "--ward", ward_folder, **boss).returncode == 0
+    done = command("search", made, "99B1*", **boss)
+    assert (done.returncode, one_sentence(done.stderr)) == (3, True), done.stderr
+    assert {entry.actor for entry in open_workbench(made, actor="t").audit()} == {account()}
+
+
+def test_from_footage_to_sightings(run, camera, clip, tmp_path):
+    root = tmp_path / "root"
+    status, out, _err = run("ingest", root, clip, "--camera", camera, "--start", START)
+    assert status == 0
+    assert "20 frames" in out
+    status, out, err = run("recognise", root, "--cameras", camera, "--workers", "0")
+    assert status == 0, err
+    assert "0 failed" in out
+    again = run("recognise", root, "--cameras", camera, "--workers", "0")
+    assert again[1] == out
+    status, out, _err = run("coverage", root)
+    assert (status, out.count(camera)) == (0, 1)
+    assert "2.0 s" in out
+    status, out, _err = run("verify", root)
+    assert status == 0
+    assert "1 files" in out
+    original = next((root / "archive").rglob("*.mp4"))
+    original.chmod(0o644)
+    original.write_bytes(original.read_bytes()[:-1] + b"x")
+    status, _out, err = run("verify", root)
+    assert status == 1
+    assert "Traceback" not in err

@@ -1,0 +1,130 @@
+"""What is turned away before any handler sees it: foreign hosts, borrowed sessions, other sites.
+
+Panel and Bokeh let an address choose the session it joins (``bokeh-session-id``), believe the
+cookies that a session token carries, answer under any host name, and take ``is_guest`` for a user.
+Each of these would let one person act under the name of another, or a page of another site act
+under the name of whoever sits at this machine.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+from bokeh.util.token import check_token_signature, get_token_payload
+from tornado.web import Application, ErrorHandler, decode_signed_value
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+WILDCARDS = frozenset({"0.0.0.0", "::"})
+SIGNED_IN_DAYS = 1.0
+"""How long a sign-in holds."""
+
+
+def names_of(address: str, more: Collection[str] = ()) -> frozenset[str]:
+    """Return the host names under which a server on `address` answers.
+
+    >>> sorted(names_of("10.0.0.5", ["Ward.local"]) - LOOPBACK)
+    ['10.0.0.5', 'ward.local']
+    """
+    named = {name.lower() for name in (address, *more)}
+    return LOOPBACK | (named - WILDCARDS)
+
+
+def host_of(request_host: str) -> str:
+    """Return the name in a Host header, without port and brackets; empty where it is none.
+
+    >>> host_of("[::1]:5006"), host_of("Ward.local"), host_of("[")
+    ('::1', 'ward.local', '')
+    """
+    try:
+        return urlsplit(f"//{request_host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def signed_in(cookie: str, secret: str) -> str:
+    """Return whose sign-in a ``user`` cookie is; empty where it is forged, too old or none."""
+    user = decode_signed_value(secret, "user", cookie, max_age_days=SIGNED_IN_DAYS)
+    return user.decode("utf-8", "replace") if user else ""
+
+
+class Gate:
+    """Decides on requests to the Panel server.
+
+    Parameters
+    ----------
+    names
+        Host names this server answers under; see :func:`names_of`.
+    session_secret
+        Signs the tokens of sessions.
+    cookie_secret
+        Signs the sign-in; empty where there is none.
+    """
+
+    def __init__(
+        self, names: Collection[str], session_secret: str, cookie_secret: str = ""
+    ) -> None:
+        self._names = frozenset(names)
+        self._session_secret = session_secret.encode()
+        self._cookie_secret = cookie_secret
+
+    def refuses(self, request: Any) -> str:
+        """Return why a request is turned away, for the log of the server; empty where it is not."""
+        # nobody is a guest here, and the cookie would hide who has signed in
+        if "is_guest" in request.cookies:
+            del request.cookies["is_guest"]
+        headers = request.headers
+        if host_of(request.host) not in self._names:
+            return "another host name"  # a foreign name made to point at this machine
+        if {"bokeh-session-id", "bokeh-token"} & set(request.arguments) or (
+            "Bokeh-Session-Id" in headers
+        ):
+            return "the address chooses its session"
+        if request.path.endswith("/autoload.js"):
+            return "pages are not embedded elsewhere"
+        elsewhere = headers.get("Sec-Fetch-Site", "") in ("cross-site", "same-site")
+        followed = headers.get("Sec-Fetch-Dest", "") == "document" and request.method == "GET"
+        if elsewhere and not followed:
+            return "asked by a page of another site"
+        if request.path.endswith("/ws") and not self._own_session(request):
+            return "the session of somebody else"
+        return ""
+
+    def _own_session(self, request: Any) -> bool:
+        """Return whether a websocket's token was signed here, for the one who has signed in."""
+        protocols = headers_list(request.headers.get("Sec-WebSocket-Protocol", ""))
+        if len(protocols) != 2:
+            return False
+        try:
+            if not check_token_signature(protocols[1], self._session_secret, signed=True):
+                return False
+            made_for = get_token_payload(protocols[1]).get("cookies", {}).get("user", "")
+        except (ValueError, TypeError, KeyError, AttributeError, zlib.error):
+            return False
+        if not self._cookie_secret:
+            return True
+        cookie = request.cookies.get("user")
+        asking = signed_in(cookie.value if cookie else "", self._cookie_secret)
+        return bool(asking) and asking == signed_in(made_for, self._cookie_secret)
+
+    def guard(self, application: Application) -> None:
+        """Put this gate before every handler of an application."""
+        find = application.find_handler
+
+        def guarded(request: Any, **more: Any) -> Any:
+            if self.refuses(request):
+                return application.get_handler_delegate(request, ErrorHandler, {"status_code": 403})
+            return find(request, **more)
+
+        application.find_handler = guarded
+
+
+def headers_list(value: str) -> list[str]:
+    """Return the parts of a comma-separated header.
+
+    >>> headers_list("bokeh, abc")
+    ['bokeh', 'abc']
+    """
+    return [part.strip() for part in value.split(",") if part.strip()]
