@@ -35,7 +35,7 @@ TRAINING_CASE = Case(
     period=Span(START_NS - 3600 * SECOND_NS, START_NS + 3600 * SECOND_NS),
     training=True,
 )
-DURATION_S = 90.0
+DURATION_S = 75.0
 _BATCH = 6  # cameras drawn and recognised together: pages fill early, both cores stay busy
 
 

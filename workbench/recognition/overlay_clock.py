@@ -23,7 +23,7 @@ from workbench.timeline import SECOND_NS
 LOCAL_ZONE_S = 7 * 3600
 """Burnt-in clocks in Viet Nam show Asia/Ho_Chi_Minh: seven hours ahead of UTC, all year."""
 
-_SAMPLES = 5
+_SAMPLES = 3
 _MARGIN_PX = 8
 
 
@@ -43,7 +43,7 @@ def measure_overlay_clock(
 ) -> tuple[int, int] | None:
     """Return ``(offset_ns, sigma_ns)`` to add to a segment's stamps, or None where unreadable.
 
-    Five frames spread over the file are read, then the frame in which the first second changes is
+    Three frames spread over the file are read, then the frame in which the first second changes is
     looked for by bisection: it narrows the offset from a second to about one frame.
     """
     read = read or _reader()
