@@ -111,6 +111,9 @@ def open_clock_reader() -> TextReader:
             verbose=False,
         )
 
+    # Small pictures on shared cores: a second thread made a read three times slower.
+    importlib.import_module("torch").set_num_threads(1)
+
     def read(picture: RGB) -> list[tuple[Box, str, float]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pinned memory without an accelerator
