@@ -71,6 +71,10 @@ def iou(a: Box, b: Box) -> float:
     return min(shared / (a.w * a.h + b.w * b.h - shared), 1.0)
 
 
+POLE_FORESHORTENING = 0.35
+"""Of a camera on a pole that looks about 20 degrees down, for those nobody has calibrated."""
+
+
 def bearing_of_motion(
     dx_px_s: float,
     dy_px_s: float,

@@ -66,6 +66,15 @@ def test_a_lamp_switched_on_for_good_is_learned_at_once() -> None:
     assert boxes[-1] == []
 
 
+def test_the_plain_side_of_a_bus_before_the_lens_is_not_the_background() -> None:
+    tested = gate()
+    plain = draw(0, [])
+    plain[: HEIGHT - 12] = (36, 104, 84)  # the burnt-in text below stays
+    bus = [Box(0, 0, WIDTH, HEIGHT - 12)]
+    assert all(tested.step(plain, bus) for _ in range(30))
+    assert tested.step(draw(30, [])) == []
+
+
 def test_a_bare_shadow_is_no_thing() -> None:
     tested = gate()
     for n in range(0, 40, 2):

@@ -86,6 +86,19 @@ def test_leaves_flicker_and_tape_are_no_passes() -> None:
     assert run(at, 80)[1] == []
 
 
+def test_a_burnt_in_clock_does_not_hold_the_quicker_pace() -> None:
+    tracker = Tracker(S, 640, 360)
+    lively = []
+    for i in range(300):
+        digits = [Box(100 + 8 * (i // 10 % 3), 10, 20, 14)] if i % 10 < 3 else []
+        tracker.step(i, i, i / 10, digits)
+        lively.append(any(tracker.is_lively(track, i / 10) for track in tracker.live))
+    assert not any(lively[150:])
+    for i in range(300, 310):
+        tracker.step(i, i, i / 10, [car(i - 300)])
+        assert any(tracker.is_lively(track, i / 10) for track in tracker.live)
+
+
 def test_a_track_given_up_is_no_longer_held() -> None:
     tracker = Tracker(S, 640, 360)
     for i in range(int(10 * S.hold_new_s) + 20):

@@ -182,7 +182,7 @@ class _Search:
         self._tracker.step(number, pts, t_s, self._gate.step(small, self._tracker.held(t_s)))
         self._look(number, pts, t_s, frame)
         self._keep_stills(number, frame)
-        active = bool(self._tracker.live)
+        active = any(self._tracker.is_lively(track, t_s) for track in self._tracker.live)
         # Half a millisecond of slack: a 10 fps file sampled at 10 fps must not lose every other.
         self._due_s = t_s + 1 / (s.active_fps if active else s.idle_fps) - 5e-4
 
@@ -224,7 +224,7 @@ class _Search:
             return
         s = self._s
         firm = [t for t in self._tracker.live if len(t.seen) >= s.pass_least_looks]
-        moving = [t for t in firm if t.last.number == number]
+        moving = [t for t in firm if t.last.number == number and self._tracker.is_going(t)]
         full = t_s >= (self._look_due_s if moving else self._idle_look_due_s)
         # Between whole looks only a thing nobody has named is worth one, a few times.
         new = [t for t in moving if not t.named and t_s >= t.look_due_s]
@@ -246,9 +246,10 @@ class _Search:
             if luma is None:
                 luma = media.to_luma(frame, self._turn)
             bucket = int(at.t_s / self._s.candidate_gap_s)
-            quality = still_quality(luma, at, self._s)
-            if bucket not in track.stills or quality > track.stills[bucket].quality:
-                track.stills[bucket] = Still(at, quality)
+            still = rated(luma, at, self._s)
+            best = track.stills.get(bucket)
+            if best is None or still.legible > best.legible:
+                track.stills[bucket] = still
 
 
 def gate_picture(frame: av.VideoFrame, turn_deg: int, width_px: int) -> tuple[RGB, float]:
@@ -264,21 +265,29 @@ def gate_picture(frame: av.VideoFrame, turn_deg: int, width_px: int) -> tuple[RG
     return media.to_rgb(small, turn_deg), scale
 
 
-def still_quality(luma: np.ndarray, at: Observation, settings: Settings) -> float:
-    """Return how good a frame is for a second look at a box: large, sharp, whole, alone."""
+def rated(luma: np.ndarray, at: Observation, settings: Settings) -> Still:
+    """Return how good a frame is for a second look at a box: large, sharp, whole, alone.
+
+    A plate hangs low: a vehicle that reaches out of the picture above may well show it.
+    """
     height, width = luma.shape
     left, top = max(0, int(at.box.x)), max(0, int(at.box.y))
     right, bottom = int(at.box.x + at.box.w), int(at.box.y + at.box.h)
     crop = luma[top : max(top + 1, bottom), left : max(left + 1, right)]
     if min(crop.shape) < 4:
-        return 0.0
+        return Still(at, 0.0)
     step = max(1, min(crop.shape) // 96)
     edges = cv2.Laplacian(np.ascontiguousarray(crop[::step, ::step]), cv2.CV_16S)
     sharp = float(edges.var())
     value = at.box.w * at.box.h * sharp / (sharp + settings.sharpness_half)
-    if is_cut(at.box, width, height, settings):
-        value *= settings.cut_penalty
-    return value * (0.7 if at.shared else 1.0)
+    value *= settings.shared_penalty if at.shared else 1.0
+    cut = is_cut(at.box, width, height, settings)
+    below = at.box.y + at.box.h > height - settings.cut_margin_px
+    return Still(
+        at,
+        value * (settings.cut_penalty if cut else 1.0),
+        value * (settings.cut_penalty if below else 1.0),
+    )
 
 
 def is_cut(box: Box, width: int, height: int, settings: Settings) -> bool:

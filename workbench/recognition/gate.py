@@ -48,6 +48,7 @@ class Gate:
         self._last: RGB | None = None
         self._past: deque[RGB] = deque()
         self._count = 0
+        self._still = 0
         self._window: NDArray[np.float32] | None = None
 
     def step(self, picture: RGB, held: Sequence[Box] = ()) -> list[Box]:
@@ -75,6 +76,8 @@ class Gate:
             self._last = raw
             self._past.clear()
             return []
+        if share <= s.relearn_share:
+            self._still = 0
         self._last = raw
         self._past.append(picture)
         if len(self._past) > s.ghost_pictures:
@@ -113,6 +116,8 @@ class Gate:
         background = self._background.astype(np.uint8)
         for i in range(1, count):
             x, y, w, h, area = (int(v) for v in stats[i])
+            if area > s.ghost_most_share * mask.size:
+                continue  # the plain side of a bus before the lens also stands still for a while
             left, top = max(0, x - 4), max(0, y - 4)
             part = np.s_[top : y + h + 4, left : x + w + 4]
             inside = labels[part] == i
@@ -216,19 +221,23 @@ class Gate:
         return moved if after < before / 2 else picture
 
     def _settled(self, raw: RGB, picture: RGB, background: RGB) -> bool:
-        """Tell a lasting change of light or view from something large that is passing."""
+        """Tell a lasting change of light or view from something large that is passing.
+
+        A switched lamp changes all of the picture at once, or lets it stand still, and leaves its
+        edges. A new view has other edges, and so has a bus before the lens: only time tells them.
+        """
         s = self._s
-        if self._last is not None:
-            change = cv2.absdiff(raw[::2, ::2, 1], self._last[::2, ::2, 1])
-            if (
-                float(np.median(change)) > s.relearn_still_level
-                and _alike(picture, background) < s.relearn_structure
-            ):
-                return False
-            return float((change > s.shake_level).mean()) < s.shake_suspect_share or (
-                _alike(picture, background) >= s.relearn_structure
-            )
-        return False
+        if self._last is None:
+            return False
+        change = cv2.absdiff(raw[::2, ::2, 1], self._last[::2, ::2, 1])
+        moving = float((change > s.shake_level).mean())
+        still = moving < s.shake_suspect_share
+        alike = _alike(picture, background) >= s.relearn_structure
+        if not still or (not alike and float(np.median(change)) > s.relearn_still_level):
+            self._still = 0
+            return alike and moving > s.relearn_sudden_share
+        self._still += 1
+        return alike or self._still >= s.relearn_pictures
 
     # -- things ---------------------------------------------------------------------------------
 
@@ -316,12 +325,18 @@ def _soften(picture: RGB) -> RGB:
 
 
 def _alike(picture: RGB, background: RGB) -> float:
-    """Return the correlation of two pictures' edges, 0..1: high where only the light changed."""
+    """Return the correlation of two pictures' edges, 0..1: high where only the light changed.
+
+    Zero where the picture has lost most of its edges: of a plain side before the lens only the
+    burnt-in text is left, and that alone is alike.
+    """
     edges = []
     for image in (picture, background):
         small = image[::2, ::2, 1].astype(np.float32)
         dx, dy = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
         edges.append(np.log1p(cv2.magnitude(dx, dy)).ravel())
+    if edges[0].mean() < 0.5 * edges[1].mean():
+        return 0.0
     a, b = (e - e.mean() for e in edges)
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     return max(0.0, float(a @ b) / norm) if norm > 0 else 0.0

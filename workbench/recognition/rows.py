@@ -28,7 +28,7 @@ class Pass:
 
     seen: list[Observation]
     stills: list[Still]
-    """Frames for the second look, in the order of the file."""
+    """Frames for the second look, those that promise a plate first."""
     kind: str
     score: float
     moving: bool
@@ -41,13 +41,13 @@ class Pass:
     def of_track(cls, track: Track, settings: Settings) -> Pass:
         """Take a finished track; its candidates are the best of its stretches."""
         kind, score = verdict(track.named, settings)
-        ranked = sorted(track.stills.values(), key=lambda s: (-s.quality, s.at.number))
-        chosen = ranked[: settings.candidates] or [Still(track.seen[0], 0.0)]
+        stills = list(track.stills.values()) or [Still(track.seen[0], 0.0)]
+        best = min(stills, key=lambda s: (-s.quality, s.at.number))
+        chosen = sorted(stills, key=lambda s: (-s.legible, s.at.number))[: settings.candidates]
         person = kind == "person" or (
             kind == "unknown" and any(name == "person" for name, _ in track.named)
         )
-        stills = sorted(chosen, key=lambda s: s.at.number)
-        return cls(track.seen, stills, kind, score, True, person, chosen[0].at)
+        return cls(track.seen, chosen, kind, score, True, person, best.at)
 
     @classmethod
     def of_standing(cls, one: Standing) -> Pass:
@@ -55,7 +55,7 @@ class Pass:
         at, score = one.best
         seen = [hit for hit, _ in one.hits]
         ranked = sorted(one.hits, key=lambda hit: (-hit[1], hit[0].number))[:2]
-        stills = sorted((Still(hit, s) for hit, s in ranked), key=lambda s: s.at.number)
+        stills = [Still(hit, s) for hit, s in ranked]
         return cls(seen, stills, one.kind, score, False, one.kind == "person", at)
 
     def settle(self, plate: PlateOfPass | None) -> None:
@@ -63,6 +63,9 @@ class Pass:
         self.plate = plate
         if plate is not None and plate.text is not None:
             self.best = next(s.at for s in self.stills if s.at.number == plate.number)
+            if self.kind == "person":
+                # Nobody on foot carries a plate along: this is a rider the detector saw alone.
+                self.kind, self.score = "motorcycle", plate.score
 
 
 def to_table(
@@ -126,7 +129,9 @@ def _row(
     best, first, last = one.best, one.seen[0], one.seen[-1]
     utc_ns, sigma_ns = segment.utc(best.pts, fixes)
     motion = image_motion(one.seen, segment.width_px, segment.height_px) if one.moving else None
-    bearing = None if motion is None else optics.bearing_of_motion(*motion, camera.heading_deg)
+    bearing = motion and optics.bearing_of_motion(
+        *motion, camera.heading_deg, foreshortening=optics.POLE_FORESHORTENING
+    )
     ground = optics.to_ground(camera, best.box.x + best.box.w / 2, best.box.y + best.box.h)
     box = _rounded(best.box)
     plate = one.plate

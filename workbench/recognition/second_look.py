@@ -20,8 +20,9 @@ from workbench.recognition.types import RGB, Models, PlateReading
 from workbench.records import Box, FrameIndex, Segment
 from workbench.timeline import SECOND_NS, ClockFix
 
-_PLATED = {"car", "motorcycle", "bus", "truck", "unknown"}
-"""What can carry a plate; "unknown" can be anything, a vehicle seen from above included."""
+_PLATED = {"car", "motorcycle", "bus", "truck", "unknown", "person"}
+"""What can carry a plate: "unknown" can be anything, a vehicle seen from above included, and a
+rider seen from behind is a "person" to the detector."""
 
 
 def look_again(
@@ -57,23 +58,25 @@ def _read_plates(
     models: Models,
     settings: Settings,
 ) -> dict[int, list[tuple[int, PlateReading]]]:
-    """Return ``(frame number, reading)`` of each pass, by the pass's identity."""
-    wanted: dict[int, list[Pass]] = {}
-    for one in passes:
-        if _worth_reading(one, settings):
-            for still in one.stills:
-                wanted.setdefault(still.at.number, []).append(one)
+    """Return ``(frame number, reading)`` of each pass, by the pass's identity.
+
+    The best frames first; others only for a pass that these have not settled.
+    """
     readings: dict[int, list[tuple[int, PlateReading]]] = {}
-    for number, frame in exact_frames(path, index, sorted(wanted)):
-        picture = None
-        for one in wanted[number]:
-            had = readings.setdefault(id(one), [])
-            if _settled(had, settings):
-                continue
-            if picture is None:
-                picture = media.to_rgb(frame, segment.rotation_deg)
-            had += [(number, reading) for reading in _read(models, picture, one, number, settings)]
-    return readings
+    done = 0
+    for round_, stop in enumerate(settings.plate_rounds):
+        wanted: dict[int, list[Pass]] = {}
+        for one in passes:
+            if _worth_reading(one, readings.get(id(one), ()), round_, settings):
+                for still in one.stills[done:stop]:
+                    wanted.setdefault(still.at.number, []).append(one)
+        for number, frame in exact_frames(path, index, sorted(wanted)):
+            picture = media.to_rgb(frame, segment.rotation_deg)
+            for one in wanted[number]:
+                found = _read(models, picture, one, number, settings)
+                readings.setdefault(id(one), []).extend((number, reading) for reading in found)
+        done = stop
+    return {id(one): own_readings(one, readings.get(id(one), ()), settings) for one in passes}
 
 
 def exact_frames(
@@ -95,9 +98,40 @@ def exact_frames(
                 yield number, frame
 
 
-def _worth_reading(one: Pass, settings: Settings) -> bool:
+def _worth_reading(
+    one: Pass, had: Sequence[tuple[int, PlateReading]], round_: int, settings: Settings
+) -> bool:
+    """Tell whether a pass may have a plate, not surely read yet, that another round can show."""
+    if one.kind not in _PLATED or _settled(had, settings):
+        return False
     largest = max((still.at.box.w for still in one.stills), default=0.0)
-    return one.kind in _PLATED and largest >= settings.plate_least_px
+    least = settings.person_least_px if one.kind == "person" else settings.plate_least_px
+    return largest >= least and (round_ < settings.plate_sure_rounds or bool(had))
+
+
+def own_readings(
+    one: Pass, had: Sequence[tuple[int, PlateReading]], settings: Settings
+) -> list[tuple[int, PlateReading]]:
+    """Return the readings without those of a plate that stays where it is while the pass goes on.
+
+    It hangs on something parked that the box sweeps over. A "person" must show that it goes along.
+    """
+    boxes = {still.at.number: still.at.box for still in one.stills}
+    kept = []
+    for text in sorted({reading.text or "" for _, reading in had}):
+        alike = sorted((r for r in had if (r[1].text or "") == text), key=lambda r: r[0])
+        (start, first), (stop, last) = alike[0], alike[-1]
+        goes = _shift(first.box, last.box) >= settings.plate_follows * first.box.w
+        halts = one.kind != "person" and _shift(boxes[start], boxes[stop]) < first.box.w
+        if goes or halts:
+            kept += alike
+    return sorted(kept, key=lambda r: r[0])
+
+
+def _shift(a: Box, b: Box) -> float:
+    """Return how far the side of a box that went furthest has gone, in pixels."""
+    across = abs(b.x - a.x), abs(b.x + b.w - a.x - a.w)
+    return float(max(*across, abs(b.y - a.y), abs(b.y + b.h - a.y - a.h)))
 
 
 def _settled(had: Sequence[tuple[int, PlateReading]], settings: Settings) -> bool:

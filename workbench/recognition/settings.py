@@ -34,6 +34,14 @@ class Settings:
     active_fps: float = 10.0
     """Gate pictures a second while nothing / something is tracked."""
     gate_width_px: int = 480
+    going_share: float = 0.5
+    """Of the way that makes a pass: after this much a track is worth a look."""
+    lively_new_s: float = 1.0
+    lively_s: float = 1.5
+    """A track holds the quicker pace while it is new, and for so long after it last moved."""
+    restless_s: float = 60.0
+    restless_least: int = 3
+    """A place where so many things began and went nowhere (a burnt-in clock) wakes nobody."""
 
     # -- gate -----------------------------------------------------------------------------------
     warm_pictures: int = 13
@@ -53,6 +61,7 @@ class Settings:
     ghost_change: float = 9.0
     ghost_still_share: float = 0.7
     ghost_edges: float = 1.3
+    ghost_most_share: float = 0.2
     gain_deadband: float = 0.015
     shake_suspect_share: float = 0.008
     shake_level: float = 20.0
@@ -61,6 +70,9 @@ class Settings:
     relearn_share: float = 0.5
     relearn_still_level: float = 3.0
     relearn_structure: float = 0.5
+    relearn_sudden_share: float = 0.7
+    relearn_pictures: int = 60
+    """So many pictures in a row a new view must stand still; a bus does so too, but not as long."""
     shadow_ratio: tuple[float, float] = (0.35, 0.97)
     lit_ratio: tuple[float, float] = (1.03, 1.8)
     shadow_texture: float = 0.05
@@ -103,15 +115,15 @@ class Settings:
     stitch_s: float = 2.0
 
     # -- looks: what the detector says ----------------------------------------------------------
-    look_s: float = 2.0
+    look_s: float = 3.0
     idle_look_s: float = 10.0
-    crops_per_look: int = 3
-    crops_per_track: int = 4
+    crops_per_look: int = 2
+    crops_per_track: int = 3
     crop_gap_s: float = 0.5
     crop_margin: float = 0.35
     crop_least_px: int = 300
     name_score: float = 0.5
-    name_enough: float = 0.9
+    name_enough: float = 0.75
     join_iou: float = 0.3
     join_inside: float = 0.8
     join_smaller: float = 0.5
@@ -127,13 +139,22 @@ class Settings:
     still_s: float = 3.0
 
     # -- best frames, plates, faces -------------------------------------------------------------
-    candidates: int = 4
+    candidates: int = 8
+    plate_rounds: tuple[int, ...] = (2, 4, 8)
+    """Best frames read at first, when they do not settle it, and while a plate is in sight."""
     candidate_gap_s: float = 0.3
     sharpness_half: float = 60.0
     cut_penalty: float = 0.35
     cut_margin_px: int = 3
+    shared_penalty: float = 0.7
     plate_least_px: int = 40
     plate_enough: float = 0.97
+    plate_sure_rounds: int = 2
+    plate_follows: float = 0.25
+    """Of its own width a plate must go from look to look while the box of its pass goes on, or it
+    hangs on something parked."""
+    person_least_px: int = 80
+    """Width of a "person" whose plate could be read, if it were somebody on a motorcycle."""
     plate_margin: float = 0.08
     face_least_px: int = 40
 

@@ -7,6 +7,7 @@ box keep their own sizes until it splits again.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -35,10 +36,14 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A frame of a pass worth a second, full look; ``quality`` only ranks those of one pass."""
+    """A frame of a pass worth a second, full look.
+
+    ``quality`` ranks those of one pass as pictures of it, ``legible`` as pictures of its plate.
+    """
 
     at: Observation
     quality: float
+    legible: float = 0.0
 
 
 class _Motion:
@@ -165,6 +170,7 @@ class Tracker:
         self._diagonal_px = float(np.hypot(width_px, height_px))
         self.live: list[Track] = []
         self.ended: list[Track] = []
+        self._fidgets: deque[tuple[float, Box]] = deque()
 
     def is_pass(self, track: Track) -> bool:
         """Tell a thing that went somewhere from leaves, flicker, ghosts and fluttering tape."""
@@ -183,9 +189,27 @@ class Tracker:
             and slim <= s.pass_most_slim
         )
 
-    def _went(self, track: Track) -> bool:
+    def is_going(self, track: Track) -> bool:
+        """Tell what has set out from what flickers on the spot, a burnt-in clock above all."""
+        return self._went(track, self._s.going_share)
+
+    def is_lively(self, track: Track, t_s: float) -> bool:
+        """Tell whether a track is worth the quicker pace: new, or going and not at rest."""
+        s = self._s
+        if t_s - track.seen[0].t_s < s.lively_new_s:
+            return not self._is_restless(track.last.box)
+        straight = track.reach_px >= s.pass_least_straight * track.way_px
+        return straight and self.is_going(track) and t_s - track.moved_s < s.lively_s
+
+    def _is_restless(self, box: Box) -> bool:
+        """Tell a place where things begin again and again and never go anywhere."""
+        alike = sum(overlap_share(box, _inflate(old, 0.1)) > 0.7 for _, old in self._fidgets)
+        return alike >= self._s.restless_least
+
+    def _went(self, track: Track, share: float = 1.0) -> bool:
         least_px = self._s.pass_least_reach * self._diagonal_px
-        return track.reach_px >= max(least_px, self._s.pass_least_shift * track.size_px)
+        least_px = max(least_px, self._s.pass_least_shift * track.size_px)
+        return track.reach_px >= share * least_px
 
     def step(self, number: int, pts: int, t_s: float, boxes: Sequence[Box]) -> None:
         """Take the boxes of one instant."""
@@ -318,9 +342,13 @@ class Tracker:
             known = track.last.shared or len(track.seen) >= s.pass_least_looks
             if t_s - track.last.t_s > (s.coast_s if known else s.coast_new_s):
                 self.ended.append(track)
+                if not self.is_pass(track):
+                    self._fidgets.append((t_s, _hull([o.box for o in track.seen[-20:]])))
             else:
                 keep.append(track)
         self.live = keep
+        while self._fidgets and t_s - self._fidgets[0][0] > s.restless_s:
+            self._fidgets.popleft()
 
 
 def stitch(tracks: Sequence[Track], settings: Settings) -> list[Track]:
