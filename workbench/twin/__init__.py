@@ -4,9 +4,8 @@ Nothing else in the product may know what is in these pictures.
 """
 
 from workbench.twin.journeys import Scenario, plan
-from workbench.twin.render import frames, render_camera
-from workbench.twin.score import Score, score
-from workbench.twin.truth import Truth, read_truth, truth_of, write_truth
+from workbench.twin.scene import frames, render_camera
+from workbench.twin.truth import Score, Truth, read_truth, score, truth_of, write_truth
 
 __all__ = [
     "Scenario",

@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.twin.mesh import Body, Colour, Part, ellipsoid, plain, plate_corners, tube, wheel
 from workbench.twin.people import BLACK, rider
-from workbench.twin.plates_art import TWO_LINES_MM
+from workbench.twin.pictures import TWO_LINES_MM
 
 _CHROME = plain((0.55, 0.56, 0.58), 0.65)
 _TAIL = plain((0.72, 0.05, 0.04), 0.35)

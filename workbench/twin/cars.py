@@ -1,4 +1,4 @@
-"""Cars, vans and buses: stacks of rounded rectangles, painted by where a point lies."""
+"""Cars, vans, buses, light lorries: stacks of rings, painted by where a point lies."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from workbench.twin.mesh import (
     tube,
     wheel,
 )
-from workbench.twin.plates_art import ONE_LINE_MM
+from workbench.twin.pictures import ONE_LINE_MM
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class _Shape:
     """The outline of a body. Profiles are ``(height, value)`` pairs, joined by straight lines.
 
     ``front`` and ``rear`` are distances from the middle; ``belt`` and ``roof`` bound the glass.
@@ -45,8 +45,8 @@ class Shape:
     rear_glass: bool = True
 
 
-SHAPES: dict[str, Shape] = {
-    "sedan": Shape(
+_SHAPES: dict[str, _Shape] = {
+    "sedan": _Shape(
         4.5,
         1.78,
         1.47,
@@ -74,7 +74,7 @@ SHAPES: dict[str, Shape] = {
         lamp_rear=(0.44, 0.86, 0.76, 0.93),
         plate_rear=0.70,
     ),
-    "hatchback": Shape(
+    "hatchback": _Shape(
         3.9,
         1.68,
         1.50,
@@ -94,7 +94,7 @@ SHAPES: dict[str, Shape] = {
         lamp_rear=(0.60, 0.84, 0.78, 1.08),
         plate_rear=0.74,
     ),
-    "suv": Shape(
+    "suv": _Shape(
         4.65,
         1.86,
         1.74,
@@ -115,7 +115,7 @@ SHAPES: dict[str, Shape] = {
         plate_rear=0.86,
         plate_front=0.58,
     ),
-    "van": Shape(
+    "van": _Shape(
         5.7,
         1.98,
         2.30,
@@ -128,7 +128,7 @@ SHAPES: dict[str, Shape] = {
         plate_rear=0.80,
         plate_front=0.55,
     ),
-    "bus": Shape(
+    "bus": _Shape(
         8.4,
         2.36,
         3.05,
@@ -142,7 +142,7 @@ SHAPES: dict[str, Shape] = {
         plate_rear=0.72,
         plate_front=0.62,
     ),
-    "cab": Shape(
+    "cab": _Shape(
         1.7,
         1.90,
         2.15,
@@ -168,7 +168,9 @@ def _profile(pairs: tuple[tuple[float, float], ...], z: NDArray[Any]) -> NDArray
     return np.convolve(np.pad(line, 2, mode="edge"), kernel, mode="valid")
 
 
-def body_paint(shape: Shape, colour: tuple[float, float, float], rng: np.random.Generator) -> Paint:
+def _body_paint(
+    shape: _Shape, colour: tuple[float, float, float], rng: np.random.Generator
+) -> Paint:
     """Return the paint of a body: sheet metal, glass, lamps, grille, gaps, dust on the sills."""
     chrome = rng.random() < 0.5
     bumper = rng.random() < 0.35 or shape.height > 2
@@ -293,9 +295,9 @@ def body_paint(shape: Shape, colour: tuple[float, float, float], rng: np.random.
     return paint
 
 
-def shell(shape: Shape, paint: Paint, shift: float = 0.0) -> Part:
+def _shell(shape: _Shape, paint: Paint, shift: float = 0.0) -> Part:
     """Return a body's sheet metal as one part, `shift` metres ahead of the middle."""
-    z = np.concatenate([np.linspace(shape.front[0][0], shape.height, round(shape.height * 70))])
+    z = np.linspace(shape.front[0][0], shape.height, round(shape.height * 70))
     grid = stack(
         z,
         _profile(shape.waist, z),
@@ -311,11 +313,11 @@ def shell(shape: Shape, paint: Paint, shift: float = 0.0) -> Part:
     return Part(grid + np.array((0, shift, 0)), moved if shift else paint, step=4)
 
 
-def _rear_y(shape: Shape, z: float) -> float:
+def _rear_y(shape: _Shape, z: float) -> float:
     return -float(np.interp(z, *np.array(shape.rear).T))
 
 
-def front_y(shape: Shape, z: float) -> float:
+def _front_y(shape: _Shape, z: float) -> float:
     """Return how far ahead of the middle the front is at a height."""
     return float(np.interp(z, *np.array(shape.front).T))
 
@@ -323,15 +325,15 @@ def front_y(shape: Shape, z: float) -> float:
 def car(model: str, paint: tuple[int, int, int], looks: int) -> Body:
     """Return a sedan, hatchback, suv, van or bus."""
     rng = np.random.default_rng([looks, 8])
-    shape = SHAPES[model]
+    shape = _SHAPES[model]
     colour = (paint[0] / 255, paint[1] / 255, paint[2] / 255)
-    parts = [shell(shape, body_paint(shape, colour, rng))]
+    parts = [_shell(shape, _body_paint(shape, colour, rng))]
     radius = 0.31 if shape.height < 2 else 0.36 if shape.height < 2.6 else 0.45
     axle = shape.length * 0.31
     for y in (-axle, axle):
         for x in (-1, 1):
             parts += wheel(y, radius, 0.22, x * (shape.width / 2 - 0.13))
-    mirror_y = front_y(shape, shape.belt + 0.1) - 0.15
+    mirror_y = _front_y(shape, shape.belt + 0.1) - 0.15
     for x in (-1, 1):
         out = float(np.interp(shape.belt + 0.1, *np.array(shape.waist).T)) + 0.09
         parts.append(
@@ -350,7 +352,80 @@ def car(model: str, paint: tuple[int, int, int], looks: int) -> Body:
             "rear", _rear_y(shape, shape.plate_rear) - 0.02, shape.plate_rear, ONE_LINE_MM, 2
         ),
         "front": plate_corners(
-            "front", front_y(shape, shape.plate_front) + 0.025, shape.plate_front, ONE_LINE_MM, 2
+            "front", _front_y(shape, shape.plate_front) + 0.025, shape.plate_front, ONE_LINE_MM, 2
         ),
     }
     return Body(tuple(parts), plates, (shape.length, shape.width, shape.height))
+
+
+def box_truck(paint: tuple[int, int, int], looks: int) -> Body:
+    """Return a light lorry with a box body."""
+    rng = np.random.default_rng([looks, 9])
+    colour = (paint[0] / 255, paint[1] / 255, paint[2] / 255)
+    cab = _SHAPES["cab"]
+    shift = 1.95
+    parts = [_shell(cab, _body_paint(cab, colour, rng), shift)]
+    load = ((0.78, 0.79, 0.80), (0.72, 0.73, 0.70), (0.30, 0.42, 0.58), (0.25, 0.38, 0.28))[
+        int(rng.integers(4))
+    ]
+    stripe = (0.62, 0.12, 0.12) if rng.random() < 0.5 else (0.15, 0.28, 0.55)
+
+    def box_paint(p: Grid, n: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
+        x, y, z = p[..., 0], p[..., 1], p[..., 2]
+        albedo = np.broadcast_to(np.array(load), p.shape).copy()
+        gloss = np.full(x.shape, 0.16)
+        rear, side = n[..., 1] < -0.6, np.abs(n[..., 0]) > 0.6
+        ribs = side & (np.sin(y * 42) > 0.86)
+        albedo[ribs] *= 0.8
+        albedo[side & (np.abs(z - 1.7) < 0.16)] = stripe
+        albedo[rear & (np.abs(x) < 0.008)] = (0.05, 0.05, 0.05)
+        edge = rear & ((np.abs(x) > 0.93) | (z < 0.98) | (z > 2.62))
+        albedo[edge] *= 0.62
+        for at in (-0.34, 0.34):  # locking bars and handles
+            albedo[rear & (np.abs(x - at) < 0.018)] = (0.42, 0.43, 0.44)
+            albedo[rear & (np.abs(x - at * 0.7) < 0.12) & (np.abs(z - 1.45) < 0.02)] = (
+                0.3,
+                0.3,
+                0.31,
+            )
+        for at in (-0.88, 0.88):
+            albedo[rear & (np.abs(x - at) < 0.03) & (np.sin(z * 16) > 0)] = (0.62, 0.08, 0.07)
+        albedo[rear & (np.abs(z - 0.99) < 0.03) & (np.sin(x * 16) > 0)] = (0.62, 0.08, 0.07)
+        grime = np.clip((1.35 - z) / 0.6, 0, 1)[..., None] * 0.3
+        return albedo * (1 - grime) + np.array([0.35, 0.32, 0.28]) * grime, gloss
+
+    z = np.linspace(0.92, 2.72, 120)
+    even = np.ones_like(z)
+    box = stack(z, even * 1.0, even * 1.05, even * -2.85, corner=0.03, ends=90, sides=60)
+    parts.append(Part(box, box_paint, step=4))
+    dark = plain((0.08, 0.08, 0.085), 0.08)
+    parts += [
+        Part(ellipsoid((0, -0.6, 0.72), (0.42, 2.15, 0.12), square=0.2, n=16), dark),
+        Part(ellipsoid((0, -2.80, 0.66), (0.95, 0.05, 0.09), square=0.25, n=18), dark),
+        Part(ellipsoid((0, -2.84, 0.80), (0.30, 0.01, 0.10), square=0.25, n=14), dark),
+    ]
+    for x in (-1, 1):
+        parts += wheel(-1.75, 0.39, 0.36, x * 0.76) + wheel(2.0, 0.39, 0.22, x * 0.82)
+        parts.append(
+            Part(
+                ellipsoid((x * 0.74, -2.84, 0.72), (0.14, 0.03, 0.055), square=0.35, n=14),
+                plain((0.58, 0.04, 0.04), 0.35),
+            )
+        )
+        parts.append(
+            Part(
+                ellipsoid((x * 0.56, -2.84, 0.72), (0.045, 0.03, 0.05), square=0.4, n=10),
+                plain((0.8, 0.4, 0.06), 0.35),
+            )
+        )
+        parts.append(
+            Part(ellipsoid((x * 0.76, -2.25, 0.50), (0.19, 0.012, 0.20), square=0.3, n=12), dark)
+        )
+        parts.append(
+            Part(ellipsoid((x * 1.05, 2.55, 1.55), (0.08, 0.03, 0.14), square=0.6, n=10), dark)
+        )
+    plates = {
+        "rear": plate_corners("rear", -2.875, 0.80, ONE_LINE_MM, 0),
+        "front": plate_corners("front", shift + _front_y(cab, 0.62) + 0.02, 0.62, ONE_LINE_MM, 0),
+    }
+    return Body(tuple(parts), plates, (5.75, 2.05, 2.75))

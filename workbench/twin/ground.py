@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.twin.light import Light
-from workbench.twin.views import View
+from workbench.twin.views import Light, View
 
 PAVEMENT_M = 2.1
 

@@ -1,10 +1,11 @@
-"""Who drives where and when: scripted journeys on the ward's road graph, and every pass they make.
+"""Who drives and walks where and when: journeys on the ward's road graph, and every pass they make.
 
 Everything follows from a seed. The plan knows the truth; the product only ever sees the pixels.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +19,6 @@ from workbench.timeline import SECOND_NS
 from workbench.twin.fleet import Vehicle, make_fleet
 from workbench.twin.routes import Chain, Route, choose_chain, passing
 from workbench.twin.views import View, overview_view, plate_view
-from workbench.twin.walks import Walk, make_walks
 
 if TYPE_CHECKING:
     from workbench.roads import RoadGraph
@@ -60,6 +60,28 @@ class Pass:
         """Return where along the street the vehicle's middle is at a scenario time."""
         sign = 1.0 if self.direction == "away" else -1.0
         return sign * self.speed_mps * (t_s - self.abreast_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One person walking through one overview's street; ``start_s`` is when at ``from_m``."""
+
+    walker_id: str
+    camera_id: str
+    start_s: float
+    speed_mps: float
+    from_m: tuple[float, float]
+    to_m: tuple[float, float]
+    looks: int
+
+    def at(self, t_s: float) -> tuple[float, float] | None:
+        """Return (X, Y) at a scenario time, or None before the start and after the end."""
+        length = math.dist(self.from_m, self.to_m)
+        part = (t_s - self.start_s) * self.speed_mps / length
+        if not 0 <= part <= 1:
+            return None
+        (ax, ay), (bx, by) = self.from_m, self.to_m
+        return ax + (bx - ax) * part, ay + (by - ay) * part
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +198,7 @@ def plan(
         {v.vehicle_id: v for v in fleet if v.vehicle_id in used},
         tuple(planner.journeys),
         tuple(p for p in planner.passes if p.camera_id in views),
-        make_walks(views, duration_s, np.random.default_rng([seed, 13])),
+        _walks(views, duration_s, np.random.default_rng([seed, 13])),
     )
 
 
@@ -201,6 +223,36 @@ def _views(
             clock_offset_ns=late if camera.camera_id in wrong else 0,
         )
     return views
+
+
+def _walks(views: dict[str, View], duration_s: float, rng: np.random.Generator) -> tuple[Walk, ...]:
+    """Return a few walkers a street, on its pavements and across it."""
+    walks: list[Walk] = []
+    for view in views.values():
+        count = int(rng.integers(4, 8)) if view.kind == "overview" else int(rng.random() < 0.3)
+        for _ in range(count):
+            side = float(rng.choice([-1, 1]))
+            kerb = side * (view.half_road_m + float(rng.uniform(0.4, 1.4)))
+            near, far = (8.0, 45.0) if view.kind == "overview" else (14.0, 40.0)
+            if rng.random() < 0.3 and view.kind == "overview":
+                y = float(rng.uniform(12, 28))
+                ends = ((kerb, y), (-kerb, y + float(rng.uniform(-2, 2))))
+            else:
+                ends = ((kerb, near), (kerb + float(rng.normal(0, 0.2)), far))
+            if rng.random() < 0.5:
+                ends = (ends[1], ends[0])
+            walks.append(
+                Walk(
+                    f"W{len(walks) + 1:03d}",
+                    view.camera_id,
+                    float(rng.uniform(-10, duration_s - 8)),
+                    float(rng.uniform(1.0, 1.5)),
+                    ends[0],
+                    ends[1],
+                    int(rng.integers(1 << 16)),
+                )
+            )
+    return tuple(walks)
 
 
 class _Planner:

@@ -1,4 +1,4 @@
-"""Bodies as grids of points with colours: the shapes vehicles and people are put together from.
+"""Bodies as grids of points with colours: what vehicles and people are put together from.
 
 Frames are in metres: x to the right, y forward, z up. Colours are 0..1 sRGB albedo; ``gloss`` is
 how much of the surroundings a surface mirrors.
@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.twin.views import Light
 
 Grid = NDArray[np.float64]
 Colour = tuple[float, float, float]
@@ -55,7 +57,7 @@ def cloth(colour: Colour, seed: int, stripe: Colour | None = None) -> Paint:
     return paint
 
 
-def normals_of(points: Grid) -> Grid:
+def _normals(points: Grid) -> Grid:
     """Return unit normals of a grid, pointing out of it for the shapes of this module."""
     du = np.gradient(points, axis=0)
     dv = np.gradient(points, axis=1)
@@ -76,7 +78,6 @@ def ellipsoid(
     *,
     square: float = 1.0,
     n: int = 13,
-    turn: NDArray[Any] | None = None,
 ) -> Grid:
     """Return a superellipsoid: ``square`` 1 is round, 0.2 a box with soft edges."""
     lat = np.linspace(-np.pi / 2, np.pi / 2, n)[:, None]
@@ -94,21 +95,8 @@ def ellipsoid(
         axis=-1,
     )
     points = unit * np.asarray(radii)
-    if turn is not None:
-        points = points @ turn.T
     # Rows run from pole to pole; this order makes the cross product point outwards.
     return np.asarray(points + np.asarray(centre))[::-1]
-
-
-def tilt(degrees: float, axis: str = "x") -> NDArray[Any]:
-    """Return the rotation about one axis."""
-    a = np.radians(degrees)
-    c, s = np.cos(a), np.sin(a)
-    if axis == "x":
-        return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
-    if axis == "y":
-        return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
-    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
 def tube(
@@ -213,8 +201,7 @@ class Body:
     """Parts of one thing and the rectangle its plate sits in, at each plated end.
 
     ``plates`` maps ``rear``/``front`` to the corners float64[4, 3]: seen from that end, top left,
-    top right, bottom right, bottom left. ``size_m`` is length, width, height. ``solids`` are
-    point clouds whose convex outlines cast the shadow.
+    top right, bottom right, bottom left. ``size_m`` is length, width, height.
     """
 
     parts: tuple[Part, ...]
@@ -250,3 +237,45 @@ def plate_corners(
     return np.array(
         [centre + side + top, centre - side + top, centre - side - top, centre + side - top]
     )
+
+
+def bake(part: Part, light: Light, towards_eye: NDArray[Any], turned: bool) -> NDArray[np.uint8]:
+    """Return the colours of a part's grid as the eye sees them, uint8[m, n, 3].
+
+    Lighting is baked in: the eye's direction barely changes while a vehicle drives along a street,
+    and the renderer then only has to fill triangles.
+    """
+    normals = _normals(part.points)
+    middle = part.points.reshape(-1, 3).mean(0)
+    if ((part.points - middle) * normals).sum() < 0:
+        normals = -normals
+    albedo, gloss = part.paint(part.points, normals)
+    height = part.points[..., 2]
+    if turned:
+        normals = normals * (-1, -1, 1)
+    linear = np.clip(albedo, 0, 1) ** 2.2
+    sun = np.clip(normals @ light.sun, 0, None) * light.hard
+    up = normals[..., 2]
+    sky = 0.62 * (0.55 + 0.45 * up) * np.interp(height, [0.0, 0.25, 0.9], [0.35, 0.6, 1.0])
+    ground = 0.16 * (0.5 - 0.5 * up)
+    lit = linear * (sky[..., None] * (0.94, 1.0, 1.08) + (sun * 1.05)[..., None] * (1.06, 1.0, 0.9))
+    lit += linear * ground[..., None]
+    facing = np.clip(normals @ towards_eye, 0, 1)
+    mirror = 2 * (normals @ towards_eye)[..., None] * normals - towards_eye
+    fresnel = gloss * (0.10 + 0.90 * (1 - facing) ** 4)
+    lit = lit * (1 - fresnel[..., None]) + _surroundings(mirror) * fresnel[..., None]
+    glint = np.clip(mirror @ light.sun, 0, 1) ** 50 * gloss * light.hard * 1.4
+    lit += glint[..., None]
+    colour = np.clip(lit * light.gain, 0, 1) ** (1 / 2.2) * light.tint
+    return np.asarray(np.clip(colour * 255, 0, 255), np.uint8)
+
+
+def _surroundings(direction: NDArray[Any]) -> NDArray[Any]:
+    """Return what a mirror facing the street shows: sky, a line of houses, road. Linear light."""
+    up = direction[..., 2]
+    azimuth = np.arctan2(direction[..., 0], direction[..., 1])
+    skyline = 0.30 + 0.10 * np.sin(azimuth * 5) + 0.06 * np.sin(azimuth * 13 + 1)
+    sky = np.clip(np.interp(up, [0.2, 1.0], [0.85, 0.50]), 0, 1)
+    house = 0.18 + 0.07 * np.sin(azimuth * 23)
+    value = np.where(up > skyline, sky, np.where(up > -0.02, house, 0.12))
+    return np.asarray(value[..., None] * np.array([0.95, 1.0, 1.06]))

@@ -1,4 +1,4 @@
-"""One camera's moving picture: its still street, what moves through it, and the burnt-in clock."""
+"""One camera's clip: its still street, what moves through it, the burnt-in clock; then H.264."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from workbench.errors import N_, BadInput
+from workbench.media import ClipWriter
 from workbench.timeline import SECOND_NS
-from workbench.twin import bodies, cars, layers, lorries, people
+from workbench.twin import bodies, cars, people, sprites
 from workbench.twin.fleet import Vehicle
-from workbench.twin.journeys import Pass, Scenario
-from workbench.twin.layers import RGB, RGBA, Rect
-from workbench.twin.light import Light
+from workbench.twin.journeys import Pass, Scenario, Walk
 from workbench.twin.mesh import Body
-from workbench.twin.plates_art import font_file, plate_picture
-from workbench.twin.sprites import Model, Painter, Sprite, make_model
+from workbench.twin.pictures import font_file, plate_picture
+from workbench.twin.sprites import RGB, RGBA, Model, Painter, Rect, Sprite, make_model
 from workbench.twin.street import paint_street
-from workbench.twin.views import View
-from workbench.twin.walks import Walk
+from workbench.twin.views import Light, View
 
+GOP, CRF, PRESET = 30, 27, "ultrafast"
 _NOISE_FRAMES = 5
 _GAIT_STEPS = 8
 _STRIDE_M = 1.3
@@ -40,8 +43,72 @@ def body_of(vehicle: Vehicle) -> Body:
     if vehicle.kind == "bicycle":
         return bodies.bicycle(vehicle.paint, vehicle.looks)
     if vehicle.kind == "truck":
-        return lorries.box_truck(vehicle.paint, vehicle.looks)
+        return cars.box_truck(vehicle.paint, vehicle.looks)
     return cars.car(vehicle.model, vehicle.paint, vehicle.looks)
+
+
+class _PlanarClipWriter(ClipWriter):
+    """Writes planar frames as they are: converting 720p from RGB costs as much as encoding it."""
+
+    def write_planes(self, planes: NDArray[np.uint8], pts: int) -> None:
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts, frame.time_base = pts, self._time_base
+        self._container.mux(self._stream.encode(frame))
+
+
+def render_camera(scenario: Scenario, camera_id: str, out: Path) -> Path:
+    """Draw one camera's clip as H.264 in MP4 and return its path.
+
+    Pure but for the file: same scenario, same pixels. One process can draw one camera; several
+    processes draw several.
+
+    Raises
+    ------
+    BadInput
+        When the scenario draws no such camera.
+    """
+    view = scenario.views.get(camera_id)
+    if view is None:
+        raise BadInput(
+            N_("the scenario draws no camera {camera}"),
+            N_("take one of: {cameras}"),
+            camera=camera_id,
+            cameras=", ".join(scenario.cameras),
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    clip = _PlanarClipWriter(
+        out, view.width_px, view.height_px, time_base=Fraction(1, scenario.fps),
+        gop=GOP, crf=CRF, preset=PRESET,
+    )  # fmt: skip
+    with clip:
+        for pts, planes in enumerate(_planes(scenario, camera_id, range(scenario.frame_count))):
+            clip.write_planes(planes, pts)
+    return out
+
+
+def frames(
+    scenario: Scenario, camera_id: str, numbers: range | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield a camera's frames as they are before encoding, RGB uint8[y, x, 3], new arrays."""
+    for planes in _planes(
+        scenario, camera_id, range(scenario.frame_count) if numbers is None else numbers
+    ):
+        yield cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)
+
+
+def _planes(scenario: Scenario, camera_id: str, numbers: range) -> Iterator[NDArray[np.uint8]]:
+    # One process a core draws: OpenCV's own threads would only fight over them.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        scene = _Scene(scenario, scenario.views[camera_id])
+        try:
+            for number in numbers:
+                yield scene.frame(number)
+        finally:
+            scene.close()
+    finally:
+        cv2.setNumThreads(threads)
 
 
 @dataclass(slots=True)
@@ -63,7 +130,7 @@ class _Mover:
     plates: dict[int, RGB] = field(default_factory=dict)
 
 
-class Scene:
+class _Scene:
     """What stays the same over a clip, and the drawing of one frame after another."""
 
     def __init__(self, scenario: Scenario, view: View) -> None:
@@ -89,7 +156,7 @@ class Scene:
         self.painter.close()
 
     def _empty(self, noise: NDArray[np.int8]) -> NDArray[np.uint8]:
-        planes = layers.to_planes(self.still)
+        planes = _to_planes(self.still)
         height = self.view.height_px
         planes[:height] = cv2.add(planes[:height], noise, dtype=cv2.CV_8U)
         return planes
@@ -122,7 +189,7 @@ class Scene:
                 make_model(body, self.light, self.view, turned=turned, at=(x, y)), x, y
             )
             if sprite is not None:
-                layers.lay(self.still, sprite.rgba, sprite.u, sprite.v)
+                sprites.lay(self.still, sprite.rgba, sprite.u, sprite.v)
 
     def _in_view(self, x: float, y: float) -> bool:
         pixels, _ = self.view.project(np.array([(x, y, 0.0), (x, y, 1.2)]))
@@ -139,12 +206,12 @@ class Scene:
         if things:
             canvas = self.still.copy()
             touched = [
-                layers.lay(canvas, rgba, u, v)
+                sprites.lay(canvas, rgba, u, v)
                 for _, rgba, u, v in sorted(things, key=lambda thing: -thing[0])
             ]
             for rect in touched:
                 if rect is not None:
-                    layers.put_planes(planes, canvas, rect, self.noise[k])
+                    _put_planes(planes, canvas, rect, self.noise[k])
         self._burn_clock(planes, t)
         return planes
 
@@ -174,8 +241,8 @@ class Scene:
             return None
         layer, u, v = found
         self._put_plate(mover, model, layer, (u, v), y)
-        layers.smear(layer, self._image_speed(mover.one, y) * view.exposure_s)
-        layer = layers.blurred(layer, sigma)
+        sprites.smear(layer, self._image_speed(mover.one, y) * view.exposure_s)
+        layer = sprites.blurred(layer, sigma)
         fade = min(1.0, (view.far_m - y) / _FADE_M)
         if fade < 1:
             layer = cv2.convertScaleAbs(layer, alpha=fade)
@@ -197,7 +264,7 @@ class Scene:
         sprite, view = held.sprite, self.view
         now, _ = view.project(model.near_face(*at))
         limits = (view.width_px, view.height_px)
-        layer, u, v = layers.moved(sprite.rgba, (sprite.u, sprite.v), sprite.anchors, now, limits)
+        layer, u, v = sprites.moved(sprite.rgba, (sprite.u, sprite.v), sprite.anchors, now, limits)
         return None if layer is None else (layer, u, v)
 
     def _defocus_px(self, near_m: float) -> float:
@@ -223,7 +290,7 @@ class Scene:
         wide = float(np.linalg.norm(corners[1] - corners[0]))
         if depth.min() > 1.0 and wide > 7:
             picture = self._plate_at(mover, wide, two_lines=model.body.two_lines)
-            layers.stick(layer, picture, corners - at)
+            sprites.stick(layer, picture, corners - at)
 
     def _plate_at(self, mover: _Mover, wide: float, *, two_lines: bool) -> RGB:
         """Return the plate's picture, about twice as wide as it will be or more."""
@@ -271,13 +338,36 @@ class Scene:
             (strip, 0, 0),
             (name, width - name.shape[1], height - name.shape[0]),
         ):
-            rect: Rect = (0, 0, picture.shape[1], picture.shape[0])
-            _put_strip(planes, picture, x, y, rect)
+            _put_strip(planes, picture, x, y)
 
 
-def _put_strip(planes: NDArray[np.uint8], picture: RGB, x: int, y: int, rect: Rect) -> None:
+def _to_planes(picture: RGB) -> NDArray[np.uint8]:
+    """Return RGB as planar YUV 4:2:0, uint8[y * 3 / 2, x]; sizes are even."""
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2YUV_I420))
+
+
+def _put_planes(
+    planes: NDArray[np.uint8], picture: RGB, rect: Rect, noise: NDArray[np.int8]
+) -> None:
+    """Convert a rectangle of an RGB frame into a planar one, with `noise` on its luma.
+
+    The rectangle grows to even coordinates.
+    """
     height, width = planes.shape[0] * 2 // 3, planes.shape[1]
-    w, h = rect[2], rect[3]
+    x0, y0 = rect[0] // 2 * 2, rect[1] // 2 * 2
+    x1, y1 = min(width, (rect[2] + 1) // 2 * 2), min(height, (rect[3] + 1) // 2 * 2)
+    part = _to_planes(picture[y0:y1, x0:x1])
+    w, h = x1 - x0, y1 - y0
+    planes[y0:y1, x0:x1] = cv2.add(part[:h], noise[y0:y1, x0:x1], dtype=cv2.CV_8U)
+    # Each chroma plane is a flat run of (h / 2) rows of w / 2, both in the part and in the frame.
+    chroma = part[h:].reshape(2, h // 2, w // 2)
+    target = planes[height:].reshape(2, height // 2, width // 2)
+    target[:, y0 // 2 : y1 // 2, x0 // 2 : x1 // 2] = chroma
+
+
+def _put_strip(planes: NDArray[np.uint8], picture: RGB, x: int, y: int) -> None:
+    height, width = planes.shape[0] * 2 // 3, planes.shape[1]
+    h, w = picture.shape[:2]
     part = _strip_planes(picture.tobytes(), h, w)
     planes[y : y + h, x : x + w] = part[:h]
     chroma = planes[height:].reshape(2, height // 2, width // 2)
@@ -286,7 +376,7 @@ def _put_strip(planes: NDArray[np.uint8], picture: RGB, x: int, y: int, rect: Re
 
 @lru_cache(maxsize=4)
 def _strip_planes(rgb: bytes, h: int, w: int) -> NDArray[np.uint8]:
-    return layers.to_planes(np.frombuffer(rgb, np.uint8).reshape(h, w, 3))
+    return _to_planes(np.frombuffer(rgb, np.uint8).reshape(h, w, 3))
 
 
 @lru_cache(maxsize=4)

@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.twin.facades import PX_PER_M, SIGNS, facade
 from workbench.twin.ground import PAVEMENT_M, paint_ground, sample, tiled_noise
-from workbench.twin.light import Light
-from workbench.twin.views import View
+from workbench.twin.pictures import PX_PER_M, SIGNS, facade
+from workbench.twin.views import Light, View
 
 
 def paint_street(view: View, light: Light) -> NDArray[np.uint8]:
@@ -23,13 +22,11 @@ def paint_street(view: View, light: Light) -> NDArray[np.uint8]:
     _far_end(picture, view, rng)
     _houses(picture, view, light, rng)
     paint_ground(picture, view, light, rays, rng)
-    _furniture(picture, view, light, rng)
-    return finish(picture, view, light, rng)
+    _furniture(picture, view, rng)
+    return _finished(picture, light)
 
 
-def finish(
-    picture: NDArray[np.float32], view: View, light: Light, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def _finished(picture: NDArray[np.float32], light: Light) -> NDArray[np.uint8]:
     """Apply the lens and the sensor: softness, vignette, exposure, white balance."""
     height, width = picture.shape[:2]
     picture = cv2.GaussianBlur(picture, (0, 0), 0.65)
@@ -194,9 +191,7 @@ def _awning(
     _warp_onto(picture, band * 0.85, skirt, view)
 
 
-def _furniture(
-    picture: NDArray[np.float32], view: View, light: Light, rng: np.random.Generator
-) -> None:
+def _furniture(picture: NDArray[np.float32], view: View, rng: np.random.Generator) -> None:
     """Plant trees, set up electricity poles and string cables, far ones first."""
     kerb = view.half_road_m + 0.75
     # Nothing stands right before an overview's lens: its poles are across the road.

@@ -1,4 +1,4 @@
-"""Where a drawn camera stands in its street and how it sees it: a pinhole in a local frame.
+"""Where a drawn camera stands in its street, in what light: a pinhole in a local frame.
 
 Each drawn camera has its own street frame in metres: X to the right of the camera's heading across
 the road, Y along the road in the direction of the heading, Z up; the road's centre line is X = 0
@@ -22,6 +22,7 @@ PLATE_WIDTH_M = 0.19
 """Width of a motorcycle's two-line plate."""
 PLATE_AIM_PX = 104.0
 """Width such a plate has at a plate camera's sweet spot."""
+SUN_BEARING_DEG, SUN_ALTITUDE_DEG = 128.0, 38.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,10 @@ class View:
         pixels = local[..., :2] * (self.focal_px / depth)[..., None]
         return pixels + np.array((self.width_px, self.height_px)) / 2, depth
 
-    def rays(self, scale: float = 1.0) -> NDArray[np.float32]:
-        """Return the street-frame direction of every pixel of an image enlarged by `scale`."""
-        width, height = round(self.width_px * scale), round(self.height_px * scale)
-        u = ((np.arange(width) + 0.5) / scale - self.width_px / 2) / self.focal_px
-        v = ((np.arange(height) + 0.5) / scale - self.height_px / 2) / self.focal_px
+    def rays(self) -> NDArray[np.float32]:
+        """Return the street-frame direction of every pixel, float32[y, x, 3]."""
+        u = (np.arange(self.width_px) + 0.5 - self.width_px / 2) / self.focal_px
+        v = (np.arange(self.height_px) + 0.5 - self.height_px / 2) / self.focal_px
         axes = self.axes.astype(np.float32)
         across = u.astype(np.float32)[None, :, None] * axes[0]
         rays: NDArray[np.float32] = across + v.astype(np.float32)[:, None, None] * axes[1] + axes[2]
@@ -112,6 +112,36 @@ def _axes(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     axes = np.array([c * right + s * down, c * down - s * right, forward])
     axes.setflags(write=False)
     return axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Light:
+    """Sun and sky. ``sun`` points to the sun in the street frame; ``hard`` is 0 under cloud.
+
+    ``gain`` and ``tint`` are the camera's exposure and white balance; ``shaded_side`` is
+    the side of the street, -1 or 1, whose houses throw their shadow on it.
+    """
+
+    sun: NDArray[np.float64]
+    hard: float
+    gain: float
+    tint: NDArray[np.float64]
+    shaded_side: int
+
+    @classmethod
+    def of(cls, heading_deg: float, seed: int) -> Light:
+        """Return the light of a street that a camera looks along."""
+        rng = np.random.default_rng([seed, 31])
+        turn = math.radians(SUN_BEARING_DEG - heading_deg)
+        up = math.radians(SUN_ALTITUDE_DEG)
+        sun = np.array([math.sin(turn) * math.cos(up), math.cos(turn) * math.cos(up), math.sin(up)])
+        hard = float(rng.choice([0.25, 0.6, 0.85], p=[0.3, 0.4, 0.3]))
+        tint = np.array([1.0, 1.0, 1.0]) + rng.normal(0, [0.014, 0.005, 0.02])
+        return cls(sun, hard, float(rng.uniform(0.92, 1.12)), tint, 1 if sun[0] > 0 else -1)
+
+    def shadow_offset(self) -> NDArray[np.float64]:
+        """Return how far (X, Y) a point's shadow falls for each metre of its height."""
+        return np.asarray(-self.sun[:2] / self.sun[2])
 
 
 def plate_view(camera: Camera, *, seed: int, clock_offset_ns: int) -> View:
