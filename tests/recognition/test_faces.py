@@ -73,7 +73,8 @@ def test_a_face_scaled_down_is_found_at_its_place():
 def test_every_face_of_the_labelled_photographs_is_found(models, footage):
     folder = footage / "faces_compreface"
     pictures = (
-        (name, read_picture(folder / name), tips) for name, tips in sorted(nose_tips(folder).items())
+        (name, read_picture(folder / name), tips)
+        for name, tips in sorted(nose_tips(folder).items())
     )
     found, there, beyond = score_faces(models.find_faces, pictures)
     assert there == 46
