@@ -12,8 +12,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 UV = Path(sys.executable).with_name("uv")
 _WORDS = (
-    "pip compile pyproject.toml --universal --python-version 3.11"
-    " --no-header --no-annotate --quiet"
+    "pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-annotate --quiet"
 )
 
 
