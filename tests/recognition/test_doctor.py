@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.errors import Unavailable
-from workbench.recognition import doctor, samples, weights
+from workbench.recognition import doctor, faces, samples, weights
 from workbench.recognition.types import ModelSettings
 
 
@@ -49,7 +49,7 @@ def test_a_model_that_raises_is_a_report(monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("no such operator\nand a long tale")
 
-    monkeypatch.setattr(doctor, "open_face_finder", broken)
+    monkeypatch.setattr(faces, "open_face_finder", broken)
     by_name = {r.name: r for r in doctor.examine(clock=False, environment={})}
     assert by_name["centerface"].state == "failed"
     assert "no such operator" in str(by_name["centerface"].remedy)

@@ -36,7 +36,7 @@ _POLL_S = 0.5
 _ALLOWED_FAILURES = 2
 """Worker deaths a job may be near before it is given up: it may be what kills them."""
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_START_S = 60
+_START_S = 15
 
 
 @dataclass(frozen=True, slots=True)
