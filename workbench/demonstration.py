@@ -36,6 +36,7 @@ TRAINING_CASE = Case(
     training=True,
 )
 DURATION_S = 75.0
+OVERVIEWS = 4
 _BATCH = 6  # cameras drawn and recognised together: pages fill early, both cores stay busy
 
 
@@ -87,6 +88,7 @@ def build(
         seed=SEED,
         start_ns=START_NS,
         duration_s=None if small else DURATION_S,
+        overviews=None if small else OVERVIEWS,
         small=small,
     )
     twin.write_truth(scenario, root / "truth")
