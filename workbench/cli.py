@@ -361,7 +361,10 @@ def search(
     reason: Reason = "",
 ) -> None:
     """Search plate reads inside a case; approximate hits are marked and show what differs."""
-    for hit in _open(root).search_plate(plate, Purpose(case, reason)):
+    hits = _open(root).search_plate(plate, Purpose(case, reason))
+    if not hits:
+        typer.echo("no read inside the case answers; absence of a read is not absence of a vehicle")
+    for hit in hits:
         mark = "≈" if hit.approximate else "="
         differs = ", ".join(str(difference) for difference in hit.differences)
         typer.echo(f"{mark} {hit.plate:<12} {hit.sightings:>4} sightings  {differs}".rstrip())

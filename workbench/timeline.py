@@ -197,7 +197,7 @@ def parse_instant(text: str, *, where: str = "") -> UtcNs:
     if at.tzinfo is None:
         raise BadInput(
             N_("'{text}' does not say which time zone it is in"),
-            N_("add the offset, for Viet Nam {text}+07:00"),
+            N_("write the offset too, like 2026-11-20T07:15:00+07:00"),
             where=where,
             text=text,
         )
