@@ -89,6 +89,21 @@ def test_a_picture_without_a_clock_has_none():
     assert read_clock(samples.grey_field(), lambda picture: []) is None
 
 
+@pytest.mark.parametrize(("height", "whole"), [(41, True), (720, False)])
+def test_a_clock_found_at_the_top_costs_one_reading(height, whole):
+    shapes = []
+
+    def read(picture):
+        shapes.append(picture.shape[:2])
+        return [(Box(10, 10, 300, 20), "2026-11-20 07:15:32", 0.9)]
+
+    clock = read_clock(np.zeros((height, 640, 3), np.uint8), read, whole=whole)
+    assert clock is not None
+    assert clock.second == 32
+    assert len(shapes) == 1
+    assert shapes[0][0] == (41 if whole else 101)
+
+
 def test_the_box_of_a_lower_clock_is_in_the_whole_picture():
     def read(picture):
         return [(Box(4, 3, 90, 20), "2026-11-20 07:15:32", 0.9)] if picture.any() else []

@@ -123,22 +123,31 @@ def open_clock_reader() -> TextReader:
     return read
 
 
-def read_clock(picture: RGB, read: TextReader) -> ClockReading | None:
-    """Return the clock burnt into a picture, looked for along its upper and lower edge, or None."""
+def read_clock(picture: RGB, read: TextReader, *, whole: bool = False) -> ClockReading | None:
+    """Return the clock burnt into a picture, looked for along its upper and lower edge, or None.
+
+    The upper edge comes first, and a clock found there is not looked for below: a date with a time
+    is unlike anything else that is burnt in, and a strip costs more than a second to read.
+
+    Parameters
+    ----------
+    whole
+        The picture is a strip already, cut where the clock is known to be.
+    """
     height = picture.shape[0]
-    strip = min(height, max(_LEAST_STRIP_PX, round(height * STRIP_SHARE)))
-    found = []
+    strip = height if whole else min(height, max(_LEAST_STRIP_PX, round(height * STRIP_SHARE)))
     # as it is first; text without an edge on a bright ground only shows as what is whitest
     for prepare in (np.ascontiguousarray, _whitest):
         for top in dict.fromkeys((0, height - strip)):
+            found = []
             for row in _rows(read(prepare(picture[top : top + strip]))):
                 clock = parse_clock(" ".join(text for _, text, _ in row))
                 if clock is not None:
                     box, sure = _around([box for box, _, _ in row], top), min(s for *_, s in row)
                     found.append(_placed(clock, box, sure))
-        if found:
-            break
-    return max(found, key=lambda clock: clock.confidence, default=None)
+            if found:
+                return max(found, key=lambda clock: clock.confidence)
+    return None
 
 
 def parse_clock(text: str) -> ClockReading | None:

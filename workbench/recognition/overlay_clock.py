@@ -53,7 +53,8 @@ def measure_overlay_clock(
     def clock_at(number: int) -> ClockReading | None:
         if number not in seen:
             picture = _frame(path, segment, index, number)
-            seen[number] = found = read_clock(picture[place[0]] if place else picture, read)
+            strip = picture[place[0]] if place else picture
+            seen[number] = found = read_clock(strip, read, whole=bool(place))
             if found is not None and not place:
                 # A clock stays where it is: later frames are read there alone, ten times faster.
                 place.append(_around(found.box))
