@@ -10,12 +10,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from dask.distributed import Client, Future, LocalCluster
+from dask.distributed import Client
 
-from workbench import twin
+from workbench import recognition, twin
 from workbench.errors import N_, Refused
 from workbench.investigation import Workbench, open_workbench
 from workbench.records import Case, Progress
@@ -37,7 +38,8 @@ TRAINING_CASE = Case(
 )
 DURATION_S = 75.0
 OVERVIEWS = 4
-_BATCH = 6  # cameras drawn and recognised together: pages fill early, both cores stay busy
+_BATCH = 6  # cameras recorded and recognised together: pages fill early, both cores stay busy
+_DRAW_AFTER = -10  # Dask's priority of drawing: below recognition's, which has none
 
 
 def prepare(root: Path) -> None:
@@ -110,40 +112,45 @@ def build(
 
     batches = [cameras[i : i + _BATCH] for i in range(0, len(cameras), _BATCH)]
     with (
-        LocalCluster(
-            n_workers=workers or os.cpu_count() or 1,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-        ) as cluster,
+        recognition.local_cluster(workers or os.cpu_count() or 1) as cluster,
         Client(cluster) as client,
+        ThreadPoolExecutor(1, "recorder") as recorder,
     ):
+        # Drawing fills what recognition leaves of the workers.
+        drawn = {
+            camera_id: client.submit(
+                twin.render_camera, scenario, camera_id, clips / f"{camera_id}.mp4",
+                pure=False, priority=_DRAW_AFTER - number,
+            )
+            for number, batch in enumerate(batches)
+            for camera_id in batch
+            if camera_id not in present
+        }  # fmt: skip
+        archive = open_workbench(root, actor=JOB)  # the recorder's own, for its thread
 
-        def draw(batch: list[str]) -> dict[str, Future]:
-            return {
-                camera_id: client.submit(
-                    twin.render_camera, scenario, camera_id, clips / f"{camera_id}.mp4", pure=False
-                )
-                for camera_id in batch
-                if camera_id not in present
-            }
-
-        drawn = draw(batches[0])
-        for number, batch in enumerate(batches):
-            ahead = draw(batches[number + 1]) if number + 1 < len(batches) else {}
-            step(0.5 * (len(batch) - len(drawn)), f"drawing {', '.join(batch)}")
-            for camera_id, future in drawn.items():
-                clip = future.result()
+        def record(camera_id: str) -> None:
+            if camera_id in drawn:
+                clip = drawn[camera_id].result()
                 start_ns = scenario.clip_start_ns(camera_id)
-                taken = wb.ingest(clip, camera_id, start_ns, reason="demonstration ward")
+                taken = archive.ingest(clip, camera_id, start_ns, reason="demonstration ward")
                 clip.unlink()
-                # Workers draw on meanwhile. Some recorders state a wrong start: the pictures tell.
+                # Some recorders state a wrong start: the pictures tell.
                 for segment in taken.segments:
-                    wb.read_clock(segment.sha256)
+                    archive.read_clock(segment.sha256)
+
+        def recorded(batch: list[str]) -> list[tuple[str, Future[None]]]:
+            return [(camera_id, recorder.submit(record, camera_id)) for camera_id in batch]
+
+        # The next cameras' clocks are read while the workers search these.
+        following = recorded(batches[0])
+        for number, batch in enumerate(batches):
+            step(0, f"drawing {', '.join(batch)}")
+            for camera_id, camera in following:
+                camera.result()
                 step(0.5, f"recorded {camera_id}")
+            following = recorded(batches[number + 1]) if number + 1 < len(batches) else []
             wb.recognise(batch, scheduler=cluster.scheduler_address)
             step(0.5 * len(batch), f"recognised {', '.join(batch)}")
-            drawn = ahead
     clips.rmdir()
     finished = Progress(len(cameras), len(cameras), "cameras", "ready")
     wb.report(JOB, finished)

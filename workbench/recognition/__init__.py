@@ -2,7 +2,7 @@
 
 from workbench.recognition.doctor import ModelReport, examine, system_facts
 from workbench.recognition.engine import Job, plan_jobs, run_job
-from workbench.recognition.fanout import Result, Summary, recognise
+from workbench.recognition.fanout import Result, Summary, local_cluster, recognise
 from workbench.recognition.models import load_models
 from workbench.recognition.overlay_clock import measure_overlay_clock
 from workbench.recognition.settings import Settings
@@ -15,6 +15,7 @@ __all__ = [
     "Summary",
     "examine",
     "load_models",
+    "local_cluster",
     "measure_overlay_clock",
     "plan_jobs",
     "recognise",
