@@ -112,7 +112,7 @@ class Gate:
         if cv2.countNonZero(cv2.bitwise_and(mask, still)) < s.blob_least_px:
             return mask
         whole = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _SQUARE_5)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
+        count, labels, stats = _components(whole)
         background = self._background.astype(np.uint8)
         for i in range(1, count):
             x, y, w, h, area = (int(v) for v in stats[i])
@@ -246,7 +246,7 @@ class Gate:
         if cv2.countNonZero(mask) < s.blob_least_px:
             return []
         closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones(s.close_px[::-1], np.uint8))
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+        count, labels, stats = _components(closed)
         ys, xs = np.flatnonzero(closed.any(axis=1)), np.flatnonzero(closed.any(axis=0))
         busy = np.s_[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
         flat = np.zeros(mask.shape, bool)
@@ -310,6 +310,17 @@ def _strongest(picture: RGB) -> Mask:
     red, green, blue = cv2.split(picture)
     strongest: Mask = cv2.max(cv2.max(red, green), blue)
     return strongest
+
+
+def _components(mask: Mask) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
+    """Return OpenCV's count, labels and statistics of components, looking at the busy part only."""
+    x, y, w, h = cv2.boundingRect(mask)
+    busy = np.s_[y : y + h, x : x + w]
+    labels = np.zeros(mask.shape, np.int32)
+    if not w:
+        return 1, labels, np.zeros((1, 5), np.int32)
+    count, labels[busy], stats, _ = cv2.connectedComponentsWithStats(mask[busy], connectivity=8)
+    return count, labels, (stats + (x, y, 0, 0, 0)).astype(np.int32)
 
 
 def _edges(picture: RGB) -> NDArray[np.float32]:
