@@ -37,7 +37,7 @@ TRAINING_CASE = Case(
     training=True,
 )
 DURATION_S = 75.0
-OVERVIEWS = 4
+OVERVIEWS = 3
 _BATCH = 6  # cameras recorded and recognised together: pages fill early, both cores stay busy
 _DRAW_AFTER = -10  # Dask's priority of drawing: below recognition's, which has none
 

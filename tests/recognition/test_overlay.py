@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from make.clips import make_clip, read_number
+from make.scenes import segment_of
 
 from workbench.recognition import samples
 from workbench.recognition.overlay import (
-    find_change,
     fit_offset,
     open_clock_reader,
     parse_clock,
     read_clock,
 )
+from workbench.recognition.overlay_clock import LOCAL_ZONE_S, measure_overlay_clock
 from workbench.records import Box
 
 SECOND = 1_000_000_000
@@ -143,15 +146,40 @@ def test_a_misread_second_does_no_harm_and_disagreement_is_no_result():
     assert fit_offset([]) is None
 
 
-@given(st.integers(0, 40), st.integers(2, 30))
-def test_the_first_frame_of_a_new_second_is_found(start, rate):
-    change = next(n for n in range(start + 1, start + rate + 1) if n // rate != start // rate)
-    assert find_change(lambda n: n // rate, start, start + rate) == change
+@pytest.mark.parametrize("rate", [10, 25])
+@pytest.mark.parametrize("vfr", [False, True])
+@pytest.mark.parametrize("offset_ms", [-8_417, 0, 260, 999, 3_600_050])
+def test_the_offset_is_narrowed_to_a_frame_with_few_readings(tmp_path, rate, vfr, offset_ms):
+    clip = tmp_path / "clip.mp4"
+    # as high as the strip that is searched, so that the reader sees the whole number
+    pts = make_clip(clip, 90, rate=rate, vfr=vfr, size=(160, 40), bframes=2)
+    segment, index = segment_of(clip)
+    readings = []
+
+    def read(picture):
+        number = read_number(picture)
+        readings.append(number)
+        shown = segment.stamped_ns(pts[number]) + offset_ms * 10**6 + LOCAL_ZONE_S * SECOND
+        text = datetime.fromtimestamp(shown // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return [(Box(8, 8, 144, 24), text, 0.9)]
+
+    offset_ns, sigma_ns = measure_overlay_clock(clip, segment, index, read=read)
+    stamps = [segment.stamped_ns(tick) for tick in pts[: 2 * rate]]
+    longest_ns = max(after - before for before, after in itertools.pairwise(stamps))
+    assert abs(offset_ns - offset_ms * 10**6) <= longest_ns
+    assert sigma_ns <= max(SECOND // 20, longest_ns)
+    assert len(readings) == len(set(readings)) <= 9
 
 
-def test_no_change_is_none():
-    assert find_change(lambda n: 3, 0, 10) is None
-    assert find_change(lambda n: None, 0, 10) is None
+def test_a_clock_that_stands_still_is_no_clock(tmp_path):
+    clip = tmp_path / "clip.mp4"
+    make_clip(clip, 90, rate=10, size=(160, 40))
+    segment, index = segment_of(clip)
+
+    def read(picture):
+        return [(Box(8, 8, 144, 24), "2026-11-20 07:15:32", 0.9)]
+
+    assert measure_overlay_clock(clip, segment, index, read=read) is None
 
 
 # -- EasyOCR itself -----------------------------------------------------------------------------

@@ -320,7 +320,8 @@ def _components(mask: Mask) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
     if not w:
         return 1, labels, np.zeros((1, 5), np.int32)
     count, labels[busy], stats, _ = cv2.connectedComponentsWithStats(mask[busy], connectivity=8)
-    return count, labels, (stats + (x, y, 0, 0, 0)).astype(np.int32)
+    stats[:, :2] += (x, y)
+    return count, labels, stats
 
 
 def _edges(picture: RGB) -> NDArray[np.float32]:

@@ -206,48 +206,33 @@ def fit_offset(pairs: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
     >>> fit_offset([(0, 5 * 10**9), (900_000_000, 5 * 10**9), (10**9, 6 * 10**9)])
     (5050000000, 50000000)
     """
-    if not pairs:
+    window = offset_window(pairs)
+    if window is None:
         return None
-    lows = sorted(read - stamped for stamped, read in pairs)
+    start, stop = window
+    sigma = max(round((stop - start) / math.sqrt(12)), _SIGMA_FLOOR_NS)
+    return (start + stop) // 2, sigma
+
+
+def offset_window(pairs: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return the ``[low, high)`` of offsets, ns, that most pairs allow; None where too few agree.
+
+    Parameters
+    ----------
+    pairs
+        As :func:`fit_offset`.
+    """
     # the offset is within [low, low + 1 s) of each: most lows within a window of one second
+    lows = sorted(read - stamped for stamped, read in pairs)
     best: tuple[int, int, int] | None = None
     for n, low in enumerate(lows):
         members = sum(1 for other in lows[: n + 1] if other > low - SECOND_NS)
         start, stop = low, lows[n - members + 1] + SECOND_NS
         if best is None or (members, stop - start) > (best[0], best[2] - best[1]):
             best = (members, start, stop)
-    assert best is not None
-    members, start, stop = best
-    if members < _AGREEING_SHARE * len(pairs):
+    if best is None or best[0] < _AGREEING_SHARE * len(pairs):
         return None
-    sigma = max(round((stop - start) / math.sqrt(12)), _SIGMA_FLOOR_NS)
-    return (start + stop) // 2, sigma
-
-
-def find_change(shown_at: Callable[[int], int | None], first: int, last: int) -> int | None:
-    """Return the first frame of a new second, by bisection between two frames, or None.
-
-    Parameters
-    ----------
-    shown_at
-        The second that frame's clock shows (any integer that grows), or None where unreadable.
-    first, last
-        Frame numbers that show different seconds; the first change after `first` is found where
-        they are less than two seconds apart.
-    """
-    start, stop = shown_at(first), shown_at(last)
-    if start is None or stop is None or start == stop:
-        return None
-    while last - first > 1:
-        middle = (first + last) // 2
-        shown = shown_at(middle)
-        if shown is None:
-            return None
-        if shown == start:
-            first = middle
-        else:
-            last = middle
-    return last
+    return best[1], best[2]
 
 
 def _whitest(strip: RGB) -> RGB:

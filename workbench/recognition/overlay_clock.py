@@ -11,8 +11,8 @@ from workbench import media
 from workbench.recognition.overlay import (
     ClockReading,
     TextReader,
-    find_change,
     fit_offset,
+    offset_window,
     open_clock_reader,
     read_clock,
 )
@@ -24,6 +24,8 @@ LOCAL_ZONE_S = 7 * 3600
 """Burnt-in clocks in Viet Nam show Asia/Ho_Chi_Minh: seven hours ahead of UTC, all year."""
 
 _SAMPLES = 3
+_NARROWINGS = 8
+"""Halvings of the window; a second at 30 frames a second takes five."""
 _MARGIN_PX = 8
 
 
@@ -43,8 +45,9 @@ def measure_overlay_clock(
 ) -> tuple[int, int] | None:
     """Return ``(offset_ns, sigma_ns)`` to add to a segment's stamps, or None where unreadable.
 
-    Three frames spread over the file are read, then the frame in which the first second changes is
-    looked for by bisection: it narrows the offset from a second to about one frame.
+    Three frames spread over the file are read; they leave a window of at most a second. Then that
+    frame near the start is read, again and again, which shows the next second in one half of the
+    window and not in the other, until no frame parts it any more.
     """
     read = read or _reader()
     seen: dict[int, ClockReading | None] = {}
@@ -60,29 +63,37 @@ def measure_overlay_clock(
                 place.append(_around(found.box))
         return seen[number]
 
-    def second_at(number: int) -> int | None:
-        clock = clock_at(number)
-        return None if clock is None else clock.shown_ns(zone_offset_s) // SECOND_NS
+    def pairs() -> list[tuple[int, int]]:
+        return [
+            (segment.stamped_ns(int(index.pts[number])), clock.shown_ns(zone_offset_s))
+            for number, clock in seen.items()
+            if clock is not None and not clock.ambiguous
+        ]
 
-    spread = np.linspace(0, len(index) - 1, _SAMPLES).astype(int).tolist()
-    for number in spread:
+    for number in np.linspace(0, len(index) - 1, _SAMPLES).astype(int).tolist():
         clock_at(number)
-    first = spread[0]
-    a_second_on = int(
-        np.searchsorted(
-            index.pts, segment.pts_at(segment.stamped_ns(int(index.pts[first])) + 10**9)
-        )
-    )
-    if a_second_on < len(index):
-        change = find_change(second_at, first, a_second_on)
-        if change is not None:
-            clock_at(change)
-    pairs = [
-        (segment.stamped_ns(int(index.pts[number])), clock.shown_ns(zone_offset_s))
-        for number, clock in seen.items()
-        if clock is not None and not clock.ambiguous
-    ]
-    return fit_offset(pairs) if len(pairs) >= _SAMPLES // 2 + 1 else None
+    if len(pairs()) < _SAMPLES // 2 + 1:
+        return None
+    for _ in range(_NARROWINGS):
+        window = offset_window(pairs())
+        number = window and _parting(segment, index, window)
+        if number is None or number in seen or clock_at(number) is None:
+            break
+    return fit_offset(pairs())
+
+
+def _parting(segment: Segment, index: FrameIndex, window: tuple[int, int]) -> int | None:
+    """Return the frame in the first seconds whose reading parts a window of offsets most evenly."""
+    low, high = window
+    count = int(np.searchsorted(index.pts, int(index.pts[0]) + 2 / float(segment.tick_s)))
+    best, least = None, (high - low) // 2
+    for number in range(min(count, len(index))):
+        # where the shown second changes in just this frame, the offset is this
+        edge = low + (-segment.stamped_ns(int(index.pts[number])) - low) % SECOND_NS
+        off = abs(edge - (low + high) // 2)
+        if edge < high and off < least:
+            best, least = number, off
+    return best
 
 
 def _around(box: Box) -> tuple[slice, slice]:
