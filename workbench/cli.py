@@ -465,11 +465,14 @@ def bench(
     name: Annotated[str, typer.Argument(help="footage (real clips) or ward (demonstration).")],
     quick: Annotated[bool, typer.Option("--quick", help="A smaller run for a first look.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Score this demonstration, built already.")
+    ] = None,
 ) -> None:
     """Measure: each figure under its name, with its data named."""
     from workbench import bench as benches
 
-    figures = benches.run(name, quick=quick)
+    figures = benches.run(name, quick=quick, root=root)
     text = json.dumps(figures, indent=1, ensure_ascii=False)
     typer.echo(text)
     if out is not None:

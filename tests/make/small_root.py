@@ -46,6 +46,7 @@ def build(root: Path, ward: Path, cameras: int = 5) -> Workbench:
             at_s += way.fastest_s * 1.3
         clip = incoming / f"{camera_id}.mp4"
         make_clip(clip, FRAMES, rate=RATE, gop=30, bframes=2, vfr=number == 1,
+                  open_gop=number == 3,
                   start_pts=0 if number else 90_000, size=SIZE,
                   first_number=1000 * number)  # fmt: skip
         start_ns = START_NS + round(max(0.0, at_s - 10) * SECOND_NS)
