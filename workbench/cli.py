@@ -10,6 +10,8 @@ import json
 import math
 import signal
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +21,7 @@ import typer
 from workbench import demonstration
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
 from workbench.investigation import Workbench, open_workbench
+from workbench.monitoring import CameraStatus, open_monitoring
 from workbench.records import Case, Progress, Purpose
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, parse_instant
 from workbench.views.account import account
@@ -413,6 +416,68 @@ def serve(
 
     _open(root)
     pages.serve(root, port=port, address=address, users=users, names=name or ())
+
+
+@app.command()
+def record(
+    root: Root,
+    cameras: Cameras = "",
+    segment: Annotated[
+        float, typer.Option("--segment", help="Length of one file, in seconds; 10 to 60 is usual.")
+    ] = 30.0,
+) -> None:
+    """Record the ward's cameras into the archive until stopped with Ctrl-C."""
+    house = open_monitoring(root, actor=account())
+    pressed: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _frame: pressed.append(number))
+    shown = {"line": ""}
+
+    def tell(status: Mapping[str, CameraStatus]) -> None:
+        states = Counter(camera.state for camera in status.values())
+        line = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        if line != shown["line"]:
+            shown["line"] = line
+            sys.stderr.write(f"{format_utc(house.now())}  {line}\n")
+
+    house.record(
+        _cameras(cameras), segment_s=segment, stopped=lambda: bool(pressed), on_status=tell
+    )
+
+
+@app.command()
+def health(root: Root) -> None:
+    """Say how each camera's recording stands; exit 1 where one is lost or no recorder runs."""
+    house = open_monitoring(root, actor=account())
+    at_ns, status = house.status()
+    if not house.is_recording():
+        since = f" since {format_utc(at_ns)}" if at_ns else ""
+        typer.echo(f"no recorder runs{since}; start it with: workbench record {root}", err=True)
+    for camera_id, camera in status.items():
+        told = f"{camera.state:<10} {camera_id:<8} since {format_utc(camera.since_ns)}"
+        told += f"  {camera.fps:4.1f} fps {camera.kbit_s:7.0f} kbit/s" if camera.fps else ""
+        told += f"  {camera.cause}: {camera.detail}" if camera.cause else ""
+        typer.echo(told)
+    if not house.is_recording() or any(one.state != "recording" for one in status.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def gaps(root: Root, start: From, stop: To, cameras: Cameras = "") -> None:
+    """List what was not recorded between two instants, and why; exit 1 where a cause is unknown."""
+    house = open_monitoring(root, actor=account())
+    span = Span(_instant(start, "--from"), _instant(stop, "--to"))
+    found = house.gaps(span, _cameras(cameras))
+    for gap in found:
+        length = f"{gap.span.duration_ns / SECOND_NS:9.1f} s"
+        why = gap.losses[0].detail if gap.losses else ""
+        typer.echo(
+            f"{gap.camera_id:<8} {format_utc(gap.span.start_ns)} {length}  "
+            f"{gap.cause or 'unknown'}  {why}".rstrip()
+        )
+    typer.echo(f"{len(found)} gaps", err=True)
+    if any(gap.cause is None for gap in found):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -24,6 +24,42 @@ KINDS = (
 """What a pass can be called. "unknown" is a result: it moved and the detector had no name."""
 
 
+LossCause = Literal[
+    "unreachable", "denied", "broken", "ended", "stalled", "disk", "killed", "stopped", "paused",
+    "not recording",
+]  # fmt: skip
+"""Why a camera's footage ended: no answer, a wrong password, an unreadable stream, an end the
+camera made, no packets, a disk that takes no more, a process that died, the recorder told to stop,
+a leap of the stream's own times, no recorder running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """The end of a camera's footage as the recorder noticed it; ``detail`` is without secrets."""
+
+    camera_id: str
+    at_ns: int
+    cause: LossCause
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span in which a camera recorded nothing, and the losses that explain it, oldest first.
+
+    A gap without a loss is one that nobody knows the cause of.
+    """
+
+    camera_id: str
+    span: Span
+    losses: tuple[Loss, ...]
+
+    @property
+    def cause(self) -> LossCause | None:
+        """Return what ended the footage before it."""
+        return self.losses[0].cause if self.losses else None
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A place with cameras. Positions are WGS 84 degrees."""
@@ -61,6 +97,7 @@ class Camera:
     pixel_to_ground: tuple[float, ...] | None = None
     pixel_sigma_px: float = 2.0
     ground_crs: str = ""
+    substream_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

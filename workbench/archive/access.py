@@ -247,7 +247,7 @@ def _broken(path: Path, pts: int) -> Damaged:
 
 
 def coverage(
-    store: Store, cameras: Sequence[str], span: Span | None = None
+    store: Store, cameras: Sequence[str], span: Span | None = None, *, join_ns: int = _JOIN_NS
 ) -> dict[str, list[Span]]:
     """Return the recorded spans of each camera, corrected, merged and in order.
 
@@ -259,6 +259,8 @@ def coverage(
         Ids; one without footage gets an empty list.
     span
         Cut to this span of UTC; None: everything.
+    join_ns
+        Files this close together are one span.
 
     Notes
     -----
@@ -271,7 +273,7 @@ def coverage(
         pieces[segment.camera_id] += [
             correct_span(stamped, fixes[segment.camera_id]) for stamped in _recorded(store, segment)
         ]
-    found = {camera_id: union(spans, join_ns=_JOIN_NS) for camera_id, spans in pieces.items()}
+    found = {camera_id: union(spans, join_ns=join_ns) for camera_id, spans in pieces.items()}
     if span is None:
         return found
     return {

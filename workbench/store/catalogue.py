@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import N_, BadInput, Damaged, Unavailable
-from workbench.records import Case, Progress, Segment
+from workbench.records import Case, Loss, Progress, Segment
 from workbench.timeline import ClockFix, Span, format_utc
 
 Row = tuple[Any, ...]
@@ -59,6 +59,13 @@ CREATE TABLE IF NOT EXISTS clock_fixes (
     note           TEXT NOT NULL         -- in words, how it was found
 ) STRICT;
 CREATE INDEX IF NOT EXISTS clock_fixes_by_camera ON clock_fixes (camera_id, fix_id);
+CREATE TABLE IF NOT EXISTS losses (
+    camera_id TEXT NOT NULL,     -- whose footage ended
+    at_ns     INTEGER NOT NULL,  -- when that was noticed, UTC
+    cause     TEXT NOT NULL,     -- in one word: see records.LossCause
+    detail    TEXT NOT NULL,     -- in words, without secrets
+    PRIMARY KEY (camera_id, at_ns, cause)
+) STRICT;
 CREATE TABLE IF NOT EXISTS cases (
     version         INTEGER PRIMARY KEY,  -- order of entry: the newest of a case is in force
     case_id         TEXT NOT NULL,        -- number of the case
@@ -308,6 +315,32 @@ class Catalogue:
             ClockFix(camera, Span(start, stop), offset, sigma, method, drift, note)
             for camera, start, stop, offset, sigma, method, drift, note in rows
         ]
+
+    # --- losses ---------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Loss) -> None:
+        """Add a loss, unless it is there."""
+        with self.write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO losses VALUES (?, ?, ?, ?)",
+                (loss.camera_id, int(loss.at_ns), loss.cause, loss.detail),
+            )
+
+    def losses(self, cameras: Sequence[str] | None, span: Span | None) -> list[Loss]:
+        """Return losses by camera, then time."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT camera_id, at_ns, cause, detail FROM losses "
+                "WHERE (:cameras IS NULL OR camera_id IN (SELECT value FROM json_each(:cameras))) "
+                "AND (:start IS NULL OR at_ns >= :start) AND (:stop IS NULL OR at_ns < :stop) "
+                "ORDER BY camera_id, at_ns",
+                {
+                    "cameras": None if cameras is None else json.dumps(list(cameras)),
+                    "start": None if span is None else int(span.start_ns),
+                    "stop": None if span is None else int(span.stop_ns),
+                },
+            ).fetchall()
+        return [Loss(*row) for row in rows]
 
     # --- cases ----------------------------------------------------------------------------------
 

@@ -104,6 +104,19 @@ def copy_hashed(
             temporary.unlink()
 
 
+def link_read_only(source: Path, target: Path) -> None:
+    """Make a finished file read-only and give it a second name; done already, it changes nothing.
+
+    Both names are of one file until the caller removes the first: a process killed in between
+    loses nothing, and finds the first one again.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.chmod(0o444)
+    with suppress(FileExistsError):
+        target.hardlink_to(source)
+    _flush(target.parent)
+
+
 def sha256_of(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
@@ -132,6 +145,24 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         try:
             yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Hold a lock while inside, or learn at once that another process has it (False)."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
         finally:
             fcntl.flock(handle, fcntl.LOCK_UN)
     finally:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from workbench.errors import N_, BadInput, Damaged
-from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
+from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Loss, Progress, Segment
 from workbench.store import files
 from workbench.store.catalogue import Catalogue, Searched
 from workbench.store.lake import Lake
@@ -184,6 +184,15 @@ class Store:
         )
         return sha256, target.relative_to(self.root).as_posix()
 
+    def link_original(self, source: Path, sha256: str, camera_id: str) -> str:
+        """Give a finished recording its name in the archive and return ``Segment.path``.
+
+        `source`, on the same disk, keeps its own name until the caller removes it.
+        """
+        target = self.archive_folder / _folder_name(camera_id) / f"{sha256}{source.suffix.lower()}"
+        files.link_read_only(source, target)
+        return target.relative_to(self.root).as_posix()
+
     def add_segment(self, segment: Segment, index: FrameIndex) -> bool:
         """Catalogue a segment and store its frame index; False where it was there.
 
@@ -269,6 +278,16 @@ class Store:
     def clock_fixes(self, camera_id: str) -> list[ClockFix]:
         """Return a camera's clock fixes, oldest first."""
         return self._catalogue.clock_fixes(camera_id)
+
+    # --- losses ---------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Loss) -> None:
+        """Record that a camera's footage ended, and why; repeating it changes nothing."""
+        self._catalogue.add_loss(loss)
+
+    def losses(self, cameras: Sequence[str] | None = None, span: Span | None = None) -> list[Loss]:
+        """Return the losses of these cameras (None: all) inside `span`, by camera, then time."""
+        return self._catalogue.losses(cameras, span)
 
     # --- sightings ------------------------------------------------------------------------------
 

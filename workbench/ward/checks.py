@@ -28,7 +28,9 @@ CAMERA_COLUMNS = (
     "camera_id", "site_id", "name", "kind", "lon_deg", "lat_deg", "heading_deg", "fov_deg",
     "range_m", "sees", "road_edge",
 )  # fmt: skip
-CAMERA_EXTRAS = ("stream_url", "pixel_to_ground", "pixel_sigma_px", "ground_crs")
+CAMERA_EXTRAS = (
+    "stream_url", "substream_url", "pixel_to_ground", "pixel_sigma_px", "ground_crs",
+)  # fmt: skip
 _CAMERA_NUMBERS = ("lon_deg", "lat_deg", "heading_deg", "fov_deg", "range_m", "pixel_sigma_px")
 _NODE_GAP_M = 1.0  # ends of edges that share a node lie no farther apart
 _LENGTH_TOLERANCE = 0.01  # of the length, and never less than a metre
@@ -248,7 +250,8 @@ def check_cameras(table: Table) -> None:
         N_("give it an identifier of its own, or delete one of the two rows"),
     )
     for row, camera in table.frame.iterrows():
-        if re.search(r"//[^/@]*:[^/@]*@", camera.stream_url):
+        addresses = f"{camera.stream_url} {camera.substream_url}"
+        if re.search(r"//[^/@\s]*:[^/@\s]*@", addresses):
             table.find(
                 N_("row {row}: the stream address of {camera} holds a password"),
                 N_("keep passwords out of tables that are passed around"),

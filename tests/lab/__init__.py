@@ -1,0 +1,1 @@
+"""The fault laboratory: real stream sources that misbehave on command."""

@@ -1,0 +1,151 @@
+"""Addresses of streams, and their credentials kept apart: no secret in a table, a log or a page."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from workbench.errors import N_, BadInput
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "file", "v4l2")
+"""Kinds of sources: cameras, MJPEG or transport streams over HTTP, files and folders, USB."""
+
+_SECRET_IN_URL = re.compile(r"(?<=://)[^/\s@]+@")
+HIDDEN = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAddress:
+    """Where a stream is to be had, and as whom.
+
+    ``url`` carries no credentials: it may be shown and logged. They are not printed.
+    """
+
+    url: str
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    @property
+    def scheme(self) -> str:
+        """Return the kind of source, one of :data:`SCHEMES`."""
+        return urlsplit(self.url).scheme
+
+    def with_credentials(self) -> str:
+        """Return the URL that FFmpeg opens. It stays inside the process that opens it."""
+        if not self.user:
+            return self.url
+        parts = urlsplit(self.url)
+        who = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@"
+        return urlunsplit(parts._replace(netloc=who + parts.netloc))
+
+    def without_secrets(self, text: str) -> str:
+        """Return a message, FFmpeg's for example, with every secret of this address blotted out.
+
+        >>> at = StreamAddress("rtsp://10.0.0.7/main", "ward", "p@ss")
+        >>> at.without_secrets("rtsp://ward:p%40ss@10.0.0.7/main: Not found (p@ss)")
+        'rtsp://***@10.0.0.7/main: Not found (***)'
+        """
+        text = _SECRET_IN_URL.sub(f"{HIDDEN}@", text)
+        for secret in (self.password, quote(self.password, safe="")):
+            if secret:
+                text = text.replace(secret, HIDDEN)
+        return text
+
+
+def parse_address(text: str, *, where: str = "") -> StreamAddress:
+    """Return the address written in a table; a plain path is a file or a folder.
+
+    Raises
+    ------
+    BadInput
+        When the scheme is unknown or credentials are written into the URL.
+
+    >>> parse_address("rtsp://10.0.0.7/main").scheme, parse_address("/dev/video0").scheme
+    ('rtsp', 'v4l2')
+    """
+    text = text.strip()
+    if text.startswith("/dev/video"):
+        return StreamAddress(f"v4l2:{text}")
+    if text.startswith("/"):
+        return StreamAddress(f"file://{quote(text)}")
+    parts = urlsplit(text)
+    if parts.scheme not in SCHEMES:
+        raise BadInput(
+            N_("'{url}' is no address of a stream"),
+            N_("begin it with one of: {known}, or write an absolute path"),
+            where=where,
+            url=_SECRET_IN_URL.sub(f"{HIDDEN}@", text),
+            known=", ".join(f"{scheme}:" for scheme in SCHEMES),
+        )
+    if parts.username or parts.password:
+        raise BadInput(
+            N_("the address {url} carries a name or a password"),
+            N_("take them out and write them into credentials.toml of the workbench's folder"),
+            where=where,
+            url=_SECRET_IN_URL.sub(f"{HIDDEN}@", text),
+        )
+    return StreamAddress(text)
+
+
+def local_path(address: StreamAddress) -> Path | None:
+    """Return the file, folder or device an address names on this machine, or None.
+
+    >>> local_path(StreamAddress("v4l2:/dev/video0"))
+    PosixPath('/dev/video0')
+    """
+    if address.scheme == "file":
+        return Path(unquote(urlsplit(address.url).path))
+    if address.scheme == "v4l2":
+        return Path(address.url.removeprefix("v4l2:"))
+    return None
+
+
+def read_credentials(path: Path) -> Mapping[str, tuple[str, str]]:
+    """Return ``(user, password)`` by camera id; ``default`` stands for cameras not named.
+
+    The file is TOML, a table a camera: ``[S01-P1]``, ``user = "..."``, ``password = "..."``. An
+    absent file holds nobody.
+
+    Raises
+    ------
+    BadInput
+        When others than its owner may read it, or it does not say what it should.
+    """
+    if not path.exists():
+        return {}
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise BadInput(
+            N_("others can read the cameras' passwords in this file"),
+            N_("run: chmod 600 {path}"),
+            where=str(path),
+            path=path,
+        )
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {
+            camera_id: (str(table["user"]), str(table["password"]))
+            for camera_id, table in tables.items()
+        }
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        # the parser's own message could quote a password
+        raise BadInput(
+            N_("the cameras' credentials cannot be read ({kind})"),
+            N_('write a table a camera: [S01-P1], user = "...", password = "..."'),
+            where=str(path),
+            kind=type(error).__name__,
+        ) from None
+
+
+def with_credentials(
+    address: StreamAddress, camera_id: str, known: Mapping[str, tuple[str, str]]
+) -> StreamAddress:
+    """Return the address with the credentials of a camera, or the default ones, where there are."""
+    if address.scheme in ("file", "v4l2"):
+        return address
+    user, password = known.get(camera_id, known.get("default", ("", "")))
+    return StreamAddress(address.url, user, password)

@@ -1,0 +1,237 @@
+"""The recorder: a capture process a camera, watched, ended when it hangs, and started again.
+
+One camera that sends garbage, hangs or crashes its process costs no other camera a packet. Nothing
+is silent: what a process tells, and how it ended, goes to one listener. The recorder is a small
+process of its own: whoever listens may be busy, or die, and no frame is lost by it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
+
+from workbench.records import LossCause
+from workbench.streams.capture import Beat, CaptureJob, Lost, Opened, Told, capture
+
+BACK_OFF_S = (0.3, 0.6, 1.2, 2.0)
+"""Waits before each new try; the last one is kept. A camera that is back is recorded soon."""
+DENIED_WAIT_S = 30.0
+"""Cameras lock accounts after a few wrong passwords."""
+GRACE_S = 1.0
+"""A process may be so much later than its own timeouts before it counts as hung."""
+STARTS_AT_ONCE = 6
+_POLL_S = 0.2
+_END_S = 5.0
+
+Listener = Callable[[str, Told], None]
+"""Hears ``(camera_id, told)``, in the recorder's thread: it must not take long."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One camera and its process of the moment."""
+
+    job: CaptureJob
+    process: BaseProcess | None = None
+    ear: connection.Connection | None = None
+    heard_s: float = 0.0
+    due_s: float = 0.0
+    open: bool = False
+    ended: bool = False
+    tries: int = 0
+    seed: float = field(default=0.0)
+
+
+class Recorder:
+    """Keeps the capture processes of many cameras going.
+
+    Parameters
+    ----------
+    jobs
+        One a camera.
+    hear
+        Told of all that happens.
+    """
+
+    def __init__(self, jobs: Sequence[CaptureJob], hear: Listener) -> None:
+        self._hear = hear
+        self._spawn = multiprocessing.get_context("forkserver")
+        # Forked from a process that has the libraries already: a start takes 20 ms.
+        self._spawn.set_forkserver_preload(["workbench.streams.capture"])
+        self._watched = [
+            _Watched(job, seed=zlib.crc32(job.camera_id.encode()) / 2**32) for job in jobs
+        ]
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Record until `stopped` says so; then let every process end its file."""
+        try:
+            while not stopped():
+                self._start_due()
+                self._listen(_POLL_S)
+                self._end_hung()
+        finally:
+            self._close()
+
+    def pids(self) -> dict[str, int]:
+        """Return the process of each camera that has one."""
+        return {
+            one.job.camera_id: one.process.pid
+            for one in self._watched
+            if one.process is not None and one.process.pid is not None
+        }
+
+    def _start_due(self) -> None:
+        now_s = time.monotonic()
+        due = [one for one in self._watched if one.process is None and one.due_s <= now_s]
+        for one in due[:STARTS_AT_ONCE]:
+            one.ear, theirs = self._spawn.Pipe(duplex=False)
+            one.process = self._spawn.Process(
+                target=capture, args=(one.job, theirs), name=one.job.camera_id, daemon=True
+            )
+            one.process.start()
+            theirs.close()
+            one.open = one.ended = False
+            one.heard_s = time.monotonic()
+
+    def _listen(self, wait_s: float) -> None:
+        ears = [(one.ear, one) for one in self._watched if one.ear is not None]
+        if not ears:
+            time.sleep(wait_s)
+            return
+        ready = connection.wait([ear for ear, _ in ears], timeout=wait_s)
+        for ear, one in ears:
+            if ear not in ready:
+                continue
+            try:
+                told: Told = ear.recv()
+            except (EOFError, OSError):
+                self._gone(one)
+                continue
+            one.heard_s = time.monotonic()
+            if isinstance(told, Opened):
+                one.open = True
+            elif isinstance(told, Beat):
+                one.tries = 0
+            elif isinstance(told, Lost):
+                one.ended = True
+                self._wait_before_next(one, told)
+            self._hear(one.job.camera_id, told)
+
+    def _gone(self, one: _Watched) -> None:
+        """Take note that a process has ended; one that did not say why was killed or crashed."""
+        assert one.process is not None
+        assert one.ear is not None
+        one.process.join(_END_S)
+        code = one.process.exitcode
+        if not one.ended:
+            detail = f"the capture process ended with code {code}"
+            self._lose(one, Lost("killed", detail, time.time_ns()))
+        one.ear.close()
+        one.process.close()
+        one.process = one.ear = None
+
+    def _end_hung(self) -> None:
+        now_s = time.monotonic()
+        for one in self._watched:
+            if one.process is None or one.ended:
+                continue
+            patience_s = (one.job.read_s if one.open else one.job.open_s) + GRACE_S
+            if now_s - one.heard_s > patience_s:
+                what = "no packet" if one.open else "no answer"
+                cause: LossCause = "stalled" if one.open else "unreachable"
+                self._lose(one, Lost(cause, f"{what} for {patience_s:.0f} s", time.time_ns()))
+                one.ended = True
+                one.process.kill()
+
+    def _lose(self, one: _Watched, lost: Lost) -> None:
+        self._wait_before_next(one, lost)
+        self._hear(one.job.camera_id, lost)
+
+    def _wait_before_next(self, one: _Watched, lost: Lost) -> None:
+        wait_s = BACK_OFF_S[min(one.tries, len(BACK_OFF_S) - 1)]
+        if lost.cause == "denied":
+            wait_s = DENIED_WAIT_S
+        one.tries += 1
+        # spread: the cameras of a branch that comes back are not all opened in one instant
+        one.due_s = time.monotonic() + wait_s * (0.75 + 0.5 * one.seed)
+
+    def _close(self) -> None:
+        for one in self._watched:
+            if one.process is not None:
+                one.process.terminate()
+        until_s = time.monotonic() + _END_S
+        while time.monotonic() < until_s and any(one.ear is not None for one in self._watched):
+            self._listen(_POLL_S)
+        for one in self._watched:
+            if one.process is not None:
+                one.process.kill()
+                self._gone(one)
+
+
+def record(
+    jobs: Sequence[CaptureJob], hear: Listener, stopped: Callable[[], bool], *, poll_s: float = 0.2
+) -> None:
+    """Run a recorder in a process of its own until `stopped`; start it again if it dies.
+
+    Returns when every file is ended and told of.
+    """
+    while True:
+        ours, theirs = socket.socketpair()
+        with connection.Connection(ours.detach()) as ear:
+            handle = theirs.fileno()
+            process = subprocess.Popen(
+                [sys.executable, "-c", f"from {__name__} import serve; serve({handle})"],
+                pass_fds=[handle],
+            )
+            theirs.close()
+            ear.send(list(jobs))
+            asked = _hear_out(ear, hear, stopped, poll_s)
+            process.wait()
+        if asked:
+            return
+        detail = f"the recorder process ended with code {process.returncode}"
+        for job in jobs:
+            hear(job.camera_id, Lost("killed", detail, time.time_ns()))
+
+
+def _hear_out(
+    ear: connection.Connection, hear: Listener, stopped: Callable[[], bool], poll_s: float
+) -> bool:
+    """Pass on what the recorder tells until it ends; return whether it was asked to."""
+    asked = False
+    while True:
+        if stopped() and not asked:
+            asked = True
+            with suppress(OSError):
+                ear.send("stop")
+        try:
+            while ear.poll(poll_s):
+                hear(*ear.recv())
+                if stopped() and not asked:
+                    break
+        except (EOFError, OSError):
+            return asked
+
+
+def serve(handle: int) -> None:
+    """Be the recorder process: take jobs from the connection `handle`, record, tell."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever listens
+    with connection.Connection(handle) as teller:
+        jobs: list[CaptureJob] = teller.recv()
+
+        def tell(camera_id: str, told: Told) -> None:
+            with suppress(OSError):  # nobody listens any more: the end is near, files are ended
+                teller.send((camera_id, told))
+
+        # a word from the listener means stop, and so does its death
+        Recorder(jobs, tell).run(teller.poll)
