@@ -21,9 +21,9 @@ from workbench.errors import BadInput, Refused
 from workbench.investigation import open_workbench
 from workbench.monitoring import clock_fixes, open_monitoring
 from workbench.records import Loss
-from workbench.streams.capture import SegmentTold
 from workbench.streams.fragments import whole_bytes
 from workbench.streams.gaps import derive_gaps
+from workbench.streams.messages import SegmentTold
 from workbench.timeline import SECOND_NS, Span
 
 RATE = 12

@@ -19,7 +19,7 @@ from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
 from workbench.records import Gap, Loss, Segment
 from workbench.store import Store, files
-from workbench.streams.capture import Beat, Looked, Lost, Noted, Opened, SegmentTold, Told
+from workbench.streams.messages import Beat, Looked, Lost, Noted, Opened, SegmentTold, Told
 from workbench.timeline import SECOND_NS, ClockFix, Span
 
 STATUS_S = 1.0

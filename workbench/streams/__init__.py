@@ -6,8 +6,10 @@ from workbench.streams.address import (
     read_credentials,
     with_credentials,
 )
-from workbench.streams.capture import BEAT_S, CaptureJob, forget
+from workbench.streams.capture import BEAT_S
+from workbench.streams.files import forget
 from workbench.streams.gaps import derive_gaps
+from workbench.streams.messages import CaptureJob
 from workbench.streams.recorder import Recorder, record
 
 __all__ = [

@@ -21,7 +21,8 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 
 from workbench.records import LossCause
-from workbench.streams.capture import Beat, CaptureJob, Lost, Opened, Told, capture
+from workbench.streams.capture import capture
+from workbench.streams.messages import Beat, CaptureJob, Lost, Opened, Told
 
 BACK_OFF_S = (0.3, 0.6, 1.2, 2.0)
 """Waits before each new try; the last one is kept. A camera that is back is recorded soon."""

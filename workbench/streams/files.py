@@ -1,0 +1,169 @@
+"""The files of one camera while they are recorded: growing, finished, or left by a killed process.
+
+``<start_ns>.growing.mp4`` is being written; ``<start_ns>.mp4`` is finished and waits for the
+archive. Beside each lies a ``.json`` with what is known of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from av.video.stream import VideoStream
+
+from workbench.streams.fragments import FragmentWriter, cut_to_whole
+from workbench.streams.messages import CaptureJob, SegmentTold
+from workbench.streams.packets import sender_time_ns
+from workbench.timeline import SECOND_NS
+
+if TYPE_CHECKING:
+    from workbench.streams.packets import VideoPacket
+
+_GROWING = ".growing.mp4"
+_CLOSED = ".mp4"
+_TOLD = ".json"
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a camera's folder: the process of a killed recorder may still be writing into it."""
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class Clock:
+    """Our own time of packets, steady within a segment even when the machine's clock is set."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Take the machine's clock anew."""
+        self._wall_ns, self._steady_ns = time.time_ns(), time.monotonic_ns()
+
+    def now_ns(self) -> int:
+        """Return UTC ns."""
+        return self._wall_ns + time.monotonic_ns() - self._steady_ns
+
+
+class Growing:
+    """The file being written and the times of its packets."""
+
+    def __init__(
+        self,
+        job: CaptureJob,
+        stream: VideoStream,
+        tick_s: Fraction,
+        first: tuple[int, int],
+        now_ns: int,
+    ) -> None:
+        self._job, self._tick_s = job, tick_s
+        self.opened_ns = now_ns
+        self.first_pts, self.base = first
+        self.path = job.folder / f"{now_ns}{_GROWING}"
+        self._writer = FragmentWriter(self.path, stream, f"{job.camera_id} {now_ns}")
+        # What is known at once, for whoever finds the remains of this file.
+        told = SegmentTold(job.camera_id, str(self.path), now_ns)
+        self.path.with_suffix(_TOLD).write_text(json.dumps(asdict(told)))
+        self._quickest_ns: int | None = None
+        self._rtcp_ns: list[int] = []
+
+    def ns(self, ticks: int) -> int:
+        """Return the length of `ticks` of the stream."""
+        return round(ticks * self._tick_s * SECOND_NS)
+
+    def write(self, packet: VideoPacket, pts: int, dts: int, arrived_ns: int) -> None:
+        """Append one packet that arrived just now."""
+        sent_ns = self.ns(dts - self.base)
+        late_ns = arrived_ns - sent_ns
+        if self._quickest_ns is None or late_ns < self._quickest_ns:
+            self._quickest_ns = late_ns
+        reported_ns = sender_time_ns(packet)
+        if reported_ns is not None:
+            self._rtcp_ns.append(reported_ns - self.ns(pts - self.base))
+        self._writer.write(packet, pts - self.base, dts - self.base)
+
+    def close(self) -> SegmentTold:
+        """End the file, give it its name and return what is known of it."""
+        self._writer.close()
+        assert self._quickest_ns is not None
+        first_ns = self._quickest_ns + self.ns(self.first_pts - self.base)
+        rtcp_ns = None
+        if self._rtcp_ns:
+            rtcp_ns = round(np.median(self._rtcp_ns)) - self._quickest_ns
+        closed = self.path.with_name(self.path.name.replace(_GROWING, _CLOSED))
+        told = SegmentTold(
+            self._job.camera_id, str(closed), first_ns, _durable_hash(self.path), rtcp_ns
+        )
+        _tell_beside(closed, told)
+        self.path.rename(closed)
+        self.path.with_suffix(_TOLD).unlink(missing_ok=True)
+        return told
+
+
+def _durable_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def recover(folder: Path, camera_id: str) -> Iterator[SegmentTold]:
+    """Yield what lies finished in a camera's folder, and the whole fragments of what does not.
+
+    Files whose recorder was killed are cut to their last whole fragment; without one they go.
+    """
+    for growing in sorted(folder.glob(f"*{_GROWING}")):
+        beside = growing.with_suffix(_TOLD)
+        cut_to_whole(growing)
+        closed = growing.with_name(growing.name.replace(_GROWING, _CLOSED))
+        if growing.stat().st_size:
+            told = _told_beside(beside) or SegmentTold(camera_id, "", _started_ns(growing))
+            told = replace(told, path=str(closed), sha256=_durable_hash(growing), recovered=True)
+            _tell_beside(closed, told)
+            growing.rename(closed)
+        else:
+            growing.unlink()
+        beside.unlink(missing_ok=True)
+    for closed in sorted(folder.glob(f"[0-9]*{_CLOSED}")):
+        known = _told_beside(closed.with_suffix(_TOLD))
+        if known is None:  # the word beside it was lost: its name says when it began
+            known = SegmentTold(
+                camera_id, str(closed), _started_ns(closed), _durable_hash(closed), recovered=True
+            )
+        yield known
+
+
+def _started_ns(path: Path) -> int:
+    return int(path.name.split(".")[0])
+
+
+def _tell_beside(closed: Path, told: SegmentTold) -> None:
+    beside = closed.with_suffix(_TOLD)
+    temporary = beside.with_name(f".{beside.name}")
+    temporary.write_text(json.dumps(asdict(told)))
+    temporary.replace(beside)
+
+
+def _told_beside(beside: Path) -> SegmentTold | None:
+    try:
+        return SegmentTold(**json.loads(beside.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def forget(told: SegmentTold) -> None:
+    """Remove what is left of a told segment in its camera's folder once the archive has it."""
+    path = Path(told.path)
+    path.unlink(missing_ok=True)
+    path.with_suffix(_TOLD).unlink(missing_ok=True)

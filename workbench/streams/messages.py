@@ -1,0 +1,90 @@
+"""What the recorder's processes tell each other; plain records that can be pickled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from workbench.records import LossCause
+from workbench.streams.address import StreamAddress
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureJob:
+    """What one capture process needs to know; pickled to it, never on its command line."""
+
+    camera_id: str
+    address: StreamAddress
+    folder: Path
+    segment_s: float = 30.0
+    picture_s: float = 5.0
+    open_s: float = 4.0
+    read_s: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The stream answers and says what it is."""
+
+    codec: str
+    width_px: int
+    height_px: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What came in since the last beat; ``growing`` is the file being written."""
+
+    at_ns: int
+    packets: int
+    size_bytes: int
+    growing: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTold:
+    """A finished file and what its camera and our clock said of it.
+
+    ``start_ns`` is the recorder's time of the first frame: the line through the packets that came
+    quickest. ``rtcp_offset_ns`` is what the camera's own sender reports say on top of that, None
+    where it sent none. ``recovered`` marks the remains of a process that was killed.
+    """
+
+    camera_id: str
+    path: str
+    start_ns: int
+    sha256: str = ""
+    rtcp_offset_ns: int | None = None
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A small picture of now: grey levels uint8 (y, x), for the checks of health."""
+
+    at_ns: int
+    shape: tuple[int, int]
+    luma: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The end of this process and its cause; ``detail`` is without secrets."""
+
+    cause: LossCause
+    detail: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Trouble that does not end the process: the stream's times leapt, a picture is unreadable."""
+
+    cause: Literal["paused", "broken"]
+    detail: str
+    at_ns: int
+
+
+Told = Opened | Beat | SegmentTold | Looked | Noted | Lost

@@ -1,0 +1,97 @@
+"""Packets of a stream: times where FFmpeg leaves them out, pace, picture format."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    VideoPacket = Packet[VideoStream]
+
+_HEAD_BYTES = 4096
+"""Parameter sets come first in a key frame."""
+
+
+class ParameterSets:
+    """Notices a new picture size or profile: the header of the file being written is then wrong."""
+
+    def __init__(self, codec: str) -> None:
+        # the NAL unit type of sequence parameter sets, and where a NAL unit's header holds its type
+        self._type, self._shift, self._mask = {"h264": (7, 0, 31), "hevc": (33, 1, 63)}.get(
+            codec, (-1, 0, 0)
+        )
+        self._known: bytes | None = None
+
+    def changed(self, packet: VideoPacket) -> bool:
+        """Tell whether a key frame's sequence parameters differ from the ones before."""
+        head = bytes(memoryview(packet)[:_HEAD_BYTES])
+        for unit in head.split(b"\0\0\1")[1:]:
+            if unit and (unit[0] >> self._shift) & self._mask == self._type:
+                known, self._known = self._known, unit.rstrip(b"\0")
+                return known is not None and known != self._known
+        return False
+
+
+def timed(packets: Iterator[VideoPacket]) -> Iterator[tuple[VideoPacket, int, int]]:
+    """Yield ``(packet, pts, dts)``; the first few of an RTSP session have no times and get some.
+
+    Until FFmpeg knows the stream's order it leaves them out, first of all of the key frame that
+    everything else needs. They are counted back from the first two that have both.
+    """
+    held: list[VideoPacket] = []
+    whole: list[tuple[int, int]] = []
+    for packet in packets:
+        if packet.size == 0:
+            continue  # it ends the stream
+        if len(whole) >= 2:
+            if packet.pts is not None and packet.dts is not None:
+                yield packet, packet.pts, packet.dts
+            continue  # without times it cannot be placed
+        held.append(packet)
+        if packet.pts is not None and packet.dts is not None:
+            whole.append((packet.pts, packet.dts))
+            if len(whole) == 2:
+                yield from _counted_back(held)
+    if len(whole) < 2:
+        for packet in held:
+            if packet.pts is not None and packet.dts is not None:
+                yield packet, packet.pts, packet.dts
+
+
+def _counted_back(held: Sequence[VideoPacket]) -> Iterator[tuple[VideoPacket, int, int]]:
+    shown = sorted(packet.pts for packet in held if packet.pts is not None)
+    steps = [b - a for a, b in pairwise(shown) if b > a]
+    step = min(steps, default=1)
+    at = next(n for n, packet in enumerate(held) if packet.dts is not None)
+    first_dts = held[at].dts
+    assert first_dts is not None
+    for n, packet in enumerate(held):
+        dts = packet.dts if packet.dts is not None else first_dts - (at - n) * step
+        # what has no time of display comes first: nothing is shown before a key frame
+        pts = packet.pts if packet.pts is not None else shown[0] - step * max(1, at - n)
+        yield packet, max(pts, dts), dts
+
+
+def paced(packets: Iterator[VideoPacket], *, local: bool) -> Iterator[VideoPacket]:
+    """Yield packets as they come, those of a file at the pace of their own times."""
+    start: float | None = None
+    for packet in packets:
+        if local and packet.dts is not None:
+            at_s = float(packet.dts * packet.time_base)
+            start = time.monotonic() - at_s if start is None else start
+            time.sleep(max(0.0, start + at_s - time.monotonic()))
+        yield packet
+
+
+def sender_time_ns(packet: VideoPacket) -> int | None:
+    """Return the camera's own time of a packet from its RTCP sender reports, ns UTC, or None."""
+    if not packet.has_sidedata("prft"):
+        return None
+    (wall_us,) = struct.unpack_from("=q", bytes(packet.get_sidedata("prft")))
+    return int(wall_us) * 1000
