@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import av
 import cv2
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -33,7 +34,11 @@ from workbench.records import Box, Segment
 from workbench.timeline import Span
 from workbench.views.footage import LONGEST_RUN, Footage
 from workbench.views.gate import LOOPBACK, host_of, signed_in
-from workbench.views.sources import Replay, Source, Stream, whole_archive
+from workbench.views.growing import Tails
+from workbench.views.live_feed import FeedViewer, run_feed
+from workbench.views.live_sources import LiveCamera
+from workbench.views.recorder_status import RecorderStatus
+from workbench.views.sources import Replay, Source, whole_archive
 from workbench.views.wall_hub import Hub, Viewer
 
 WORKERS = 2
@@ -208,19 +213,42 @@ class _Run(_Pictures):
         self.finish()
 
 
-class _Wall(_Checked, WebSocketHandler):  # type: ignore[misc]  # tornado is skipped
+class _Pushed(_Checked, WebSocketHandler):  # type: ignore[misc]  # tornado is skipped
+    """Base of the websockets: open while their grant holds."""
+
+    _watch: asyncio.Task[None] | None = None
+
     def check_origin(self, origin: str) -> bool:
         return same_house(origin, self.request.host, self.house.settings.panel_port)
 
     def prepare(self) -> None:
         self.check(self)
-        self._watch: asyncio.Task[None] | None = None
-        self._viewer: Viewer | None = None
+
+    def _send(self, message: bytes) -> None:
+        with suppress(WebSocketClosedError):
+            self.write_message(message, binary=True)
+
+    def _watch_grant(self) -> None:
+        self._watch = asyncio.ensure_future(self._end_with_grant())
+
+    async def _end_with_grant(self) -> None:
+        """Close the socket when its grant runs out or its case is closed."""
+        while True:
+            await asyncio.sleep(CHECK_GRANT_S)
+            try:
+                self.house.wb.honour(self.token)
+            except WorkbenchError:
+                self.close(4403, "grant ended")
+                return
+
+
+class _Wall(_Pushed):
+    _viewer: Viewer | None = None
 
     def open(self, *_args: str, **_kwargs: str) -> None:
         self._viewer = Viewer(self.grant, self._send)
         self.house.hub.viewers.add(self._viewer)
-        self._watch = asyncio.ensure_future(self._end_with_grant())
+        self._watch_grant()
 
     def on_message(self, message: str | bytes) -> None:
         if self._viewer is not None and isinstance(message, str):
@@ -232,19 +260,46 @@ class _Wall(_Checked, WebSocketHandler):  # type: ignore[misc]  # tornado is ski
         if self._watch is not None:
             self._watch.cancel()
 
-    def _send(self, message: bytes) -> None:
-        with suppress(WebSocketClosedError):
-            self.write_message(message, binary=True)
 
-    async def _end_with_grant(self) -> None:
-        """Close the wall when its grant runs out or its case is closed."""
-        while True:
-            await asyncio.sleep(CHECK_GRANT_S)
-            try:
-                self.house.wb.honour(self.token)
-            except WorkbenchError:
-                self.close(4403, "grant ended")
-                return
+class _Feed(_Pushed):
+    tails: Tails
+    _running: asyncio.Task[None] | None = None
+    _viewer: FeedViewer | None = None
+
+    def initialize(self, house: _House, tails: Tails) -> None:  # type: ignore[override]
+        super().initialize(house)
+        self.tails = tails
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self.path_kwargs["camera_id"] not in self.grant.cameras:
+            raise HTTPError(403)
+
+    def open(self, camera_id: str) -> None:
+        since = self.get_query_argument("since_ms", "0")
+        since_ms = int(since) if since.isascii() and since.isdigit() and len(since) < 16 else 0
+        tail = self.tails.take(camera_id)
+        self._viewer = FeedViewer(camera_id, self.grant, tail, since_ms * 1_000_000)
+        self._running = asyncio.ensure_future(self._run(self._viewer))
+        self._watch_grant()
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._viewer is not None and isinstance(message, str):
+            self._viewer.hear(message)
+
+    def on_close(self) -> None:
+        for task in (self._running, self._watch):
+            if task is not None:
+                task.cancel()
+
+    async def _run(self, viewer: FeedViewer) -> None:
+        try:
+            await run_feed(viewer, self._send, self.house.wb.now)
+        except (WorkbenchError, OSError, ValueError):
+            # a recording that cannot be read: the page goes back to pictures, and tries again
+            self.close(4500, "the recording cannot be read")
+        finally:
+            self.tails.leave(viewer.camera_id)
 
 
 class _Alive(RequestHandler):  # type: ignore[misc]  # tornado is skipped
@@ -252,16 +307,18 @@ class _Alive(RequestHandler):  # type: ignore[misc]  # tornado is skipped
         self.finish("ok")
 
 
-def application(house: _House) -> Application:
-    """Return the media process's handlers."""
+def application(house: _House, tails: Tails | None = None) -> Application:
+    """Return the media process's handlers; `tails` follow the recordings that tiles show, too."""
     sha, pts, number = r"([0-9a-f]{64})", r"(-?\d{1,18})", r"-?\d{1,6}(?:\.\d{1,3})?"
     given = {"house": house}
+    feeding = {"house": house, "tails": tails or Tails(house.wb.root / "recording")}
     return Application(
         [
             (rf"/still/{sha}/{pts}\.jpg", _Still, given),
             (rf"/crop/{sha}/{pts}/({number}(?:,{number}){{3}})\.jpg", _Crop, given),
             (rf"/run/{sha}/{pts}\.bin", _Run, given),
             (r"/wall", _Wall, given),
+            (r"/feed/(?P<camera_id>[A-Za-z0-9_-]{1,32})", _Feed, feeding),
             (r"/alive", _Alive),
         ],
         websocket_ping_interval=20,
@@ -269,7 +326,9 @@ def application(house: _House) -> Application:
     )
 
 
-def _sources(wb: Workbench, footage: Footage) -> Callable[[str], Source]:
+def _sources(
+    wb: Workbench, footage: Footage, tails: Tails, status: RecorderStatus
+) -> Callable[[str], Source]:
     seen: list[tuple[int, Span | None]] = []
 
     def whole() -> Span | None:
@@ -279,10 +338,9 @@ def _sources(wb: Workbench, footage: Footage) -> Callable[[str], Source]:
         return seen[0][1]
 
     def source_of(camera_id: str) -> Source:
-        camera = wb.camera(camera_id)
-        if camera.stream_url:
-            return Stream(camera.stream_url, wb.now)
-        return Replay(wb, footage, camera_id, whole)
+        return LiveCamera(
+            camera_id, wb, tails, status, lambda: Replay(wb, footage, camera_id, whole)
+        )
 
     return source_of
 
@@ -295,10 +353,12 @@ async def serve_media(settings: Settings, ended: asyncio.Event) -> None:
         ThreadPoolExecutor(WORKERS, thread_name_prefix="pictures") as pictures,
     ):
         footage = Footage(wb)
-        hub = Hub(_sources(wb, footage), tiles, wb.now)
+        recording = wb.root / "recording"
+        tails, status = Tails(recording), RecorderStatus(recording)
+        hub = Hub(_sources(wb, footage, tails, status), tiles, wb.now, status)
         house = _House(wb, settings, footage, hub, pictures)
         sockets = bind_sockets(settings.port, settings.address)
-        server = HTTPServer(application(house))
+        server = HTTPServer(application(house, tails))
         server.add_sockets(sockets)
         sys.stdout.write(json.dumps({"port": sockets[0].getsockname()[1]}) + "\n")
         sys.stdout.flush()
@@ -329,4 +389,5 @@ async def _main() -> None:
 
 if __name__ == "__main__":
     cv2.setNumThreads(1)
+    av.logging.set_level(av.logging.PANIC)  # FFmpeg would print addresses with passwords
     asyncio.run(_main())

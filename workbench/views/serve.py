@@ -8,8 +8,10 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,8 @@ PAGES: Mapping[str, PageFunction] = {
     "xem-lai": review_page,
 }
 LAST_PORT = 65_535
+RESTART_S = 5.0
+"""A media process that keeps dying is started again at most this often."""
 
 
 def content_policy(media_port: int, host: str) -> str:
@@ -50,6 +54,7 @@ def content_policy(media_port: int, host: str) -> str:
             "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
             "style-src 'self' 'unsafe-inline' blob:",
             f"img-src 'self' data: blob: {pictures}",
+            "media-src 'self' blob:",
             f"connect-src 'self' blob: {pictures} {socket}",
             "worker-src 'self' blob:",
             "frame-src 'self'",
@@ -123,7 +128,35 @@ def _read_users(users: Path) -> None:
 
 @contextmanager
 def media_process(settings: Settings) -> Iterator[int]:
-    """Run the media process while inside; yields the port it took."""
+    """Run the media process while inside, again when it dies; yields the port it keeps."""
+    process, port = _start_media(settings)
+    kept = replace(settings, port=port)
+    running, leaving = [process], threading.Event()
+
+    def keep() -> None:
+        wait_s = 0.0
+        while not leaving.is_set():
+            running[-1].wait()
+            if leaving.wait(wait_s):
+                return
+            wait_s = min(RESTART_S, wait_s + 0.5)
+            with suppress(Unavailable, OSError, ValueError):
+                running[:] = [_start_media(kept)[0]]
+
+    keeper = threading.Thread(target=keep, name="media", daemon=True)
+    keeper.start()
+    try:
+        yield port
+    finally:
+        leaving.set()
+        # until the keeper is gone, too: it may just have started another one
+        while keeper.is_alive():
+            _end_media(running[-1])
+            keeper.join(0.1)
+        _end_media(running[-1])
+
+
+def _start_media(settings: Settings) -> tuple[subprocess.Popen[str], int]:
     process = subprocess.Popen(
         [sys.executable, "-m", "workbench.views.media_server"],
         stdin=subprocess.PIPE,
@@ -136,21 +169,29 @@ def media_process(settings: Settings) -> Iterator[int]:
         process.stdin.write(settings.line())
         process.stdin.flush()
         said = process.stdout.readline().strip()
-        if not said:
-            raise Unavailable(
-                N_("the media process did not start on port {port}"),
-                N_("choose another --port: the one after it must be free, too"),
-                port=settings.port,
-            )
-        yield int(json.loads(said)["port"])
-    finally:
-        # the end of its standard input ends it
-        process.stdin.close()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if said:
+            return process, int(json.loads(said)["port"])
+    except BaseException:
+        _end_media(process)
+        raise
+    _end_media(process)
+    raise Unavailable(
+        N_("the media process did not start on port {port}"),
+        N_("choose another --port: the one after it must be free, too"),
+        port=settings.port,
+    )
+
+
+def _end_media(process: subprocess.Popen[str]) -> None:
+    # the end of its standard input ends it
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _app(

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from workbench import media
 from workbench.investigation import Workbench
@@ -25,6 +26,8 @@ from workbench.views.footage import RGB, Footage
 DAY_NS = 86_400 * SECOND_NS
 HOLD_S = 3.0
 """A picture older than this is no picture of now: the camera counts as silent."""
+WIDEST_PX = 960
+"""Sources make pictures no wider than this, or than the ``width_px`` that is asked of them."""
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 5.0
 RETRY_S = 2.0
@@ -142,6 +145,22 @@ class Replay:
         return None
 
 
+class Scaler:
+    """Makes small pictures of frames, keeping what FFmpeg sets up for it: that costs most."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: Any, width_px: int) -> RGB:
+        """Return RGB no wider than `width_px`; uint8 (y, x, 3)."""
+        width = min(frame.width, width_px)
+        height = max(1, round(frame.height * width / frame.width))
+        small = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA
+        )
+        return np.ascontiguousarray(small.to_ndarray())
+
+
 class Stream:
     """A camera's own stream, read by a thread of its own and reopened when it breaks.
 
@@ -149,8 +168,11 @@ class Stream:
     picture, not by the reader.
     """
 
-    def __init__(self, url: str, now: Callable[[], int]) -> None:
+    def __init__(self, url: str, now: Callable[[], int], container: str | None = None) -> None:
         self._url = url
+        self._container = container
+        self._scaler = Scaler()
+        self.width_px = WIDEST_PX
         self._now = now
         self._latest: tuple[int, int, Any] | None = None
         self._stop = Event()
@@ -164,7 +186,7 @@ class Stream:
         at_ns, count, frame = self._latest
         if now_ns - at_ns > HOLD_S * SECOND_NS:
             return Silence(at_ns)
-        return Picture(media.to_rgb(frame), at_ns, "live", ("stream", count))
+        return Picture(self._scaler(frame, self.width_px), at_ns, "live", ("stream", count))
 
     def close(self) -> None:
         """Ask the reader to stop; it ends at its next packet or timeout."""
@@ -191,7 +213,11 @@ class Stream:
     def _open(self) -> Any:
         options = {"rtsp_transport": "tcp"} if self._url.startswith("rtsp") else {}
         return av.open(
-            self._url, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S), options=options, mode="r"
+            self._url,
+            format=self._container,
+            timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
+            options=options,
+            mode="r",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from workbench.views.map import ward_map
 from workbench.views.map_bridge import WardMap
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit
 from workbench.views.rows import Rows, marked
+from workbench.views.text import Translate
 
 RENEW_MS = 2 * 3600 * 1000
 """The wall asks for a new grant this often, well inside a grant's life."""
@@ -30,6 +32,9 @@ class Wall(JSComponent):  # type: ignore[misc]  # Panel is untyped
 
     sites = param.List(default=[], doc="[{id, name, neighbourhood, cameras: [{id, name}]}]")
     url = param.String(default="", doc="Websocket of the media process, with the grant.")
+    site = param.String(default="", doc="The site chosen beside the wall; empty for all.")
+    actor = param.String(default="", doc="Who looks: saved layouts are kept for each.")
+    lang = param.String(default="vi")
     worker_url = param.String(default="/assets/wall_worker.js")
     words = param.Dict(default={})
 
@@ -49,6 +54,7 @@ def live_page(visit: Visit) -> Body:
 
     def present() -> list[dict[str, Any]]:
         recorded = {camera for camera, spans in wb.coverage().items() if spans}
+        recorded |= set(wb.ward.cameras) & _being_recorded(wb.root / "recording")
         found = [_tiles(site, visit, allowed, recorded) for site in wb.ward.sites.values()]
         return [site for site in found if site["cameras"]]
 
@@ -56,17 +62,10 @@ def live_page(visit: Visit) -> Body:
     wall = Wall(
         sites=sites,
         url=address(),
-        words={
-            "live": tr("LIVE"),
-            "replay": tr("REPLAY"),
-            "waiting": tr("Waiting for the first picture"),
-            "no_signal": tr("NO SIGNAL"),
-            "since": tr("No signal since"),
-            "never": tr("No signal"),
-            "outside": tr("Outside the case's period or cameras"),
-            "ended": tr("The leave to watch has ended: open the page again from its case"),
-            "nothing": tr("No camera of this case has a stream or footage yet"),
-        },
+        actor=wb.actor,
+        lang=visit.lang,
+        site=selection.site_id,
+        words=_words(tr),
         sizing_mode="stretch_both",
         margin=0,
     )
@@ -87,14 +86,8 @@ def live_page(visit: Visit) -> Body:
     )
     chart = WardMap(ward_map(wb.ward, lang=visit.lang), on_site=show)
 
-    def draw() -> None:
-        chosen = selection.site_id
-        shown = [site for site in sites if chosen in ("", site["id"])]
-        if shown != wall.sites:
-            wall.sites = shown
-
     def choose(_event: object) -> None:
-        draw()
+        wall.site = selection.site_id
         listing.chosen = selection.site_id or "*"
         chart.highlight(selection.site_id)
 
@@ -105,7 +98,7 @@ def live_page(visit: Visit) -> Body:
         if now != sites:
             sites = now
             listing.rows = _site_rows(visit, sites, allowed)
-            draw()
+            wall.sites = sites
 
     selection.param.watch(choose, "site_id")
 
@@ -122,6 +115,76 @@ def live_page(visit: Visit) -> Body:
         {"wall": tr("Cameras"), "map": tr("Map of the ward"), "sites": tr("Sites")},
         {"wall": wall, "map": chart.pane, "map_bridge": chart.bridge, "sites": listing},
     )
+
+
+def _being_recorded(folder: Path) -> set[str]:
+    # the folder stays while its camera is lost: that one, too, has a tile
+    return {path.name for path in folder.glob("*") if path.is_dir()}
+
+
+def _words(tr: Translate) -> dict[str, Any]:
+    """Return what the wall says, in the reader's language."""
+    return {
+        "live": tr("LIVE"),
+        "replay": tr("REPLAY"),
+        "stale": tr("OLD PICTURE"),
+        "no_signal": tr("NO SIGNAL"),
+        "unlinked": tr("NO CONNECTION"),
+        "back": tr("WOUND BACK"),
+        "waiting": tr("Waiting for the first picture"),
+        "opening": tr("The stream is being opened"),
+        "since": tr("No signal since"),
+        "never": tr("No signal"),
+        "lost_since": tr("Signal lost since"),
+        "no_new": tr("No new picture since"),
+        "cut": tr("Connection to the server lost"),
+        "again": tr("trying again by itself"),
+        "outside": tr("Outside the case's period or cameras"),
+        "ended": tr("The leave to watch has ended: open the page again from its case"),
+        "nothing": tr("No camera of this case has a stream or footage yet"),
+        "none_here": tr("No camera with pictures in this choice"),
+        "unrecorded": tr("NOT BEING RECORDED"),
+        "faults": {
+            "frozen": tr("FROZEN PICTURE"),
+            "dark": tr("TOO DARK"),
+            "overexposed": tr("OVEREXPOSED"),
+            "blurred": tr("BLURRED"),
+            "covered": tr("COVERED"),
+            "moved": tr("CAMERA MOVED"),
+            "clock": tr("WRONG CLOCK"),
+            "clock offset": tr("WRONG CLOCK"),
+            "clock step": tr("CLOCK LEAPT"),
+            "no frames": tr("NO FRAMES"),
+            "low rate": tr("FEW FRAMES"),
+            "low bitrate": tr("LOW BITRATE"),
+            "loss": tr("PACKETS LOST"),
+        },
+        "causes": {
+            "unreachable": tr("the camera does not answer"),
+            "denied": tr("the camera refuses the name or the password"),
+            "broken": tr("the stream cannot be read"),
+            "ended": tr("the camera ended the stream"),
+            "stalled": tr("the camera sends nothing more"),
+            "disk": tr("the disk takes nothing more"),
+            "killed": tr("the recording process died"),
+            "stopped": tr("the recorder was stopped"),
+            "paused": tr("the stream's own time leapt"),
+            "not recording": tr("no recorder was running"),
+        },
+        "pause": tr("Pause or play"),
+        "back_5": tr("Back five seconds"),
+        "wind": tr("The last minute"),
+        "to_edge": tr("Back to now"),
+        "fps": tr("frames/s"),
+        "missed": tr("skipped"),
+        "neighbourhoods": tr("All neighbourhoods"),
+        "everything": tr("All"),
+        "layout_name": tr("Name of a layout"),
+        "save_layout": tr("Save layout"),
+        "save_hint": tr("Keeps the marked tiles, or all that are shown (Space marks a tile)"),
+        "delete_layout": tr("Delete layout"),
+        "keys": tr("Arrows: choose · Enter: enlarge · Esc: back · 0-9: layouts · F: full screen"),
+    }
 
 
 def _tiles(site: Site, visit: Visit, allowed: set[str], recorded: set[str]) -> dict[str, Any]:

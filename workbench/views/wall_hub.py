@@ -11,15 +11,19 @@ import json
 import struct
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from workbench.investigation import Grant
+from workbench.timeline import SECOND_NS
 from workbench.views.footage import TILE_QUALITY, jpeg, shrink
-from workbench.views.sources import Picture, Silence, Source
+from workbench.views.recorder_status import Health
+from workbench.views.sources import WIDEST_PX, Picture, Silence, Source
 
 BATCHES_UNDER_WAY = 2
 TICK_S = 0.1
-WIDTHS_PX = (320, 960)
+BEAT_S = 1.0
+"""A viewer hears from the hub at least so often, pictures or not: silence means a lost link."""
+WIDTHS_PX = (320, WIDEST_PX)
 """Tile pictures are made this wide: one for the grid, one for an enlarged tile."""
 
 
@@ -34,12 +38,13 @@ def width_for(asked_px: float) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """What is known of a camera now: JPEGs by width, or silence."""
+    """What is known of a camera now: JPEGs by width, or silence, and what its recorder says."""
 
     seq: int
     made_ns: int
     shown: Picture | Silence
     jpegs: dict[int, bytes]
+    health: Health | None = None
 
 
 @dataclass(eq=False)
@@ -52,6 +57,7 @@ class Viewer:
     sent: dict[str, tuple[int, int]] = field(default_factory=dict)
     under_way: int = 0
     batches: int = 0
+    heard_ns: int | None = None
 
     def hear(self, message: str) -> None:
         """Take a message of the page: ``{"visible": {camera: width}}`` or ``{"ack": batch}``."""
@@ -83,17 +89,20 @@ class Viewer:
             if tile is None or self.sent.get(camera) == (tile.seq, width):
                 continue
             if isinstance(tile.shown, Silence):
-                facts.append(_silent(camera, tile.shown, "silent"))
+                facts.append(_silent(camera, tile, "silent"))
             elif not self.grant.covers(camera, tile.shown.at_ns):
-                facts.append(_silent(camera, tile.shown, "outside"))
+                facts.append(_silent(camera, tile, "outside"))
             elif width in tile.jpegs:
                 facts.append(_drawn(camera, tile, tile.shown, len(tile.jpegs[width])))
                 pictures.append(tile.jpegs[width])
             else:
                 continue
             self.sent[camera] = (tile.seq, width)
-        if not facts:
+        if self.heard_ns is None:
+            self.heard_ns = now_ns
+        if not facts and 0 <= now_ns - self.heard_ns < BEAT_S * SECOND_NS:
             return None
+        self.heard_ns = now_ns
         self.batches += 1
         self.under_way += 1
         head = {"n": self.batches, "now_ms": now_ns // 1_000_000, "tiles": facts}
@@ -101,10 +110,15 @@ class Viewer:
         return b"".join([struct.pack(">I", len(encoded)), encoded, *pictures])
 
 
-def _silent(camera: str, shown: Picture | Silence, state: str) -> dict[str, object]:
-    since_ns = shown.since_ns if isinstance(shown, Silence) else None
+def _silent(camera: str, tile: Tile, state: str) -> dict[str, object]:
+    since_ns = tile.shown.since_ns if isinstance(tile.shown, Silence) else None
     since_ms = None if since_ns is None else since_ns // 1_000_000
-    return {"camera": camera, "state": state, "since_ms": since_ms, "size": 0}
+    facts = {"camera": camera, "state": state, "since_ms": since_ms, "size": 0}
+    return facts | _health(tile)
+
+
+def _health(tile: Tile) -> dict[str, object]:
+    return {} if tile.health is None else {"health": tile.health.facts()}
 
 
 def _drawn(camera: str, tile: Tile, shown: Picture, size: int) -> dict[str, object]:
@@ -114,7 +128,7 @@ def _drawn(camera: str, tile: Tile, shown: Picture, size: int) -> dict[str, obje
         "at_ms": shown.at_ns // 1_000_000,
         "made_ms": tile.made_ns // 1_000_000,
         "size": size,
-    }
+    } | _health(tile)
 
 
 class Hub:
@@ -126,12 +140,19 @@ class Hub:
         Opens the source of a camera; called once, when it is first watched.
     pool
         Where pictures are decoded; the event loop never does it.
+    health_of
+        What the recorder says of a camera at a time, None where it says nothing.
     """
 
     def __init__(
-        self, source_of: Callable[[str], Source], pool: Executor, now: Callable[[], int]
+        self,
+        source_of: Callable[[str], Source],
+        pool: Executor,
+        now: Callable[[], int],
+        health_of: Callable[[str, int], Health | None] = lambda _camera, _now: None,
     ) -> None:
         self._source_of = source_of
+        self._health_of = health_of
         self._pool = pool
         self._now = now
         self._sources: dict[str, Source] = {}
@@ -176,38 +197,59 @@ class Hub:
             stop()
 
     def _make(self, camera: str, widths: Iterable[int]) -> Tile | None:
-        source = self._sources.get(camera)
-        if source is None:
-            source = self._sources[camera] = self._source_of(camera)
         made_ns = self._now()
-        shown = source(made_ns)
         last = self.tiles.get(camera)
+        health = self._health_of(camera, made_ns)
+        try:
+            source = self._sources.get(camera)
+            if source is None:
+                source = self._sources[camera] = self._source_of(camera)
+            if hasattr(source, "width_px"):
+                source.width_px = max(widths)
+            shown = source(made_ns)
+            return self._tile(shown, last, widths, made_ns, health)
+        except Exception:  # noqa: BLE001 - whatever it is, the wall goes on
+            # an unreadable file is a camera without a picture
+            since = None
+            if last is not None:
+                shown = last.shown
+                since = shown.at_ns if isinstance(shown, Picture) else shown.since_ns
+            return self._tile(Silence(since), last, widths, made_ns, health)
+
+    @staticmethod
+    def _tile(
+        shown: Picture | Silence,
+        last: Tile | None,
+        widths: Iterable[int],
+        made_ns: int,
+        health: Health | None,
+    ) -> Tile | None:
+        """Return what is new since the last tile, None where nothing is."""
+        told = last is not None and last.health == health
         if isinstance(shown, Silence):
-            if last is not None and last.shown == shown:
+            if told and last is not None and last.shown == shown:
                 return None
-            return Tile(0, made_ns, shown, {})
-        fresh = last is None or not isinstance(last.shown, Picture) or last.shown.key != shown.key
-        if not fresh and last is not None and set(widths) <= set(last.jpegs):
+            return Tile(0, made_ns, shown, {}, health)
+        same = last is not None and isinstance(last.shown, Picture) and last.shown.key == shown.key
+        jpegs = last.jpegs if same and last is not None else {}
+        if same and told and set(widths) <= set(jpegs):
             return None
-        jpegs = {width: jpeg(shrink(shown.rgb, width), TILE_QUALITY) for width in widths}
-        return Tile(0, made_ns, shown, jpegs)
+        jpegs = {
+            width: jpegs.get(width) or jpeg(shrink(shown.rgb, width), TILE_QUALITY)
+            for width in widths
+        }
+        if same and last is not None:
+            made_ns = last.made_ns  # the picture is no younger because more is known of it
+        return Tile(0, made_ns, shown, jpegs, health)
 
     def _keep(self, camera: str, done: asyncio.Future[Tile | None]) -> None:
         self._busy.discard(camera)
-        if done.cancelled():
+        if done.cancelled() or done.exception() is not None:
             return
-        if done.exception() is not None:
-            # an unreadable file is a camera without a picture, and the wall goes on
-            last = self.tiles.get(camera)
-            since = last.shown.at_ns if last and isinstance(last.shown, Picture) else None
-            tile: Tile | None = Tile(0, self._now(), Silence(since), {})
-            if last is not None and isinstance(last.shown, Silence):
-                tile = None
-        else:
-            tile = done.result()
+        tile = done.result()
         if tile is not None:
             self._seq += 1
-            self.tiles[camera] = Tile(self._seq, tile.made_ns, tile.shown, tile.jpegs)
+            self.tiles[camera] = replace(tile, seq=self._seq)
             self._send()
 
     def _send(self) -> None:

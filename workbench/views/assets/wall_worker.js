@@ -1,28 +1,44 @@
 // One websocket, one canvas. The newest picture of a camera wins; every batch is acknowledged after
-// it was drawn, which is what sets the server's pace.
-let canvas, context, socket, url, visible = {}, rects = {}, retry = 500, ended = false;
+// it was drawn, which is what sets the server's pace. The last picture of each camera is kept, so
+// that a tile that moves, or whose camera fell silent, still shows it.
+const MUTE_MS = 3500; // the server says something every second: so long a silence is a lost link
+let canvas, context, socket, url, visible = {}, rects = {}, retry = 500, ended = false, heard = 0, again = 0;
+const pictures = new Map();
 
 function connect() {
   if (ended) return;
-  socket = new WebSocket(url);
-  socket.binaryType = "arraybuffer";
-  socket.onopen = () => { retry = 500; postMessage({ link: "open" }); say(); };
-  socket.onmessage = (event) => draw(event.data);
-  socket.onclose = (event) => {
-    postMessage({ link: event.code === 4403 ? "ended" : "lost" });
-    if (event.code === 4403 || ended) return;
-    setTimeout(connect, retry);
-    retry = Math.min(retry * 2, 8000);
-  };
+  clearTimeout(again);
+  const mine = socket = new WebSocket(url);
+  mine.binaryType = "arraybuffer";
+  heard = performance.now();
+  mine.onopen = () => { retry = 500; heard = performance.now(); postMessage({ link: "open" }); say(); };
+  mine.onmessage = (event) => { heard = performance.now(); draw(event.data, mine); };
+  mine.onclose = (event) => lost(mine, event.code);
 }
+
+function lost(mine, code) {
+  if (mine !== socket) return;
+  socket = null;
+  postMessage({ link: code === 4403 ? "ended" : "lost" });
+  if (code === 4403 || ended) return;
+  again = setTimeout(connect, retry);
+  retry = Math.min(retry * 2, 8000);
+}
+
+setInterval(() => {
+  // a cable that was pulled closes nothing
+  if (socket && performance.now() - heard > MUTE_MS) { const mine = socket; mine.onclose = null; mine.close(); lost(mine, 0); }
+}, 500);
 
 function say() {
   if (socket && socket.readyState === 1) socket.send(JSON.stringify({ visible }));
 }
 
-async function draw(data) {
-  const mine = socket, view = new DataView(data), length = view.getUint32(0);
+async function draw(data, mine) {
+  const view = new DataView(data), length = view.getUint32(0);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+  // the page's own steady clock against the server's
+  const offset_ms = head.now_ms - (performance.timeOrigin + performance.now());
   let offset = 4 + length;
   const drawn = [];
   await Promise.all(head.tiles.map(async (tile) => {
@@ -31,28 +47,36 @@ async function draw(data) {
     if (!tile.size) { drawn.push(tile); return; }
     try {
       const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
-      const at = rects[tile.camera];
-      if (at && context) {
-        const scale = Math.min(at.w / bitmap.width, at.h / bitmap.height);
-        const w = bitmap.width * scale, h = bitmap.height * scale;
-        if (w < at.w - 1 || h < at.h - 1) { context.fillStyle = "#0c1218"; context.fillRect(at.x, at.y, at.w, at.h); }
-        context.drawImage(bitmap, at.x + (at.w - w) / 2, at.y + (at.h - h) / 2, w, h);
-      }
-      bitmap.close();
+      const last = pictures.get(tile.camera);
+      if (last) last.close();
+      pictures.set(tile.camera, bitmap);
+      paint(tile.camera);
       drawn.push(tile);
     } catch (_error) { /* a picture that does not decode is not shown, and its tile grows old */ }
   }));
   if (mine.readyState === 1) mine.send(JSON.stringify({ ack: head.n }));
-  postMessage({ drawn, now_ms: head.now_ms });
+  postMessage({ drawn, offset_ms });
+}
+
+function paint(camera) {
+  const at = rects[camera], bitmap = pictures.get(camera);
+  if (!at || !bitmap || !context) return;
+  const scale = Math.min(at.w / bitmap.width, at.h / bitmap.height);
+  const w = bitmap.width * scale, h = bitmap.height * scale;
+  context.fillStyle = "#0c1218";
+  context.fillRect(at.x, at.y, at.w, at.h);
+  context.drawImage(bitmap, at.x + (at.w - w) / 2, at.y + (at.h - h) / 2, w, h);
 }
 
 onmessage = ({ data }) => {
   if (data.canvas) { canvas = data.canvas; context = canvas.getContext("2d"); }
-  if (data.size && canvas && (canvas.width !== data.size.w || canvas.height !== data.size.h)) {
-    canvas.width = data.size.w; canvas.height = data.size.h;
+  if (data.rects) {
+    rects = data.rects;
+    if (canvas.width !== data.size.w || canvas.height !== data.size.h) { canvas.width = data.size.w; canvas.height = data.size.h; }
+    else context.clearRect(0, 0, canvas.width, canvas.height);
+    for (const camera of Object.keys(rects)) paint(camera);
   }
-  if (data.rects) rects = data.rects;
-  if (data.visible) { visible = data.visible; say(); }
-  if (data.url && data.url !== url) { url = data.url; if (socket) { socket.onclose = null; socket.close(); } connect(); }
+  if (data.visible && JSON.stringify(data.visible) !== JSON.stringify(visible)) { visible = data.visible; say(); }
+  if (data.url && data.url !== url) { url = data.url; if (socket) { const old = socket; socket = null; old.onclose = null; old.close(); } connect(); }
   if (data.end) { ended = true; if (socket) socket.close(); close(); }
 };
