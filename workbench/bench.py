@@ -23,6 +23,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from workbench import demonstration, media, recognition, trajectories, twin
+from workbench.bench_live import bench_live
 from workbench.errors import N_, BadInput, Unavailable
 from workbench.investigation import Workbench, open_workbench
 from workbench.recognition import evaluate
@@ -44,6 +45,7 @@ def run(name: str, *, quick: bool = False, root: Path | None = None) -> Figures:
     known: Mapping[str, Callable[[bool, Path | None], Figures]] = {
         "footage": lambda quick, _root: bench_footage(footage_folder(), quick=quick),
         "ward": lambda quick, root: bench_ward(root, quick=quick),
+        "live": lambda quick, _root: bench_live(HOUSE / "tests", quick=quick),
     }
     if name not in known:
         raise BadInput(

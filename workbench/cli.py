@@ -527,7 +527,9 @@ def doctor() -> None:
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="footage (real clips) or ward (demonstration).")],
+    name: Annotated[
+        str, typer.Argument(help="footage (real clips), ward (demonstration) or live (recording).")
+    ],
     quick: Annotated[bool, typer.Option("--quick", help="A smaller run for a first look.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     root: Annotated[

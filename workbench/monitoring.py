@@ -142,6 +142,14 @@ class Monitoring:
         except (OSError, ValueError, KeyError, TypeError):
             return 0, {}
 
+    def waiting_files(self) -> int:
+        """Return how many finished files the recorder said were not yet in the archive."""
+        try:
+            told = json.loads((self.folder / "status.json").read_text())
+            return int(told["waiting_files"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
     def is_recording(self) -> bool:
         """Return whether a recorder runs on this root now."""
         lock = self.folder / ".recorder"

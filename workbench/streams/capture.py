@@ -159,7 +159,10 @@ class _Copying:
             self._growing.write(packet, pts, dts, now_ns)
         if now_ns >= self._beat_ns:
             self._beat_ns = now_ns + round(BEAT_S * SECOND_NS)
-            name = self._growing.path.name if self._growing is not None else ""
+            name = ""
+            if self._growing is not None:
+                name = self._growing.path.name
+                self._growing.note()
             self._tell(Beat(now_ns, self._packets, self._size, name))
             self._packets = self._size = 0
 

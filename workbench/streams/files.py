@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _GROWING = ".growing.mp4"
 _CLOSED = ".mp4"
 _TOLD = ".json"
+_NOTEWORTHY_NS = 5_000_000
 
 
 @contextmanager
@@ -73,11 +74,10 @@ class Growing:
         self.first_pts, self.base = first
         self.path = job.folder / f"{now_ns}{_GROWING}"
         self._writer = FragmentWriter(self.path, stream, f"{job.camera_id} {now_ns}")
-        # What is known at once, for whoever finds the remains of this file.
-        told = SegmentTold(job.camera_id, str(self.path), now_ns)
-        self.path.with_suffix(_TOLD).write_text(json.dumps(asdict(told)))
         self._quickest_ns: int | None = None
         self._rtcp_ns: list[int] = []
+        self._noted_ns: int | None = None
+        self.note()
 
     def ns(self, ticks: int) -> int:
         """Return the length of `ticks` of the stream."""
@@ -94,18 +94,24 @@ class Growing:
             self._rtcp_ns.append(reported_ns - self.ns(pts - self.base))
         self._writer.write(packet, pts - self.base, dts - self.base)
 
+    def note(self) -> None:
+        """Keep what is known so far beside the file, for whoever finds its remains."""
+        told = self._told(self.path)
+        if self._noted_ns is None or abs(told.start_ns - self._noted_ns) > _NOTEWORTHY_NS:
+            self._noted_ns = told.start_ns
+            _tell_beside(self.path, told)
+
+    def _told(self, path: Path) -> SegmentTold:
+        quickest_ns = self.opened_ns if self._quickest_ns is None else self._quickest_ns
+        first_ns = quickest_ns + self.ns(self.first_pts - self.base)
+        rtcp_ns = round(np.median(self._rtcp_ns)) - quickest_ns if self._rtcp_ns else None
+        return SegmentTold(self._job.camera_id, str(path), first_ns, "", rtcp_ns)
+
     def close(self) -> SegmentTold:
         """End the file, give it its name and return what is known of it."""
         self._writer.close()
-        assert self._quickest_ns is not None
-        first_ns = self._quickest_ns + self.ns(self.first_pts - self.base)
-        rtcp_ns = None
-        if self._rtcp_ns:
-            rtcp_ns = round(np.median(self._rtcp_ns)) - self._quickest_ns
         closed = self.path.with_name(self.path.name.replace(_GROWING, _CLOSED))
-        told = SegmentTold(
-            self._job.camera_id, str(closed), first_ns, _durable_hash(self.path), rtcp_ns
-        )
+        told = replace(self._told(closed), sha256=_durable_hash(self.path))
         _tell_beside(closed, told)
         self.path.rename(closed)
         self.path.with_suffix(_TOLD).unlink(missing_ok=True)
