@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from make.clips import make_clip, read_number
 
@@ -247,8 +248,46 @@ def test_nothing_secret_reaches_the_status_the_log_or_the_process_list(root):
     told = json.dumps([entry.details for entry in open_workbench(root, actor="t").audit()])
     told += (root / "recording" / "status.json").read_text()
     told += "".join(loss.detail for loss in house._store.losses())
-    assert "unreachable" in told
+    assert "refused" in told
     assert "hush" not in told + "".join(lists)
+
+
+def test_health_is_watched_kept_and_explained(root, long_clip):
+    missing = root / "no-such.mp4"
+    write_addresses(root, {CAMERAS[0]: missing, CAMERAS[1]: long_clip})
+    house = open_monitoring(root, actor="t", translate=str)
+    start_ns = time.time_ns()
+    told = {}
+
+    def checked():
+        told.update(house.status()[1])
+        return time.time_ns() - start_ns > 12 * SECOND_NS and told[CAMERAS[0]].why
+
+    house.record(segment_s=2, stopped=soon(checked))
+    assert "%" in told[CAMERAS[0]].why
+    assert CAMERAS[0] in told[CAMERAS[0]].why
+    assert told[CAMERAS[1]].why == ""
+    health = house.health(Span(start_ns, time.time_ns()))
+    assert set(health.camera.values) == set(CAMERAS)
+    lost, sound = (health.sel(camera=camera) for camera in CAMERAS)
+    assert lost.connected.max() == 0
+    assert set(lost.cause.values[lost.connected.values == 0]) == {"unreachable"}
+    assert sound.connected.max() == 1
+    assert RATE / 2 < float(sound.fps.max()) < RATE * 1.3  # the first check begins before it
+    assert np.isfinite(sound.brightness.values).any()
+
+
+def test_a_reference_is_set_by_a_person_and_used_from_the_next_start(root):
+    house, wb = open_monitoring(root, actor="t"), open_workbench(root, actor="t")
+    with pytest.raises(BadInput, match="was recorded in the last minutes"):
+        house.set_reference(CAMERAS[0], "day")
+    house.record(segment_s=2, stopped=soon(lambda: len(wb.segments([CAMERAS[0]])) >= 3))
+    assert house.references(CAMERAS[0]) == []
+    house.set_reference(CAMERAS[0], "day")
+    (reference,) = house.references(CAMERAS[0])
+    assert reference.light == "day"
+    assert reference.fps == pytest.approx(RATE, rel=0.1)
+    assert wb.audit()[-1].action == "reference"
 
 
 # -- pure parts ---------------------------------------------------------------------------------
@@ -264,7 +303,7 @@ def test_gaps_are_explained_by_the_losses_inside_them_alone():
         Loss("C", 30 * SECOND_NS, "unreachable", ""),
         Loss("C", 32 * SECOND_NS, "denied", ""),
     ]
-    covered = [seconds(0, 9), seconds(12, 29), seconds(40, 50), seconds(50.3, 60), seconds(63, 70)]
+    covered = [seconds(0, 9), seconds(12, 29), seconds(40, 50), seconds(50.15, 60), seconds(63, 70)]
     found = derive_gaps("C", covered, losses, seconds(0, 70))
     assert [(gap.cause, [loss.cause for loss in gap.losses]) for gap in found] == [
         ("stalled", ["stalled"]),

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,7 @@ from workbench.monitoring import CameraStatus, open_monitoring
 from workbench.records import Case, Progress, Purpose
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, parse_instant
 from workbench.views.account import account
+from workbench.views.text import DEFAULT_LANGUAGE, translator
 
 FASTEST = 1000
 """Frames a second that no camera of a street exceeds."""
@@ -427,7 +428,8 @@ def record(
     ] = 30.0,
 ) -> None:
     """Record the ward's cameras into the archive until stopped with Ctrl-C."""
-    house = open_monitoring(root, actor=account())
+    # causes are for the officers of the centre: in their language
+    house = open_monitoring(root, actor=account(), translate=translator(DEFAULT_LANGUAGE))
     pressed: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _frame: pressed.append(number))
@@ -447,7 +449,7 @@ def record(
 
 @app.command()
 def health(root: Root) -> None:
-    """Say how each camera's recording stands; exit 1 where one is lost or no recorder runs."""
+    """Say how each camera is; exit 1 where one is lost or faulty, or no recorder runs."""
     house = open_monitoring(root, actor=account())
     at_ns, status = house.status()
     if not house.is_recording():
@@ -457,9 +459,22 @@ def health(root: Root) -> None:
         told = f"{camera.state:<10} {camera_id:<8} since {format_utc(camera.since_ns)}"
         told += f"  {camera.fps:4.1f} fps {camera.kbit_s:7.0f} kbit/s" if camera.fps else ""
         told += f"  {camera.cause}: {camera.detail}" if camera.cause else ""
+        told += f"  {', '.join(camera.faults)}" if camera.faults else ""
+        told += f"  {camera.why}" if camera.why else ""
         typer.echo(told)
-    if not house.is_recording() or any(one.state != "recording" for one in status.values()):
+    sound = all(one.state == "recording" and not one.faults for one in status.values())
+    if not house.is_recording() or not sound:
         raise typer.Exit(1)
+
+
+@app.command()
+def reference(
+    root: Root,
+    camera: Annotated[str, typer.Argument(help="Camera id.")],
+    light: Annotated[Literal["day", "night"], typer.Option(help="A camera may have one of each.")],
+) -> None:
+    """Take a camera's last recorded minute as what it should look like from now on."""
+    open_monitoring(root, actor=account()).set_reference(camera, light)
 
 
 @app.command()

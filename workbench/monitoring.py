@@ -10,10 +10,15 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import av
+import numpy as np
+import pyarrow as pa
+import xarray as xr
 
 from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
@@ -29,7 +34,28 @@ RECOVERED_SIGMA_S = 0.5
 RTCP_SIGMA_S = 0.05
 RTCP_TRUST_S = 2.0
 """A camera whose clock is farther from ours is wrong: the centre keeps time by NTP."""
-ALWAYS = Span(0, 2**63 - 1)
+REFERENCE_FILES, REFERENCE_PICTURES = 4, 30
+REFERENCE_OLDEST_S = 600.0
+HISTORY_S = 60.0
+"""Checks are written together, once a minute."""
+HEALTH = pa.schema(
+    [
+        ("camera_id", pa.string()),
+        ("at_ns", pa.int64()),
+        ("connected", pa.bool_()),
+        ("cause", pa.string()),
+        *((name, pa.list_(pa.string())) for name in ("faults", "suspected", "unknown")),
+        *(
+            (name, pa.float32())
+            for name in (
+                "fps", "kbit_s", "brightness", "contrast", "sharpness", "change", "shift_px",
+                "rotation_deg", "zoom", "clock_offset_s", "loss_share",
+            )
+        ),
+        ("light", pa.string()),
+    ]
+)  # fmt: skip
+"""One row a check of one camera; units as in ``HealthCheck``."""
 
 
 @dataclass(slots=True)
@@ -50,10 +76,18 @@ class CameraStatus:
 class Monitoring:
     """One root's cameras. Make it with :func:`open_monitoring`."""
 
-    def __init__(self, store: Store, *, actor: str, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        actor: str,
+        now: Callable[[], int],
+        translate: Callable[[str], str],
+    ) -> None:
         self._store = store
         self.actor = actor
         self.now = now
+        self.translate = translate
         self.ward = ward.load(store.ward_folder)
 
     @property
@@ -174,6 +208,82 @@ class Monitoring:
             )
         ]
 
+    def set_reference(self, camera_id: str, light: streams.Light) -> None:
+        """Take the last recorded minute of a camera as what it should look like from now on.
+
+        References are set by a person and never learned: a camera that was turned slowly would
+        teach itself that all is well. The recorder uses them from its next start on.
+
+        Raises
+        ------
+        BadInput
+            When nothing of the camera was recorded lately.
+        """
+        self.ward.camera(camera_id)
+        recent = self._store.segments([camera_id])[-REFERENCE_FILES:]
+        if not recent or self.now() - recent[-1].stamped.stop_ns > REFERENCE_OLDEST_S * SECOND_NS:
+            raise BadInput(
+                N_("nothing of camera {camera} was recorded in the last minutes"),
+                N_("record it first, and set the reference while its picture is good"),
+                camera=camera_id,
+            )
+        lumas = [
+            streams.small_luma(frame) for segment in recent for frame in self._key_frames(segment)
+        ][-REFERENCE_PICTURES:]
+        seconds = sum(one.stamped.duration_ns for one in recent) / SECOND_NS
+        rate = sum(one.frame_count for one in recent) / seconds
+        kbit_s = sum(one.size_bytes for one in recent) * 8 / 1000 / seconds
+        streams.make_reference(light, lumas, self.now(), fps=rate, kbit_s=kbit_s)
+        target = self._store.root / "references" / f"{camera_id}-{light}.npz"
+        target.parent.mkdir(exist_ok=True)
+        with files.replacing(target) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file, lumas=np.stack(lumas), at_ns=self.now(), fps=rate, kbit_s=kbit_s
+            )
+        self._log(
+            "reference", details={"camera": camera_id, "light": light, "pictures": len(lumas)}
+        )
+
+    def _key_frames(self, segment: Segment) -> Iterator[av.VideoFrame]:
+        path, index = self._store.file(segment), self._store.frame_index(segment.sha256)
+        for number in np.flatnonzero(index.is_key).tolist():
+            yield from (frame for _, frame in media.decode(path, index, number, number + 1))
+
+    def references(self, camera_id: str) -> list[streams.Reference]:
+        """Return the reference pictures in force for a camera."""
+        found = []
+        for light in streams.LIGHTS:
+            path = self._store.root / "references" / f"{camera_id}-{light}.npz"
+            if path.exists():
+                with np.load(path, allow_pickle=False) as kept:
+                    found.append(
+                        streams.make_reference(
+                            light,
+                            list(kept["lumas"]),
+                            int(kept["at_ns"]),
+                            fps=float(kept["fps"]),
+                            kbit_s=float(kept["kbit_s"]),
+                        )
+                    )
+        return found
+
+    def keep_health(self, checks: Sequence[streams.HealthCheck]) -> None:
+        """Add checks to the history."""
+        rows = [asdict(check) for check in checks]
+        self._store.append_health(pa.Table.from_pylist(rows, HEALTH), self.now())
+
+    def health(self, span: Span, cameras: Sequence[str] | None = None) -> xr.Dataset:
+        """Return the checks made in `span` over (camera, time); see ``health_dataset``."""
+        checks = []
+        for table in self._store.health(span):
+            for row in table.to_pylist():
+                for name in ("faults", "suspected", "unknown"):
+                    row[name] = tuple(row[name])
+                check = streams.HealthCheck(**row)
+                if check.at_ns in span and (cameras is None or check.camera_id in cameras):
+                    checks.append(check)
+        return streams.health_dataset(checks, step_s=streams.CHECK_S, cameras=cameras)
+
     def take(self, told: SegmentTold) -> Segment:
         """Take a finished recording into the archive; doing it again changes nothing.
 
@@ -211,6 +321,10 @@ class Monitoring:
     def lose(self, loss: Loss) -> None:
         """Keep what ended a camera's footage."""
         self._store.add_loss(loss)
+
+    def log_incident(self, incident_id: str, details: Mapping[str, object]) -> None:
+        """Keep an incident that is over in the log."""
+        self._log("incident", details={"incident": incident_id, **details})
 
     def _log(self, action: str, *, details: Mapping[str, object]) -> None:
         self._store.append_audit(
@@ -267,7 +381,18 @@ class _Session:
             streams.CaptureJob(camera, address, house.folder / camera, segment_s=segment_s)
             for camera, address in sources.items()
         ]
-        self._finished: queue.Queue[SegmentTold | Loss | None] = queue.Queue()
+        self._finished: queue.Queue[SegmentTold | Loss | list[streams.HealthCheck] | None] = (
+            queue.Queue()
+        )
+        self._watch = streams.Watch(
+            list(sources),
+            streams.Topology.of(list(house.ward.sites.values()), list(house.ward.cameras.values())),
+            {camera: house.references(camera) for camera in sources},
+            house.now(),
+        )
+        self._checks: list[streams.HealthCheck] = []
+        self._whys: dict[str, str] = {}
+        self._history_s = time.monotonic()
         self._taken = self._losses = 0
         self._trouble = ""
         self._written_s = 0.0
@@ -279,6 +404,7 @@ class _Session:
         keeper.start()
 
         def turn() -> bool:
+            self._check()
             self._write_status()
             return stopped()
 
@@ -290,6 +416,7 @@ class _Session:
                     self._hear(
                         camera, Lost("stopped", "the recorder was told to stop", self._house.now())
                     )
+            self._finished.put(self._checks)
             self._finished.put(None)
             keeper.join()
             self._write_status(at_once=True)
@@ -308,6 +435,9 @@ class _Session:
 
     def _hear(self, camera: str, told: Told) -> None:
         status = self._cameras[camera]
+        incident = self._watch.hear(camera, told)
+        if incident is not None and incident.closed_ns is not None:
+            self._close_incident(incident)
         if isinstance(told, Beat):
             seconds = max(1.0, (told.at_ns - status.since_ns) / SECOND_NS)
             seconds = min(seconds, streams.BEAT_S)
@@ -336,12 +466,34 @@ class _Session:
         elif isinstance(told, Opened | Looked):
             pass
 
+    def _close_incident(self, incident: streams.Incident) -> None:
+        """Log an incident that is over: how long it took and which cameras it cost."""
+        assert incident.closed_ns is not None
+        details = {
+            "cameras": list(incident.cameras),
+            "seconds": round((incident.closed_ns - incident.opened_ns) / SECOND_NS, 1),
+            "why": self._whys.pop(incident.incident_id, ""),
+        }
+        self._house.log_incident(incident.incident_id, details)
+
+    def _check(self) -> None:
+        """Make the checks of health that are due, and say what may have caused open incidents."""
+        for check in self._watch.due(self._house.now()):
+            self._cameras[check.camera_id].faults = list(check.faults)
+            self._checks.append(check)
+        if time.monotonic() - self._history_s > HISTORY_S:
+            self._history_s = time.monotonic()
+            self._finished.put(self._checks)
+            self._checks = []
+
     def _keep(self) -> None:
         """Take finished files into the archive, in a thread of its own."""
         while (one := self._finished.get()) is not None:
             try:
                 if isinstance(one, Loss):
                     self._house.lose(one)
+                elif isinstance(one, list):
+                    self._house.keep_health(one)
                 else:
                     self._house.take(one)
                     self._taken += 1
@@ -355,6 +507,12 @@ class _Session:
         if not at_once and now_s - self._written_s < STATUS_S:
             return
         self._written_s = now_s
+        why = self._watch.why(self._house.now(), self._house.translate)
+        for camera, status in self._cameras.items():
+            status.why = why.get(camera, "")
+        for incident in self._watch.incidents:
+            sentence = next((why[one] for one in incident.cameras if one in why), "")
+            self._whys[incident.incident_id] = sentence
         told: dict[str, Any] = {
             "at_ns": self._house.now(),
             "waiting_files": self._finished.qsize(),
@@ -370,9 +528,22 @@ class _Session:
 
 
 def open_monitoring(
-    root: Path | str, *, actor: str, now: Callable[[], int] = time.time_ns
+    root: Path | str,
+    *,
+    actor: str,
+    now: Callable[[], int] = time.time_ns,
+    translate: Callable[[str], str] = str,
 ) -> Monitoring:
     """Open the cameras of an archive root.
+
+    Parameters
+    ----------
+    actor
+        Who acts, for the audit log.
+    now
+        The clock, nanoseconds UTC.
+    translate
+        Puts what is written for officers (causes) into the centre's language.
 
     Raises
     ------
@@ -381,4 +552,4 @@ def open_monitoring(
     """
     if not actor.strip():
         raise BadInput(N_("nobody is named for the log"), N_("say who acts"))
-    return Monitoring(Store.open(Path(root)), actor=actor, now=now)
+    return Monitoring(Store.open(Path(root)), actor=actor, now=now, translate=translate)

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 import av
 import cv2
+import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from workbench.records import LossCause
 from workbench.streams.address import local_path
@@ -208,6 +210,12 @@ def _copy(
 
 
 def _looked(frame: av.VideoFrame, at_ns: int) -> Looked:
+    small = small_luma(frame)
+    return Looked(at_ns, (small.shape[0], small.shape[1]), small.tobytes())
+
+
+def small_luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return the small grey picture that health is judged by: uint8 (y, x)."""
     height = max(2, round(LOOK_WIDTH_PX * frame.height / frame.width))
     small = frame.reformat(width=LOOK_WIDTH_PX, height=height, format="gray").to_ndarray()
-    return Looked(at_ns, (small.shape[0], small.shape[1]), small.tobytes())
+    return np.asarray(small, np.uint8)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -21,6 +21,7 @@ from workbench.errors import N_, BadInput
 Grey = NDArray[np.uint8]
 Map = NDArray[np.float32]
 Light = Literal["day", "night"]
+LIGHTS: tuple[Light, ...] = get_args(Light)
 
 TILE_PX = 20
 STRIP = 0.08

@@ -1,0 +1,160 @@
+"""Watch recorded cameras: what their processes tell becomes health, incidents and causes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from workbench.records import Loss, LossCause
+from workbench.streams.causes import explain
+from workbench.streams.health import CameraHealth, HealthCheck, Seen
+from workbench.streams.incidents import Incident, Incidents, Topology, Trouble, symptom_of
+from workbench.streams.messages import Beat, Looked, Lost, Opened, SegmentTold, Told
+from workbench.streams.pictures import Reference
+from workbench.timeline import SECOND_NS
+
+CHECK_S = 5.0
+FRESH_S = 3.0
+"""A camera with a packet this recent works, and speaks against causes that would have taken it."""
+STALE_PICTURE_S = 30.0
+
+
+@dataclass(slots=True)
+class _Since:
+    """What came of one camera since its last check."""
+
+    connected: bool = False
+    packets: int = 0
+    size_bytes: int = 0
+    looked: Looked | None = None
+    clock_offset_s: float | None = None
+    cause: LossCause | None = None
+    beat_ns: int = 0
+    checked_ns: int = 0
+    due_ns: int = field(default=0)
+
+
+class Watch:
+    """Keeps the health of cameras and the open incidents; no input or output of its own.
+
+    Parameters
+    ----------
+    cameras
+        Those recorded.
+    topology
+        What hangs on what.
+    references
+        Reference pictures in force, by camera.
+    start_ns
+        Now, UTC.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[str],
+        topology: Topology,
+        references: Mapping[str, Sequence[Reference]],
+        start_ns: int,
+    ) -> None:
+        self._topology = topology
+        self._incidents = Incidents()
+        self._health = {one: CameraHealth(one, references.get(one, ())) for one in cameras}
+        step_ns = round(CHECK_S * SECOND_NS)
+        # spread over the period: 77 checks at once would make everything else wait
+        self._since = {
+            one: _Since(
+                checked_ns=start_ns, due_ns=start_ns + step_ns + n * step_ns // len(cameras)
+            )
+            for n, one in enumerate(cameras)
+        }
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Return the incidents with cameras missing, oldest first."""
+        return self._incidents.open
+
+    def hear(self, camera_id: str, told: Told) -> Incident | None:
+        """Take in what a camera's process told; return the incident that it began or ended.
+
+        A recorder that is told to stop is no incident.
+        """
+        since = self._since[camera_id]
+        if isinstance(told, Beat):
+            since.packets += told.packets
+            since.size_bytes += told.size_bytes
+            since.beat_ns = told.at_ns
+            if not since.connected:
+                since.connected, since.cause = True, None
+                return self._incidents.back(camera_id, told.at_ns)
+        elif isinstance(told, Looked):
+            since.looked = told
+        elif isinstance(told, SegmentTold) and told.rtcp_offset_ns is not None:
+            since.clock_offset_s = told.rtcp_offset_ns / SECOND_NS
+        elif isinstance(told, Lost) and told.cause != "stopped":
+            since.connected, since.cause = False, told.cause
+            loss = Loss(camera_id, told.at_ns, told.cause, told.detail)
+            return self._incidents.lose(Trouble(camera_id, told.at_ns, symptom_of(loss)))
+        elif isinstance(told, Opened):
+            pass
+        return None
+
+    def due(self, now_ns: int) -> list[HealthCheck]:
+        """Return the checks that are due, each camera every :data:`CHECK_S`."""
+        return [
+            self._check(camera_id, now_ns)
+            for camera_id, since in self._since.items()
+            if since.due_ns <= now_ns
+        ]
+
+    def why(self, now_ns: int, translate: Callable[[str], str] = str) -> dict[str, str]:
+        """Return, for each camera of an open incident, what was noticed and what may be the cause.
+
+        The probability is part of the sentence: a cause is inferred, not known.
+        """
+        told = {}
+        for incident in self._incidents.open:
+            well = [
+                camera
+                for camera, since in self._since.items()
+                if since.connected
+                and since.beat_ns > incident.last_ns
+                and now_ns - since.beat_ns < FRESH_S * SECOND_NS
+            ]
+            explanation = explain(incident, self._topology, well)
+            best = explanation.best
+            sentence = f"{best.sentence(translate)} ({100 * best.probability:.0f} %)"
+            told.update(dict.fromkeys((c for c in incident.missing if c in best.cameras), sentence))
+        return told
+
+    def refer(self, camera_id: str, references: Iterable[Reference]) -> None:
+        """Put reference pictures in force."""
+        for reference in references:
+            self._health[camera_id].refer(reference)
+
+    def _check(self, camera_id: str, now_ns: int) -> HealthCheck:
+        since = self._since[camera_id]
+        looked = since.looked
+        if looked is not None and now_ns - looked.at_ns > STALE_PICTURE_S * SECOND_NS:
+            looked = None
+        seen = Seen(
+            at_ns=now_ns,
+            elapsed_s=max(1e-3, (now_ns - since.checked_ns) / SECOND_NS),
+            connected=since.connected,
+            packets=since.packets,
+            size_bytes=since.size_bytes,
+            picture=None
+            if looked is None
+            else np.frombuffer(looked.luma, np.uint8).reshape(looked.shape),
+            picture_ns=None if looked is None else looked.at_ns,
+            clock_offset_s=since.clock_offset_s,
+            loss_cause=since.cause,
+        )
+        since.packets = since.size_bytes = 0
+        since.looked = since.clock_offset_s = None
+        since.checked_ns = now_ns
+        since.due_ns = max(since.due_ns, now_ns - round(CHECK_S * SECOND_NS)) + round(
+            CHECK_S * SECOND_NS
+        )
+        return self._health[camera_id].check(seen)
