@@ -169,9 +169,13 @@ class _Copying:
             self._packets = self._size = 0
 
     def _look(self, packet: VideoPacket, now_ns: int) -> None:
-        # A key frame is decoded by itself: the others are never fed to the decoder.
+        # A decoder of its own for one key frame: it is emptied at once, which gives the picture
+        # even where B-frames would make it wait for others that are never fed.
         try:
-            for frame in packet.decode():
+            decoder = av.VideoCodecContext.create(self._stream.codec_context.name, "r")
+            decoder.extradata = self._stream.codec_context.extradata
+            decoder.thread_count = 1
+            for frame in [*decoder.decode(packet), *decoder.decode(None)][:1]:
                 self._tell(_looked(frame, now_ns))
         except av.FFmpegError:
             # recorded all the same: what a camera sends is kept as it is
