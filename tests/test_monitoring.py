@@ -20,7 +20,7 @@ from make.clips import make_clip, read_number
 from workbench import media
 from workbench.errors import BadInput, Refused
 from workbench.investigation import open_workbench
-from workbench.monitoring import clock_fixes, open_monitoring
+from workbench.monitoring import clock_fixes, new_fixes, open_monitoring
 from workbench.records import Loss
 from workbench.streams.fragments import whole_bytes
 from workbench.streams.gaps import derive_gaps
@@ -327,3 +327,26 @@ def test_a_camera_whose_clock_is_wrong_is_not_believed(root):
     assert far[-1].offset_ns == 0
     (alone,) = clock_fixes(SegmentTold("C", "", 0, recovered=True), segment)
     assert alone.sigma_ns > far[-1].sigma_ns
+    assert alone.valid == segment.stamped
+
+
+def test_a_clock_that_stays_as_it_was_is_written_down_once():
+    class _Segment:
+        def __init__(self, start, stop):
+            self.stamped = seconds(start, stop)
+
+    def of(n, offset_ms=None, recovered=False):
+        offset_ns = None if offset_ms is None else offset_ms * 10**6
+        told = SegmentTold("C", "", 0, rtcp_offset_ns=offset_ns, recovered=recovered)
+        return told, _Segment(30 * n, 30 * n + 30)
+
+    known = []
+    rows = []
+    for case in (of(0), of(1), of(2, -100), of(3, -120), of(4, recovered=True), of(5, -90),
+                 of(6, -400), of(7, -9_000), of(8, -9_010), of(9)):  # fmt: skip
+        new = new_fixes(*case, known)
+        known += new
+        rows.append([fix.method for fix in new])
+    assert rows == [
+        ["ntp"], [], ["ntp", "rtcp"], [], ["ntp"], [], ["ntp", "rtcp"], ["rtcp", "ntp"], [], [],
+    ]  # fmt: skip

@@ -34,6 +34,9 @@ RECOVERED_SIGMA_S = 0.5
 RTCP_SIGMA_S = 0.05
 RTCP_TRUST_S = 2.0
 """A camera whose clock is farther from ours is wrong: the centre keeps time by NTP."""
+FOREVER_NS = 2**63 - 1
+RETRY_S = 30.0
+"""A finished file that the archive could not take is tried again so often."""
 REFERENCE_FILES, REFERENCE_PICTURES = 4, 30
 REFERENCE_OLDEST_S = 600.0
 HISTORY_S = 60.0
@@ -195,8 +198,8 @@ class Monitoring:
     def gaps(self, span: Span, cameras: Sequence[str] | None = None) -> list[Gap]:
         """Return what was not recorded in `span`, with its causes, by camera, then time."""
         cameras = list(self.sources() if cameras is None else cameras)
-        covered = archive.coverage(self._store, cameras, join_ns=0)
         around = Span(max(0, span.start_ns - 3600 * SECOND_NS), span.stop_ns)
+        covered = archive.coverage(self._store, cameras, around, join_ns=0)
         losses: dict[str, list[Loss]] = {}
         for loss in self._store.losses(cameras, around):
             losses.setdefault(loss.camera_id, []).append(loss)
@@ -291,6 +294,8 @@ class Monitoring:
         again and goes on.
         """
         path = Path(told.path)
+        if not path.exists():  # told of twice
+            return self._store.segment(told.sha256)
         facts, index = media.index_packets(path)
         notes = facts.notes
         if told.recovered:
@@ -313,7 +318,7 @@ class Monitoring:
             notes=notes,
         )
         self._store.add_segment(segment, index)
-        for fix in clock_fixes(told, segment):
+        for fix in new_fixes(told, segment, self._store.clock_fixes(told.camera_id)):
             self._store.add_clock_fix(fix)
         streams.forget(told)
         return segment
@@ -343,9 +348,12 @@ def clock_fixes(told: SegmentTold, segment: Segment) -> list[ClockFix]:
     agrees with ours; a camera whose clock is wrong is kept in the history and not believed.
     """
     sigma_s = RECOVERED_SIGMA_S if told.recovered else ARRIVAL_SIGMA_S
+    # What holds for one file holds until something else is found: a row a file would be millions.
+    stop_ns = segment.stamped.stop_ns if told.recovered else FOREVER_NS
+    valid = Span(segment.stamped.start_ns, stop_ns)
     arrival = ClockFix(
         told.camera_id,
-        segment.stamped,
+        valid,
         0,
         round(sigma_s * SECOND_NS),
         "ntp",
@@ -355,7 +363,7 @@ def clock_fixes(told: SegmentTold, segment: Segment) -> list[ClockFix]:
         return [arrival]
     reports = ClockFix(
         told.camera_id,
-        segment.stamped,
+        valid,
         told.rtcp_offset_ns,
         round(RTCP_SIGMA_S * SECOND_NS),
         "rtcp",
@@ -363,6 +371,22 @@ def clock_fixes(told: SegmentTold, segment: Segment) -> list[ClockFix]:
     )
     trusted = abs(told.rtcp_offset_ns) <= RTCP_TRUST_S * SECOND_NS
     return [arrival, reports] if trusted else [reports, arrival]
+
+
+def new_fixes(told: SegmentTold, segment: Segment, known: Sequence[ClockFix]) -> list[ClockFix]:
+    """Return the fixes of a recording that say something new: none where those in force agree."""
+    found = clock_fixes(told, segment)
+    start_ns = segment.stamped.start_ns
+    force = next((fix for fix in reversed(known) if start_ns in fix.valid), None)
+    best = found[-1]
+    if (
+        force is not None
+        and not told.recovered
+        and (force.method, force.valid.stop_ns) == (best.method, best.valid.stop_ns)
+        and abs(force.offset_ns - best.offset_ns) <= best.sigma_ns
+    ):
+        return []
+    return found
 
 
 class _Session:
@@ -487,20 +511,41 @@ class _Session:
             self._checks = []
 
     def _keep(self) -> None:
-        """Take finished files into the archive, in a thread of its own."""
-        while (one := self._finished.get()) is not None:
+        """Take finished files into the archive, in a thread of its own; try again what fails.
+
+        What still fails at the end stays in its camera's folder and is told of at the next start.
+        """
+        failed: list[SegmentTold | Loss] = []
+        retry_s = time.monotonic() + RETRY_S
+        while True:
             try:
-                if isinstance(one, Loss):
-                    self._house.lose(one)
-                elif isinstance(one, list):
-                    self._house.keep_health(one)
-                else:
-                    self._house.take(one)
-                    self._taken += 1
+                one = self._finished.get(timeout=RETRY_S)
+            except queue.Empty:
+                one = []
+            if one is None:
+                return
+            turn = [one]
+            if failed and time.monotonic() > retry_s:
+                turn, failed = [*failed, one], []
+                retry_s = time.monotonic() + RETRY_S
+            for each in turn:
+                try:
+                    self._keep_one(each)
+                except (WorkbenchError, OSError) as error:
+                    self._trouble = str(error)
+                    if not isinstance(each, list):
+                        failed.append(each)
+            if not failed:
                 self._trouble = ""
-            except (WorkbenchError, OSError) as error:
-                # The file stays where it is and is told of again when its camera is next opened.
-                self._trouble = str(error)
+
+    def _keep_one(self, one: SegmentTold | Loss | list[streams.HealthCheck]) -> None:
+        if isinstance(one, Loss):
+            self._house.lose(one)
+        elif isinstance(one, SegmentTold):
+            self._house.take(one)
+            self._taken += 1
+        elif one:
+            self._house.keep_health(one)
 
     def _write_status(self, *, at_once: bool = False) -> None:
         now_s = time.monotonic()

@@ -270,6 +270,9 @@ def coverage(
     pieces: dict[str, list[Span]] = {camera_id: [] for camera_id in cameras}
     fixes = {camera_id: store.clock_fixes(camera_id) for camera_id in pieces}
     for segment in store.segments(list(pieces)):
+        whole = correct_span(segment.stamped, fixes[segment.camera_id])
+        if span is not None and whole.overlap(span) is None:
+            continue  # its index need not be read
         pieces[segment.camera_id] += [
             correct_span(stamped, fixes[segment.camera_id]) for stamped in _recorded(store, segment)
         ]

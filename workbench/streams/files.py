@@ -129,6 +129,8 @@ def recover(folder: Path, camera_id: str) -> Iterator[SegmentTold]:
 
     Files whose recorder was killed are cut to their last whole fragment; without one they go.
     """
+    for temporary in folder.glob(f".*{_TOLD}"):  # a word that a full disk cut short
+        temporary.unlink()
     for growing in sorted(folder.glob(f"*{_GROWING}")):
         beside = growing.with_suffix(_TOLD)
         cut_to_whole(growing)

@@ -19,10 +19,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from threading import Thread
 
 from workbench.records import LossCause
 from workbench.streams.capture import capture
-from workbench.streams.messages import Beat, CaptureJob, Lost, Opened, Told
+from workbench.streams.messages import Beat, CaptureJob, Looked, Lost, Opened, Told
 
 BACK_OFF_S = (0.3, 0.6, 1.2, 2.0)
 """Waits before each new try; the last one is kept. A camera that is back is recorded soon."""
@@ -31,6 +33,8 @@ DENIED_WAIT_S = 30.0
 GRACE_S = 1.0
 """A process may be so much later than its own timeouts before it counts as hung."""
 STARTS_AT_ONCE = 6
+MOST_WAITING = 500
+"""With so much untold, pictures for health are left out; nothing else is."""
 _POLL_S = 0.2
 _END_S = 5.0
 
@@ -229,10 +233,21 @@ def serve(handle: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever listens
     with connection.Connection(handle) as teller:
         jobs: list[CaptureJob] = teller.recv()
+        waiting: SimpleQueue[tuple[str, Told] | None] = SimpleQueue()
+
+        def send() -> None:
+            while (told := waiting.get()) is not None:
+                with suppress(OSError):  # nobody listens any more: the end is near
+                    teller.send(told)
 
         def tell(camera_id: str, told: Told) -> None:
-            with suppress(OSError):  # nobody listens any more: the end is near, files are ended
-                teller.send((camera_id, told))
+            # A listener that is busy must not hold up the watch over the cameras.
+            if not isinstance(told, Looked) or waiting.qsize() < MOST_WAITING:
+                waiting.put((camera_id, told))
 
+        sender = Thread(target=send, name="teller")
+        sender.start()
         # a word from the listener means stop, and so does its death
         Recorder(jobs, tell).run(teller.poll)
+        waiting.put(None)
+        sender.join()
