@@ -20,8 +20,9 @@ from make.clips import make_clip, read_number
 from workbench import media
 from workbench.errors import BadInput, Refused
 from workbench.investigation import open_workbench
-from workbench.monitoring import clock_fixes, new_fixes, open_monitoring
+from workbench.monitoring import open_monitoring
 from workbench.records import Loss
+from workbench.streams import clock_fixes, new_fixes
 from workbench.streams.fragments import whole_bytes
 from workbench.streams.gaps import derive_gaps
 from workbench.streams.messages import SegmentTold
@@ -142,10 +143,12 @@ def test_killed_at_any_instant_it_loses_no_more_than_the_open_fragment(root):
     for whole_kb in (1, 4, 7):
         process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
         began_ns = time.time_ns()
-        until(lambda kb=whole_kb: all(grown(root, camera) > kb * 1000 for camera in CAMERAS))
-        until(lambda ns=began_ns: house.status()[0] > ns)
-        # every process of the recorder at once, as with the power
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            until(lambda kb=whole_kb: all(grown(root, camera) > kb * 1000 for camera in CAMERAS))
+            until(lambda ns=began_ns: house.status()[0] > ns)
+        finally:
+            # every process of the recorder at once, as with the power
+            os.killpg(process.pid, signal.SIGKILL)
         ends.append(time.time_ns())
         process.wait()
     before = len(wb.segments())
@@ -310,6 +313,9 @@ def test_gaps_are_explained_by_the_losses_inside_them_alone():
         ("unreachable", ["unreachable", "denied"]),
         (None, []),
     ]
+    (late,) = derive_gaps("C", covered, losses, seconds(35, 40))
+    assert late.cause == "unreachable"  # its outage began before the window
+    assert late.span == seconds(35, 40)
 
 
 def test_a_camera_whose_clock_is_wrong_is_not_believed(root):

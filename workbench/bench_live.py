@@ -152,7 +152,7 @@ def recording(root: Path, cameras: Mapping[str, Any], seconds: float) -> Figures
     before = tree_facts(recorder.process.pid)
     while time.monotonic() < began_s + seconds:
         time.sleep(1.0)
-        waiting = max(waiting, recorder.house.waiting_files())
+        waiting = max(waiting, recorder.house.waiting()[0])
     spent = tree_cpu_s(recorder.process.pid) - cpu
     wall_s = time.monotonic() - began_s
     after = tree_facts(recorder.process.pid)
@@ -173,7 +173,7 @@ def recording(root: Path, cameras: Mapping[str, Any], seconds: float) -> Figures
             _frames(wb, began_ns, stop_ns) / (wall_s * FPS * len(cameras)), 4
         ),
         "frames shed by slow reading": shed,
-        "files waiting at most": waiting,
+        "files and notes waiting at most": waiting,
         "memory MiB, first and last": [before["rss_mib"], after["rss_mib"]],
         "file handles, first and last": [before["handles"], after["handles"]],
         "threads, first and last": [before["threads"], after["threads"]],
@@ -223,7 +223,7 @@ def kills(root: Path, count: int) -> Figures:
         "gaps": len(found),
         "unknown gaps": sum(gap.cause is None for gap in found),
         "findings of verify": len(wb.verify()),
-        "index rebuilt from the files is identical": rebuilt_alike(wb),
+        "files indexed again are identical": rebuilt_alike(wb),
     }
 
 

@@ -455,6 +455,9 @@ def health(root: Root) -> None:
     if not house.is_recording():
         since = f" since {format_utc(at_ns)}" if at_ns else ""
         typer.echo(f"no recorder runs{since}; start it with: workbench record {root}", err=True)
+    waiting, trouble = house.waiting()
+    if trouble:
+        typer.echo(f"{waiting} wait for the archive: {trouble}", err=True)
     for camera_id, camera in status.items():
         told = f"{camera.state:<10} {camera_id:<8} since {format_utc(camera.since_ns)}"
         told += f"  {camera.fps:4.1f} fps {camera.kbit_s:7.0f} kbit/s" if camera.fps else ""
@@ -463,7 +466,7 @@ def health(root: Root) -> None:
         told += f"  {camera.why}" if camera.why else ""
         typer.echo(told)
     sound = all(one.state == "recording" and not one.faults for one in status.values())
-    if not house.is_recording() or not sound:
+    if not house.is_recording() or not sound or trouble:
         raise typer.Exit(1)
 
 

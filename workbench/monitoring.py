@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,21 +21,14 @@ import numpy as np
 import pyarrow as pa
 import xarray as xr
 
-from workbench import archive, media, streams, ward
-from workbench.errors import N_, BadInput, Refused, WorkbenchError
+from workbench import media, streams, ward
+from workbench.errors import N_, BadInput, Refused
 from workbench.records import Gap, Loss, Segment
 from workbench.store import Store, files
-from workbench.streams.messages import Beat, Looked, Lost, Noted, Opened, SegmentTold, Told
-from workbench.timeline import SECOND_NS, ClockFix, Span
+from workbench.streams.messages import Beat, Lost, Noted, SegmentTold, Told
+from workbench.timeline import SECOND_NS, Span
 
 STATUS_S = 1.0
-ARRIVAL_SIGMA_S = 0.2
-"""What the network and the camera's encoder may add to the time of a packet's arrival."""
-RECOVERED_SIGMA_S = 0.5
-RTCP_SIGMA_S = 0.05
-RTCP_TRUST_S = 2.0
-"""A camera whose clock is farther from ours is wrong: the centre keeps time by NTP."""
-FOREVER_NS = 2**63 - 1
 RETRY_S = 30.0
 """A finished file that the archive could not take is tried again so often."""
 REFERENCE_FILES, REFERENCE_PICTURES = 4, 30
@@ -179,13 +173,13 @@ class Monitoring:
         except (OSError, ValueError, KeyError, TypeError):
             return 0, {}
 
-    def waiting_files(self) -> int:
-        """Return how many finished files the recorder said were not yet in the archive."""
+    def waiting(self) -> tuple[int, str]:
+        """Return how much waits for the archive, as the recorder said last, and what hinders it."""
         try:
             told = json.loads((self.folder / "status.json").read_text())
-            return int(told["waiting_files"])
+            return int(told["waiting_files"]), str(told["trouble"])
         except (OSError, ValueError, KeyError, TypeError):
-            return 0
+            return 0, ""
 
     def is_recording(self) -> bool:
         """Return whether a recorder runs on this root now."""
@@ -198,10 +192,12 @@ class Monitoring:
     def gaps(self, span: Span, cameras: Sequence[str] | None = None) -> list[Gap]:
         """Return what was not recorded in `span`, with its causes, by camera, then time."""
         cameras = list(self.sources() if cameras is None else cameras)
-        around = Span(max(0, span.start_ns - 3600 * SECOND_NS), span.stop_ns)
-        covered = archive.coverage(self._store, cameras, around, join_ns=0)
+        # By the recorder's own clock, as the losses are: a camera's finer clock comes and goes.
+        covered: dict[str, list[Span]] = {}
+        for segment in self._store.segments(cameras):
+            covered.setdefault(segment.camera_id, []).append(segment.stamped)
         losses: dict[str, list[Loss]] = {}
-        for loss in self._store.losses(cameras, around):
+        for loss in self._store.losses(cameras, Span(0, span.stop_ns)):
             losses.setdefault(loss.camera_id, []).append(loss)
         return [
             gap
@@ -318,7 +314,7 @@ class Monitoring:
             notes=notes,
         )
         self._store.add_segment(segment, index)
-        for fix in new_fixes(told, segment, self._store.clock_fixes(told.camera_id)):
+        for fix in streams.new_fixes(told, segment, self._store.clock_fixes(told.camera_id)):
             self._store.add_clock_fix(fix)
         streams.forget(told)
         return segment
@@ -341,52 +337,15 @@ class Monitoring:
         )
 
 
-def clock_fixes(told: SegmentTold, segment: Segment) -> list[ClockFix]:
-    """Return what a recording says of its clock, the one to be believed last.
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """An incident that is over, for the log."""
 
-    Its stamps are our own time of arrival. A camera's sender reports are finer as long as its clock
-    agrees with ours; a camera whose clock is wrong is kept in the history and not believed.
-    """
-    sigma_s = RECOVERED_SIGMA_S if told.recovered else ARRIVAL_SIGMA_S
-    # What holds for one file holds until something else is found: a row a file would be millions.
-    stop_ns = segment.stamped.stop_ns if told.recovered else FOREVER_NS
-    valid = Span(segment.stamped.start_ns, stop_ns)
-    arrival = ClockFix(
-        told.camera_id,
-        valid,
-        0,
-        round(sigma_s * SECOND_NS),
-        "ntp",
-        note="arrival at the recorder",
-    )
-    if told.rtcp_offset_ns is None:
-        return [arrival]
-    reports = ClockFix(
-        told.camera_id,
-        valid,
-        told.rtcp_offset_ns,
-        round(RTCP_SIGMA_S * SECOND_NS),
-        "rtcp",
-        note="the camera's sender reports",
-    )
-    trusted = abs(told.rtcp_offset_ns) <= RTCP_TRUST_S * SECOND_NS
-    return [arrival, reports] if trusted else [reports, arrival]
+    incident_id: str
+    details: Mapping[str, object]
 
 
-def new_fixes(told: SegmentTold, segment: Segment, known: Sequence[ClockFix]) -> list[ClockFix]:
-    """Return the fixes of a recording that say something new: none where those in force agree."""
-    found = clock_fixes(told, segment)
-    start_ns = segment.stamped.start_ns
-    force = next((fix for fix in reversed(known) if start_ns in fix.valid), None)
-    best = found[-1]
-    if (
-        force is not None
-        and not told.recovered
-        and (force.method, force.valid.stop_ns) == (best.method, best.valid.stop_ns)
-        and abs(force.offset_ns - best.offset_ns) <= best.sigma_ns
-    ):
-        return []
-    return found
+_Kept = SegmentTold | Loss | list[streams.HealthCheck] | _Over
 
 
 class _Session:
@@ -405,9 +364,7 @@ class _Session:
             streams.CaptureJob(camera, address, house.folder / camera, segment_s=segment_s)
             for camera, address in sources.items()
         ]
-        self._finished: queue.Queue[SegmentTold | Loss | list[streams.HealthCheck] | None] = (
-            queue.Queue()
-        )
+        self._finished: queue.Queue[_Kept | None] = queue.Queue()
         self._watch = streams.Watch(
             list(sources),
             streams.Topology.of(list(house.ward.sites.values()), list(house.ward.cameras.values())),
@@ -416,6 +373,7 @@ class _Session:
         )
         self._checks: list[streams.HealthCheck] = []
         self._whys: dict[str, str] = {}
+        self._queued: set[str] = set()
         self._history_s = time.monotonic()
         self._taken = self._losses = 0
         self._trouble = ""
@@ -435,8 +393,9 @@ class _Session:
         try:
             streams.record(self._jobs, self._hear, turn)
         finally:
+            asked = sys.exc_info()[0] is None
             for camera, status in self._cameras.items():
-                if status.state != "stopped":
+                if asked and status.state != "stopped":
                     self._hear(
                         camera, Lost("stopped", "the recorder was told to stop", self._house.now())
                     )
@@ -452,8 +411,8 @@ class _Session:
     def _note_absence(self) -> None:
         """Say from when on nobody recorded: the last word of the recorder before this one."""
         at_ns, before = self._house.status()
-        for camera in self._cameras:
-            if camera in before and before[camera].state != "stopped":
+        for camera, status in before.items():
+            if status.state != "stopped":
                 detail = "the recorder ended without a word: killed, or the machine went down"
                 self._house.lose(Loss(camera, at_ns, "not recording", detail))
 
@@ -468,12 +427,14 @@ class _Session:
             status.fps = round(told.packets / seconds, 1)
             status.kbit_s = round(told.size_bytes * 8 / 1000 / seconds, 1)
             status.growing = told.growing
-            if status.state != "recording":
+            if status.state != "recording" and told.growing:
                 status.state, status.since_ns, status.cause, status.detail = (
                     "recording", told.at_ns, "", "",
                 )  # fmt: skip
         elif isinstance(told, SegmentTold):
-            self._finished.put(told)
+            if told.path not in self._queued:  # told again at each reopening until it is taken
+                self._queued.add(told.path)
+                self._finished.put(told)
         elif isinstance(told, Lost):
             self._losses += 1
             status.growing, status.fps, status.kbit_s = "", 0.0, 0.0
@@ -485,10 +446,8 @@ class _Session:
             status.cause, status.detail = told.cause, told.detail
             if told.cause == "stopped":
                 status.state = "stopped"
-        elif isinstance(told, Noted):
+        elif isinstance(told, Noted) and told.cause == "paused":
             self._finished.put(Loss(camera, told.at_ns, told.cause, told.detail))
-        elif isinstance(told, Opened | Looked):
-            pass
 
     def _close_incident(self, incident: streams.Incident) -> None:
         """Log an incident that is over: how long it took and which cameras it cost."""
@@ -498,7 +457,7 @@ class _Session:
             "seconds": round((incident.closed_ns - incident.opened_ns) / SECOND_NS, 1),
             "why": self._whys.pop(incident.incident_id, ""),
         }
-        self._house.log_incident(incident.incident_id, details)
+        self._finished.put(_Over(incident.incident_id, details))
 
     def _check(self) -> None:
         """Make the checks of health that are due, and say what may have caused open incidents."""
@@ -515,34 +474,39 @@ class _Session:
 
         What still fails at the end stays in its camera's folder and is told of at the next start.
         """
-        failed: list[SegmentTold | Loss] = []
+        failed: list[_Kept] = []
         retry_s = time.monotonic() + RETRY_S
         while True:
             try:
                 one = self._finished.get(timeout=RETRY_S)
             except queue.Empty:
                 one = []
-            if one is None:
-                return
-            turn = [one]
-            if failed and time.monotonic() > retry_s:
-                turn, failed = [*failed, one], []
+            turn: list[_Kept] = [] if one is None else [one]
+            if failed and one is None:
+                turn, failed = failed, []
+            elif failed and time.monotonic() > retry_s:
+                turn, failed = [*failed, *turn], []
                 retry_s = time.monotonic() + RETRY_S
             for each in turn:
                 try:
                     self._keep_one(each)
-                except (WorkbenchError, OSError) as error:
+                except Exception as error:  # noqa: BLE001 - one bad file must not end the keeping
                     self._trouble = str(error)
-                    if not isinstance(each, list):
+                    if each:
                         failed.append(each)
             if not failed:
                 self._trouble = ""
+            if one is None:
+                return
 
-    def _keep_one(self, one: SegmentTold | Loss | list[streams.HealthCheck]) -> None:
+    def _keep_one(self, one: _Kept) -> None:
         if isinstance(one, Loss):
             self._house.lose(one)
+        elif isinstance(one, _Over):
+            self._house.log_incident(one.incident_id, one.details)
         elif isinstance(one, SegmentTold):
             self._house.take(one)
+            self._queued.discard(one.path)
             self._taken += 1
         elif one:
             self._house.keep_health(one)

@@ -7,6 +7,7 @@ from workbench.streams.address import (
     with_credentials,
 )
 from workbench.streams.capture import BEAT_S, small_luma
+from workbench.streams.clocks import clock_fixes, new_fixes
 from workbench.streams.files import forget
 from workbench.streams.gaps import derive_gaps
 from workbench.streams.health import HealthCheck
@@ -30,11 +31,13 @@ __all__ = [
     "StreamAddress",
     "Topology",
     "Watch",
+    "clock_fixes",
     "derive_gaps",
     "forget",
     "health_dataset",
     "health_report",
     "make_reference",
+    "new_fixes",
     "parse_address",
     "read_credentials",
     "record",

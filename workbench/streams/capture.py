@@ -10,7 +10,7 @@ import errno
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 BEAT_S = 1.0
 PAUSE_S = 1.0
 """A longer step between two frames is a gap in the footage: it ends one file and begins another."""
-JUMP_BACK_S = 0.5
 LOOK_WIDTH_PX = 320
 """Width of the small pictures that health is judged by."""
 
@@ -62,13 +61,15 @@ def capture(job: CaptureJob, parent: Connection) -> None:
         with suppress(_ParentGoneError):
             tell(Lost(cause, job.address.without_secrets(detail), time.time_ns()))
 
-    job.folder.mkdir(parents=True, exist_ok=True)
-    with suppress(_ParentGoneError), alone(job.folder):
-        for told in recover(job.folder, job.camera_id):
-            tell(told)
-        began_s = time.monotonic()
-        opened = False
+    began_s = time.monotonic()
+    opened = False
+    with suppress(_ParentGoneError), ExitStack() as held:
         try:
+            job.folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(alone(job.folder))
+            for told in recover(job.folder, job.camera_id):
+                tell(told)
+            began_s = time.monotonic()
             with _open(job) as (container, stream):
                 opened = True
                 _copy(job, container, stream, tell, lambda: bool(stopping))
@@ -131,7 +132,7 @@ class _Copying:
         self._growing: Growing | None = None
         self._last_dts: int | None = None
         self._packets = self._size = 0
-        self._beat_ns = self._look_ns = 0
+        self._beat_s = self._look_s = 0.0  # steady time: the machine's clock may be set
         context = stream.codec_context
         tell(Opened(context.name, context.width, context.height, self._clock.now_ns()))
 
@@ -140,7 +141,7 @@ class _Copying:
         now_ns = self._clock.now_ns()
         self._packets, self._size = self._packets + 1, self._size + packet.size
         step_s = 0.0 if self._last_dts is None else float((dts - self._last_dts) * packet.time_base)
-        if not -JUMP_BACK_S <= step_s <= PAUSE_S:
+        if self._last_dts is not None and not 0 < step_s <= PAUSE_S:
             # what follows belongs into another file
             self.close()
             self._tell(Noted("paused", f"the stream's own time went on by {step_s:.1f} s", now_ns))
@@ -153,14 +154,14 @@ class _Copying:
                 self._growing = Growing(
                     self._job, self._stream, packet.time_base, (pts, dts), now_ns
                 )
-            if now_ns >= self._look_ns:
-                self._look_ns = now_ns + round(self._job.picture_s * SECOND_NS)
+            if time.monotonic() >= self._look_s:
+                self._look_s = time.monotonic() + self._job.picture_s
                 self._look(packet, now_ns)
         self._last_dts = dts
         if self._growing is not None:
             self._growing.write(packet, pts, dts, now_ns)
-        if now_ns >= self._beat_ns:
-            self._beat_ns = now_ns + round(BEAT_S * SECOND_NS)
+        if time.monotonic() >= self._beat_s:
+            self._beat_s = time.monotonic() + BEAT_S
             name = ""
             if self._growing is not None:
                 name = self._growing.path.name

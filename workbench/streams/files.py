@@ -145,11 +145,13 @@ def recover(folder: Path, camera_id: str) -> Iterator[SegmentTold]:
         beside.unlink(missing_ok=True)
     for closed in sorted(folder.glob(f"[0-9]*{_CLOSED}")):
         known = _told_beside(closed.with_suffix(_TOLD))
-        if known is None:  # the word beside it was lost: its name says when it began
-            known = SegmentTold(
-                camera_id, str(closed), _started_ns(closed), _durable_hash(closed), recovered=True
-            )
-        yield known
+        try:
+            if known is None:  # the word beside it was lost: its name says when it began
+                known = SegmentTold(camera_id, "", _started_ns(closed), _durable_hash(closed))
+                known = replace(known, recovered=True)
+        except FileNotFoundError:
+            continue  # the archive took it just now
+        yield replace(known, path=str(closed))  # the root may have been moved
 
 
 def _started_ns(path: Path) -> int:

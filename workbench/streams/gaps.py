@@ -9,6 +9,8 @@ from workbench.timeline import SECOND_NS, Span, gaps, union
 
 JOIN_S = 0.2
 """Footage this close together is whole: a frame's length is not a gap, nor is a late packet."""
+WORD_S = 1.5
+"""How old the last word of a killed recorder may be."""
 BEFORE_S = 10.0
 """A loss is noticed so much before the footage ends (clocks are corrected) or after."""
 
@@ -35,13 +37,20 @@ def derive_gaps(
     """
     whole = union(covered, join_ns=round(JOIN_S * SECOND_NS))
     found = []
-    for gap in gaps(whole, within):
-        if gap.duration_ns <= JOIN_S * SECOND_NS:
+    # An outage that began before the window has its cause there.
+    since_ns = max(
+        (span.stop_ns for span in whole if span.stop_ns <= within.start_ns),
+        default=within.start_ns,
+    )
+    for gap in gaps(whole, Span(since_ns, within.stop_ns)):
+        inside = gap.overlap(within)
+        if inside is None or gap.duration_ns <= JOIN_S * SECOND_NS:
             continue
         first_ns = gap.start_ns - round(BEFORE_S * SECOND_NS)
         # footage in between: an earlier gap's loss does not explain this one
+        # (a recorder's last word may be a little older than the last file it began)
         earlier = [span.start_ns for span in whole if span.stop_ns <= gap.start_ns]
-        first_ns = max([first_ns, *earlier[-1:]])
+        first_ns = max([first_ns, *(at - round(WORD_S * SECOND_NS) for at in earlier[-1:])])
         told = tuple(loss for loss in losses if first_ns <= loss.at_ns < gap.stop_ns)
-        found.append(Gap(camera_id, gap, told))
+        found.append(Gap(camera_id, inside, told))
     return found

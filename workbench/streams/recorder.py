@@ -99,12 +99,19 @@ class Recorder:
         now_s = time.monotonic()
         due = [one for one in self._watched if one.process is None and one.due_s <= now_s]
         for one in due[:STARTS_AT_ONCE]:
-            one.ear, theirs = self._spawn.Pipe(duplex=False)
-            one.process = self._spawn.Process(
+            ear, theirs = self._spawn.Pipe(duplex=False)
+            process = self._spawn.Process(
                 target=capture, args=(one.job, theirs), name=one.job.camera_id, daemon=True
             )
-            one.process.start()
-            theirs.close()
+            try:
+                process.start()
+            except (OSError, EOFError) as error:  # no memory, no process numbers: later, perhaps
+                ear.close()
+                self._lose(one, Lost("killed", f"no process: {error}", time.time_ns()))
+                continue
+            finally:
+                theirs.close()
+            one.ear, one.process = ear, process
             one.open = one.ended = False
             one.heard_s = time.monotonic()
 
@@ -199,11 +206,18 @@ def record(
                 pass_fds=[handle],
             )
             theirs.close()
-            ear.send(list(jobs))
-            asked = _hear_out(ear, hear, stopped, poll_s)
-            process.wait()
+            try:
+                ear.send(list(jobs))
+                asked = _hear_out(ear, hear, stopped, poll_s)
+            finally:
+                ear.close()  # its end of the line: it stops, whatever happened here
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(3 * _END_S)
+                process.kill()
+                process.wait()
         if asked:
             return
+        time.sleep(BACK_OFF_S[-1])
         detail = f"the recorder process ended with code {process.returncode}"
         for job in jobs:
             hear(job.camera_id, Lost("killed", detail, time.time_ns()))
@@ -245,9 +259,11 @@ def serve(handle: int) -> None:
             if not isinstance(told, Looked) or waiting.qsize() < MOST_WAITING:
                 waiting.put((camera_id, told))
 
-        sender = Thread(target=send, name="teller")
+        sender = Thread(target=send, name="teller", daemon=True)
         sender.start()
-        # a word from the listener means stop, and so does its death
-        Recorder(jobs, tell).run(teller.poll)
-        waiting.put(None)
-        sender.join()
+        try:
+            # a word from the listener means stop, and so does its death
+            Recorder(jobs, tell).run(teller.poll)
+        finally:
+            waiting.put(None)
+            sender.join(_END_S)
