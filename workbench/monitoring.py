@@ -109,7 +109,7 @@ class Monitoring:
                 if cameras is not None:
                     raise BadInput(
                         N_("camera {camera} has no stream_url"),
-                        N_("write its address into cameras.csv, or import it with cameras import"),
+                        N_("write its address into cameras.csv"),
                         where=str(self._store.ward_folder / "cameras.csv"),
                         camera=camera_id,
                     )
@@ -139,7 +139,7 @@ class Monitoring:
         if not sources:
             raise BadInput(
                 N_("no camera of this ward has a stream_url"),
-                N_("write addresses into cameras.csv, or import them with cameras import"),
+                N_("write the cameras' addresses into that column"),
                 where=str(self._store.ward_folder / "cameras.csv"),
             )
         if not 2 <= segment_s <= 600:
