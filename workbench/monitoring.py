@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import xarray as xr
 
-from workbench import media, streams, ward
+from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Refused
 from workbench.records import Gap, Loss, Segment
 from workbench.store import Store, files
@@ -293,25 +293,12 @@ class Monitoring:
         if not path.exists():  # told of twice
             return self._store.segment(told.sha256)
         facts, index = media.index_packets(path)
-        notes = facts.notes
+        notes: tuple[str, ...] = ()
         if told.recovered:
-            notes += ("its recorder was killed: the whole fragments of what it had written",)
-        segment = Segment(
-            sha256=told.sha256,
-            camera_id=told.camera_id,
-            path=self._store.link_original(path, told.sha256, told.camera_id),
-            stamped_start_ns=told.start_ns,
-            first_pts=int(index.pts[0]),
-            stop_pts=facts.stop_pts,
-            time_base=facts.time_base,
-            tick_s=facts.tick_s,
-            frame_count=len(index),
-            width_px=facts.width_px,
-            height_px=facts.height_px,
-            codec=facts.codec,
-            rotation_deg=facts.rotation_deg,
-            size_bytes=facts.size_bytes,
-            notes=notes,
+            notes = ("its recorder was killed: the whole fragments of what it had written",)
+        stored = self._store.link_original(path, told.sha256, told.camera_id)
+        segment = archive.describe(
+            told.sha256, stored, facts, index, told.camera_id, told.start_ns, notes
         )
         self._store.add_segment(segment, index)
         for fix in streams.new_fixes(told, segment, self._store.clock_fixes(told.camera_id)):

@@ -163,7 +163,7 @@ def _import(
     copy = store.root / stored_path
     try:
         facts, index = media.index_packets(copy, rate=rate)
-        segment = _segment(sha256, stored_path, facts, index, camera_id, stamped_start_ns, notes)
+        segment = describe(sha256, stored_path, facts, index, camera_id, stamped_start_ns, notes)
         added = store.add_segment(segment, index)
     except BadInput as error:
         # Nothing in the catalogue names this copy (where another import was quicker, it may).
@@ -196,7 +196,7 @@ def _again(
     notes: tuple[str, ...],
 ) -> Segment:
     facts, index = media.index_packets(path, rate=rate)
-    claim = _segment(known.sha256, known.path, facts, index, camera_id, stamped_start_ns, notes)
+    claim = describe(known.sha256, known.path, facts, index, camera_id, stamped_start_ns, notes)
     try:
         store.add_segment(claim, index)
     except BadInput as error:
@@ -207,7 +207,7 @@ def _again(
     return known
 
 
-def _segment(
+def describe(
     sha256: str,
     stored_path: str,
     facts: media.VideoFacts,
@@ -216,6 +216,7 @@ def _segment(
     stamped_start_ns: int,
     notes: tuple[str, ...],
 ) -> Segment:
+    """Return the segment that a file's facts and index make it; `notes` come after the file's."""
     return Segment(
         sha256=sha256,
         camera_id=camera_id,
