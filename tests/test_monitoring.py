@@ -211,7 +211,7 @@ def test_an_absent_camera_is_lost_with_its_cause_and_hides_no_other(root, long_c
     write_addresses(root, {CAMERAS[0]: root / "no-such.mp4", CAMERAS[1]: long_clip})
     house, wb = open_monitoring(root, actor="t"), open_workbench(root, actor="t")
     house.record(segment_s=2, stopped=soon(lambda: len(wb.segments([CAMERAS[1]])) >= 2))
-    (loss, *more) = open_monitoring(root, actor="t")._store.losses([CAMERAS[0]])
+    (loss, *more) = open_monitoring(root, actor="t")._store.upkeep.losses([CAMERAS[0]])
     assert loss.cause == "unreachable"
     assert [one.cause for one in more] == ["stopped"]  # told once, not at every try
     assert wb.segments([CAMERAS[0]]) == []
@@ -250,7 +250,7 @@ def test_nothing_secret_reaches_the_status_the_log_or_the_process_list(root):
     house.record(stopped=soon(lost))
     told = json.dumps([entry.details for entry in open_workbench(root, actor="t").audit()])
     told += (root / "recording" / "status.json").read_text()
-    told += "".join(loss.detail for loss in house._store.losses())
+    told += "".join(loss.detail for loss in house._store.upkeep.losses())
     assert "refused" in told
     assert "hush" not in told + "".join(lists)
 

@@ -10,7 +10,7 @@ import pytest
 
 from workbench.records import LEGS, SIGHTINGS
 from workbench.store import Store
-from workbench.store.catalogue import TABLES
+from workbench.store.tables import TABLES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "schema.md"
 

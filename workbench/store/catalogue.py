@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import N_, BadInput, Damaged, Unavailable
-from workbench.records import Case, Loss, Progress, Segment
+from workbench.records import Case, Progress, Segment
+from workbench.store.tables import TABLES, TRIGGERS
 from workbench.timeline import ClockFix, Span, format_utc
 
 Row = tuple[Any, ...]
@@ -25,113 +26,6 @@ Row = tuple[Any, ...]
 
 _WAIT_S = 60.0
 _PREFIX_MIN = 8
-
-TABLES = """
-CREATE TABLE IF NOT EXISTS segments (
-    sha256           TEXT PRIMARY KEY,  -- of the file's bytes
-    camera_id        TEXT NOT NULL,     -- the camera that filmed it
-    path             TEXT NOT NULL,     -- of the original, relative to the root
-    stamped_start_ns INTEGER NOT NULL,  -- claimed instant of first_pts, ns since 1970 UTC
-    first_pts        INTEGER NOT NULL,  -- presentation time of the first frame, ticks
-    stop_pts         INTEGER NOT NULL,  -- where the last frame's presentation ends, ticks
-    time_base_num    INTEGER NOT NULL,  -- the file's own seconds per tick, numerator
-    time_base_den    INTEGER NOT NULL,  -- the same, denominator
-    tick_num         INTEGER NOT NULL,  -- seconds per tick as used, numerator
-    tick_den         INTEGER NOT NULL,  -- the same, denominator
-    frame_count      INTEGER NOT NULL,  -- frames in the packet index
-    width_px         INTEGER NOT NULL,  -- as displayed, after rotation
-    height_px        INTEGER NOT NULL,  -- as displayed, after rotation
-    codec            TEXT NOT NULL,     -- FFmpeg's name
-    rotation_deg     INTEGER NOT NULL,  -- applied for display
-    size_bytes       INTEGER NOT NULL,  -- of the file
-    notes            TEXT NOT NULL      -- JSON list of remarks made at ingest
-) STRICT;
-CREATE INDEX IF NOT EXISTS segments_by_time ON segments (camera_id, stamped_start_ns);
-CREATE TABLE IF NOT EXISTS clock_fixes (
-    fix_id         INTEGER PRIMARY KEY,  -- order of entry: a later fix replaces an earlier one
-    camera_id      TEXT NOT NULL,        -- whose clock
-    valid_start_ns INTEGER NOT NULL,     -- first stamped instant it holds for
-    valid_stop_ns  INTEGER NOT NULL,     -- stamped instant it no longer holds for
-    offset_ns      INTEGER NOT NULL,     -- added to stamped time to get UTC
-    sigma_ns       INTEGER NOT NULL,     -- one standard deviation of the result
-    method         TEXT NOT NULL,        -- ntp, rtcp, overlay, operator or matched
-    drift_ppb      INTEGER NOT NULL,     -- growth of the offset, parts per billion
-    note           TEXT NOT NULL         -- in words, how it was found
-) STRICT;
-CREATE INDEX IF NOT EXISTS clock_fixes_by_camera ON clock_fixes (camera_id, fix_id);
-CREATE TABLE IF NOT EXISTS losses (
-    camera_id TEXT NOT NULL,     -- whose footage ended
-    at_ns     INTEGER NOT NULL,  -- when that was noticed, UTC
-    cause     TEXT NOT NULL,     -- in one word: see records.LossCause
-    detail    TEXT NOT NULL,     -- in words, without secrets
-    PRIMARY KEY (camera_id, at_ns, cause)
-) STRICT;
-CREATE TABLE IF NOT EXISTS cases (
-    version         INTEGER PRIMARY KEY,  -- order of entry: the newest of a case is in force
-    case_id         TEXT NOT NULL,        -- number of the case
-    title           TEXT NOT NULL,        -- in words
-    legal_basis     TEXT NOT NULL,        -- statute or order, by number
-    reason          TEXT NOT NULL,        -- why footage is needed
-    period_start_ns INTEGER NOT NULL,     -- first instant that may be looked at, UTC
-    period_stop_ns  INTEGER NOT NULL,     -- first instant that may not, UTC
-    cameras         TEXT NOT NULL,        -- JSON list of cameras; empty: every camera of the ward
-    opened_by       TEXT NOT NULL,        -- who opened it
-    opened_at_ns    INTEGER NOT NULL,     -- when, UTC
-    closed          INTEGER NOT NULL,     -- 1: nothing more may be looked at under it
-    training        INTEGER NOT NULL      -- 1: simulated footage
-) STRICT;
-CREATE INDEX IF NOT EXISTS cases_by_id ON cases (case_id, version);
-CREATE TABLE IF NOT EXISTS searched (
-    segment_sha256 TEXT NOT NULL,     -- the file
-    first_pts      INTEGER NOT NULL,  -- first tick that recognition looked at
-    stop_pts       INTEGER NOT NULL,  -- first tick after it that it did not
-    model_ref      TEXT NOT NULL,     -- models and settings that looked
-    failure        TEXT NOT NULL,     -- why nothing came of it; empty: it was searched
-    PRIMARY KEY (segment_sha256, first_pts, stop_pts, model_ref)
-) STRICT;
-CREATE TABLE IF NOT EXISTS sighting_days (
-    segment_sha256 TEXT NOT NULL,  -- the file
-    day            TEXT NOT NULL,  -- UTC day, like 2026-11-20, that may hold sightings of it
-    PRIMARY KEY (segment_sha256, day)
-) STRICT;
-CREATE TABLE IF NOT EXISTS progress (
-    job    TEXT PRIMARY KEY,   -- name of the work
-    done   REAL NOT NULL,      -- how far, in unit
-    total  REAL NOT NULL,      -- of how much, in unit
-    unit   TEXT NOT NULL,      -- of done and total
-    text   TEXT NOT NULL,      -- in words
-    failed TEXT NOT NULL,      -- JSON list of what failed, in words
-    at_ns  INTEGER NOT NULL    -- when it was said, UTC
-) STRICT;
-CREATE TABLE IF NOT EXISTS audit (
-    seq         INTEGER PRIMARY KEY,  -- 1, 2, 3, ... without a gap
-    at_ns       INTEGER NOT NULL,     -- when, UTC
-    actor       TEXT NOT NULL,        -- who
-    action      TEXT NOT NULL,        -- did what
-    subject     TEXT NOT NULL,        -- to what
-    case_id     TEXT NOT NULL,        -- under which case; empty: none needed
-    reason      TEXT NOT NULL,        -- why, in words
-    details     TEXT NOT NULL,        -- JSON object
-    prev_sha256 TEXT NOT NULL,        -- hash of the entry before it
-    sha256      TEXT NOT NULL         -- hash of this entry's other columns
-) STRICT;
-"""
-"""Every table of the catalogue; the remark after each column is its documentation."""
-
-_TRIGGERS = """
-CREATE TRIGGER IF NOT EXISTS audit_keeps BEFORE UPDATE ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit ledger is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE DELETE ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit ledger is append-only'); END;
--- INSERT OR REPLACE deletes without asking the trigger above: refuse any number but the next.
-CREATE TRIGGER IF NOT EXISTS audit_follows BEFORE INSERT ON audit
-    WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM audit)
-    BEGIN SELECT RAISE(ABORT, 'the audit ledger is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS cases_keep BEFORE UPDATE ON cases
-    BEGIN SELECT RAISE(ABORT, 'versions of a case are kept'); END;
-CREATE TRIGGER IF NOT EXISTS cases_stay BEFORE DELETE ON cases
-    BEGIN SELECT RAISE(ABORT, 'versions of a case are kept'); END;
-"""
 
 _SEGMENT_COLUMNS = (
     "sha256, camera_id, path, stamped_start_ns, first_pts, stop_pts, time_base_num, time_base_den, "
@@ -169,7 +63,7 @@ class Catalogue:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("BEGIN IMMEDIATE")
             try:
-                for statement in _statements(TABLES) + _statements(_TRIGGERS):
+                for statement in _statements(TABLES) + _statements(TRIGGERS):
                     db.execute(statement)
                 db.execute("COMMIT")
             except BaseException:
@@ -315,32 +209,6 @@ class Catalogue:
             ClockFix(camera, Span(start, stop), offset, sigma, method, drift, note)
             for camera, start, stop, offset, sigma, method, drift, note in rows
         ]
-
-    # --- losses ---------------------------------------------------------------------------------
-
-    def add_loss(self, loss: Loss) -> None:
-        """Add a loss, unless it is there."""
-        with self.write() as db:
-            db.execute(
-                "INSERT OR IGNORE INTO losses VALUES (?, ?, ?, ?)",
-                (loss.camera_id, int(loss.at_ns), loss.cause, loss.detail),
-            )
-
-    def losses(self, cameras: Sequence[str] | None, span: Span | None) -> list[Loss]:
-        """Return losses by camera, then time."""
-        with self.read() as db:
-            rows = db.execute(
-                "SELECT camera_id, at_ns, cause, detail FROM losses "
-                "WHERE (:cameras IS NULL OR camera_id IN (SELECT value FROM json_each(:cameras))) "
-                "AND (:start IS NULL OR at_ns >= :start) AND (:stop IS NULL OR at_ns < :stop) "
-                "ORDER BY camera_id, at_ns",
-                {
-                    "cameras": None if cameras is None else json.dumps(list(cameras)),
-                    "start": None if span is None else int(span.start_ns),
-                    "stop": None if span is None else int(span.stop_ns),
-                },
-            ).fetchall()
-        return [Loss(*row) for row in rows]
 
     # --- cases ----------------------------------------------------------------------------------
 

@@ -12,16 +12,16 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from workbench.errors import N_, BadInput, Damaged
-from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Loss, Progress, Segment
+from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
 from workbench.store import files
 from workbench.store.catalogue import Catalogue, Searched
 from workbench.store.lake import Lake
 from workbench.store.ledger import Head, Ledger
 from workbench.store.sightings import retimed
-from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc
+from workbench.store.upkeep import Upkeep
+from workbench.timeline import ClockFix, Span
 
 FORMAT = 1
 """Version of the root's layout; a root of a later version is refused."""
@@ -46,6 +46,7 @@ class Store:
         self.archive_folder = root / "archive"
         self._catalogue = Catalogue(root / "catalogue.sqlite")
         self._ledger = Ledger(self._catalogue, root / "audit-head.json", root / ".locks" / "audit")
+        self.upkeep = Upkeep(root, self._catalogue)
         self._lake = Lake(root / "sightings", root / ".locks", self._catalogue)
 
     def __repr__(self) -> str:
@@ -279,35 +280,6 @@ class Store:
     def clock_fixes(self, camera_id: str) -> list[ClockFix]:
         """Return a camera's clock fixes, oldest first."""
         return self._catalogue.clock_fixes(camera_id)
-
-    # --- losses ---------------------------------------------------------------------------------
-
-    def add_loss(self, loss: Loss) -> None:
-        """Record that a camera's footage ended, and why; repeating it changes nothing."""
-        self._catalogue.add_loss(loss)
-
-    def losses(self, cameras: Sequence[str] | None = None, span: Span | None = None) -> list[Loss]:
-        """Return the losses of these cameras (None: all) inside `span`, by camera, then time."""
-        return self._catalogue.losses(cameras, span)
-
-    # --- health ---------------------------------------------------------------------------------
-
-    def append_health(self, table: pa.Table, at_ns: int) -> None:
-        """Keep a table of health checks, made about `at_ns`, as a file of its own."""
-        day = format_utc(at_ns)[:10]
-        target = self.root / "health" / f"day={day}" / f"{at_ns}.parquet"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(target, durable=False) as temporary:
-            pq.write_table(table, temporary)
-
-    def health(self, span: Span) -> list[pa.Table]:
-        """Return the tables of health checks written in `span` or within a day after it."""
-        found = []
-        for path in sorted((self.root / "health").glob("day=*/*.parquet")):
-            written_ns = int(path.stem)
-            if span.start_ns <= written_ns < span.stop_ns + 86_400 * SECOND_NS:
-                found.append(pq.ParquetFile(path).read())
-        return found
 
     # --- sightings ------------------------------------------------------------------------------
 

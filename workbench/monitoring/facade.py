@@ -7,14 +7,10 @@ archive as any other footage, and is seen under a case only (:mod:`workbench.inv
 from __future__ import annotations
 
 import json
-import queue
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -23,18 +19,15 @@ import xarray as xr
 
 from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Refused
+from workbench.monitoring.session import Session
+from workbench.monitoring.status import CameraStatus
 from workbench.records import Gap, Loss, Segment
 from workbench.store import Store, files
-from workbench.streams.messages import Beat, Lost, Noted, SegmentTold, Told
+from workbench.streams.messages import SegmentTold
 from workbench.timeline import SECOND_NS, Span
 
-STATUS_S = 1.0
-RETRY_S = 30.0
-"""A finished file that the archive could not take is tried again so often."""
 REFERENCE_FILES, REFERENCE_PICTURES = 4, 30
 REFERENCE_OLDEST_S = 600.0
-HISTORY_S = 60.0
-"""Checks are written together, once a minute."""
 HEALTH = pa.schema(
     [
         ("camera_id", pa.string()),
@@ -53,21 +46,6 @@ HEALTH = pa.schema(
     ]
 )  # fmt: skip
 """One row a check of one camera; units as in ``HealthCheck``."""
-
-
-@dataclass(slots=True)
-class CameraStatus:
-    """How the recording of one camera stands, as ``recording/status.json`` tells it."""
-
-    state: str = "opening"
-    since_ns: int = 0
-    cause: str = ""
-    detail: str = ""
-    fps: float = 0.0
-    kbit_s: float = 0.0
-    growing: str = ""
-    faults: list[str] = field(default_factory=list)
-    why: str = ""
 
 
 class Monitoring:
@@ -157,7 +135,7 @@ class Monitoring:
                     where=str(self.folder),
                 )
             self._log("record.start", details={"cameras": list(sources), "segment_s": segment_s})
-            session = _Session(self, sources, segment_s, on_status)
+            session = Session(self, sources, segment_s, on_status)
             try:
                 session.run(stopped)
             finally:
@@ -197,7 +175,7 @@ class Monitoring:
         for segment in self._store.segments(cameras):
             covered.setdefault(segment.camera_id, []).append(segment.stamped)
         losses: dict[str, list[Loss]] = {}
-        for loss in self._store.losses(cameras, Span(0, span.stop_ns)):
+        for loss in self._store.upkeep.losses(cameras, Span(0, span.stop_ns)):
             losses.setdefault(loss.camera_id, []).append(loss)
         return [
             gap
@@ -269,12 +247,12 @@ class Monitoring:
     def keep_health(self, checks: Sequence[streams.HealthCheck]) -> None:
         """Add checks to the history."""
         rows = [asdict(check) for check in checks]
-        self._store.append_health(pa.Table.from_pylist(rows, HEALTH), self.now())
+        self._store.upkeep.append_health(pa.Table.from_pylist(rows, HEALTH), self.now())
 
     def health(self, span: Span, cameras: Sequence[str] | None = None) -> xr.Dataset:
         """Return the checks made in `span` over (camera, time); see ``health_dataset``."""
         checks = []
-        for table in self._store.health(span):
+        for table in self._store.upkeep.health(span):
             for row in table.to_pylist():
                 for name in ("faults", "suspected", "unknown"):
                     row[name] = tuple(row[name])
@@ -308,7 +286,7 @@ class Monitoring:
 
     def lose(self, loss: Loss) -> None:
         """Keep what ended a camera's footage."""
-        self._store.add_loss(loss)
+        self._store.upkeep.add_loss(loss)
 
     def log_incident(self, incident_id: str, details: Mapping[str, object]) -> None:
         """Keep an incident that is over in the log."""
@@ -322,205 +300,6 @@ class Monitoring:
             subject=str(self.folder),
             details=dict(details),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Over:
-    """An incident that is over, for the log."""
-
-    incident_id: str
-    details: Mapping[str, object]
-
-
-_Kept = SegmentTold | Loss | list[streams.HealthCheck] | _Over
-
-
-class _Session:
-    """One run of the recorder: hears its processes, has files taken, keeps the status file."""
-
-    def __init__(
-        self,
-        house: Monitoring,
-        sources: Mapping[str, streams.StreamAddress],
-        segment_s: float,
-        on_status: Callable[[Mapping[str, CameraStatus]], None],
-    ) -> None:
-        self._house, self._on_status = house, on_status
-        self._cameras = {camera: CameraStatus(since_ns=house.now()) for camera in sources}
-        self._jobs = [
-            streams.CaptureJob(camera, address, house.folder / camera, segment_s=segment_s)
-            for camera, address in sources.items()
-        ]
-        self._finished: queue.Queue[_Kept | None] = queue.Queue()
-        self._watch = streams.Watch(
-            list(sources),
-            streams.Topology.of(list(house.ward.sites.values()), list(house.ward.cameras.values())),
-            {camera: house.references(camera) for camera in sources},
-            house.now(),
-        )
-        self._checks: list[streams.HealthCheck] = []
-        self._whys: dict[str, str] = {}
-        self._queued: set[str] = set()
-        self._history_s = time.monotonic()
-        self._taken = self._losses = 0
-        self._trouble = ""
-        self._written_s = 0.0
-
-    def run(self, stopped: Callable[[], bool]) -> None:
-        """Record until `stopped`; returns when every finished file is in the archive."""
-        self._note_absence()
-        keeper = threading.Thread(target=self._keep, name="keeper")
-        keeper.start()
-
-        def turn() -> bool:
-            self._check()
-            self._write_status()
-            return stopped()
-
-        try:
-            streams.record(self._jobs, self._hear, turn)
-        finally:
-            asked = sys.exc_info()[0] is None
-            for camera, status in self._cameras.items():
-                if asked and status.state != "stopped":
-                    self._hear(
-                        camera, Lost("stopped", "the recorder was told to stop", self._house.now())
-                    )
-            self._finished.put(self._checks)
-            self._finished.put(None)
-            keeper.join()
-            self._write_status(at_once=True)
-
-    def told(self) -> dict[str, object]:
-        """Return what the audit log keeps of this run."""
-        return {"files": self._taken, "losses": self._losses, "trouble": self._trouble}
-
-    def _note_absence(self) -> None:
-        """Say from when on nobody recorded: the last word of the recorder before this one."""
-        at_ns, before = self._house.status()
-        for camera, status in before.items():
-            if status.state != "stopped":
-                detail = "the recorder ended without a word: killed, or the machine went down"
-                self._house.lose(Loss(camera, at_ns, "not recording", detail))
-
-    def _hear(self, camera: str, told: Told) -> None:
-        status = self._cameras[camera]
-        incident = self._watch.hear(camera, told)
-        if incident is not None and incident.closed_ns is not None:
-            self._close_incident(incident)
-        if isinstance(told, Beat):
-            seconds = max(1.0, (told.at_ns - status.since_ns) / SECOND_NS)
-            seconds = min(seconds, streams.BEAT_S)
-            status.fps = round(told.packets / seconds, 1)
-            status.kbit_s = round(told.size_bytes * 8 / 1000 / seconds, 1)
-            status.growing = told.growing
-            if status.state != "recording" and told.growing:
-                status.state, status.since_ns, status.cause, status.detail = (
-                    "recording", told.at_ns, "", "",
-                )  # fmt: skip
-        elif isinstance(told, SegmentTold):
-            if told.path not in self._queued:  # told again at each reopening until it is taken
-                self._queued.add(told.path)
-                self._finished.put(told)
-        elif isinstance(told, Lost):
-            self._losses += 1
-            status.growing, status.fps, status.kbit_s = "", 0.0, 0.0
-            if status.state != "lost":
-                status.state, status.since_ns = "lost", told.at_ns
-                self._finished.put(Loss(camera, told.at_ns, told.cause, told.detail))
-            elif status.cause != told.cause:
-                self._finished.put(Loss(camera, told.at_ns, told.cause, told.detail))
-            status.cause, status.detail = told.cause, told.detail
-            if told.cause == "stopped":
-                status.state = "stopped"
-        elif isinstance(told, Noted) and told.cause == "paused":
-            self._finished.put(Loss(camera, told.at_ns, told.cause, told.detail))
-
-    def _close_incident(self, incident: streams.Incident) -> None:
-        """Log an incident that is over: how long it took and which cameras it cost."""
-        assert incident.closed_ns is not None
-        details = {
-            "cameras": list(incident.cameras),
-            "seconds": round((incident.closed_ns - incident.opened_ns) / SECOND_NS, 1),
-            "why": self._whys.pop(incident.incident_id, ""),
-        }
-        self._finished.put(_Over(incident.incident_id, details))
-
-    def _check(self) -> None:
-        """Make the checks of health that are due, and say what may have caused open incidents."""
-        for check in self._watch.due(self._house.now()):
-            self._cameras[check.camera_id].faults = list(check.faults)
-            self._checks.append(check)
-        if time.monotonic() - self._history_s > HISTORY_S:
-            self._history_s = time.monotonic()
-            self._finished.put(self._checks)
-            self._checks = []
-
-    def _keep(self) -> None:
-        """Take finished files into the archive, in a thread of its own; try again what fails.
-
-        What still fails at the end stays in its camera's folder and is told of at the next start.
-        """
-        failed: list[_Kept] = []
-        retry_s = time.monotonic() + RETRY_S
-        while True:
-            try:
-                one = self._finished.get(timeout=RETRY_S)
-            except queue.Empty:
-                one = []
-            turn: list[_Kept] = [] if one is None else [one]
-            if failed and one is None:
-                turn, failed = failed, []
-            elif failed and time.monotonic() > retry_s:
-                turn, failed = [*failed, *turn], []
-                retry_s = time.monotonic() + RETRY_S
-            for each in turn:
-                try:
-                    self._keep_one(each)
-                except Exception as error:  # noqa: BLE001 - one bad file must not end the keeping
-                    self._trouble = str(error)
-                    if each:
-                        failed.append(each)
-            if not failed:
-                self._trouble = ""
-            if one is None:
-                return
-
-    def _keep_one(self, one: _Kept) -> None:
-        if isinstance(one, Loss):
-            self._house.lose(one)
-        elif isinstance(one, _Over):
-            self._house.log_incident(one.incident_id, one.details)
-        elif isinstance(one, SegmentTold):
-            self._house.take(one)
-            self._queued.discard(one.path)
-            self._taken += 1
-        elif one:
-            self._house.keep_health(one)
-
-    def _write_status(self, *, at_once: bool = False) -> None:
-        now_s = time.monotonic()
-        if not at_once and now_s - self._written_s < STATUS_S:
-            return
-        self._written_s = now_s
-        why = self._watch.why(self._house.now(), self._house.translate)
-        for camera, status in self._cameras.items():
-            status.why = why.get(camera, "")
-        for incident in self._watch.incidents:
-            sentence = next((why[one] for one in incident.cameras if one in why), "")
-            self._whys[incident.incident_id] = sentence
-        told: dict[str, Any] = {
-            "at_ns": self._house.now(),
-            "waiting_files": self._finished.qsize(),
-            "trouble": self._trouble,
-            "cameras": {camera: asdict(status) for camera, status in self._cameras.items()},
-        }
-        text = json.dumps(told, ensure_ascii=False)
-        try:
-            files.write_bytes(self._house.folder / "status.json", text.encode(), durable=False)
-        except OSError as error:
-            self._trouble = str(error)
-        self._on_status(self._cameras)
 
 
 def open_monitoring(

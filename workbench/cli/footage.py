@@ -1,36 +1,35 @@
-"""The command line: each command is one verb of the facade, printed.
-
-Exit status: 0 done; 1 something was found (damage, a failed span, a fault in the ward's tables);
-2 the input cannot be used; 3 refused. A user's mistake gets one sentence on standard error.
-"""
+"""Commands of the archive, the cases and the pages."""
 
 from __future__ import annotations
 
 import json
-import math
 import signal
-import sys
-from collections import Counter
-from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from workbench import demonstration
-from workbench.errors import N_, BadInput, Refused, WorkbenchError
+from workbench.cli.options import (
+    LATEST_NS,
+    Cameras,
+    CaseId,
+    From,
+    Reason,
+    Root,
+    To,
+    camera_list,
+    instant_of,
+    rate_of,
+    seconds_of,
+    show,
+    span_of,
+)
+from workbench.errors import N_, BadInput
 from workbench.investigation import Workbench, open_workbench
-from workbench.monitoring import CameraStatus, open_monitoring
-from workbench.records import Case, Progress, Purpose
-from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, parse_instant
+from workbench.records import Case, Purpose
+from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc
 from workbench.views.account import account
-from workbench.views.text import DEFAULT_LANGUAGE, translator
-
-FASTEST = 1000
-"""Frames a second that no camera of a street exceeds."""
-LATEST_NS = 2**63 - 1
-MOST_SECONDS = 100 * 366 * 86_400.0
 
 app = typer.Typer(
     help="Investigation workbench for a ward's camera network: from camera to map.",
@@ -45,80 +44,9 @@ app.add_typer(ward_app, name="ward")
 app.add_typer(case_app, name="case")
 app.add_typer(clock_app, name="clock")
 
-Root = Annotated[Path, typer.Argument(help="Folder the workbench keeps everything in.")]
-CaseId = Annotated[str, typer.Option("--case", help="Number of the open case this belongs to.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why, in words; kept in the audit log.")]
-Cameras = Annotated[
-    str, typer.Option("--cameras", help="Camera ids, comma-separated; all if empty.")
-]
-From = Annotated[str, typer.Option("--from", help="Start, like 2026-11-20T07:15:00+07:00.")]
-To = Annotated[str, typer.Option("--to", help="End, written like the start.")]
-
 
 def _open(root: Path) -> Workbench:
     return open_workbench(root, actor=account())
-
-
-def _cameras(text: str) -> list[str] | None:
-    return [part.strip() for part in text.split(",") if part.strip()] or None
-
-
-def _span(start: str, stop: str) -> Span | None:
-    if not start and not stop:
-        return None
-    return Span(
-        _instant(start, "--from") if start else 0,
-        _instant(stop, "--to") if stop else LATEST_NS,
-    )
-
-
-def _instant(text: str, option: str) -> int:
-    instant = parse_instant(text, where=option)
-    if not 0 <= instant < LATEST_NS:
-        raise BadInput(
-            N_("'{text}' is not a time that can be kept"),
-            N_("give one from 1970 to 2261"),
-            where=option,
-            text=text,
-        )
-    return instant
-
-
-def _seconds(value: float, option: str) -> float:
-    if not math.isfinite(value) or abs(value) > MOST_SECONDS:
-        raise BadInput(
-            N_("{value} is no number of seconds for a clock"),
-            N_("give one up to {most:.0f}, for example 1.5"),
-            where=option,
-            value=value,
-            most=MOST_SECONDS,
-        )
-    return value
-
-
-def _rate(text: str) -> Fraction | None:
-    if not text:
-        return None
-    try:
-        # no exponents: a few signs could stand for a number that fills the memory
-        rate = Fraction(text if len(text) <= 20 and "e" not in text.lower() else "0")
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= FASTEST:
-        raise BadInput(
-            N_("'{text}' is no frame rate"),
-            N_("write frames a second, for example 12.5 or 30000/1001"),
-            where="--rate",
-            text=text,
-        )
-    return rate
-
-
-def _show(progress: Progress) -> None:
-    """Show progress on standard error: one line rewritten on a terminal, a line each elsewhere."""
-    share = f"{progress.done:.2f} of {progress.total:.2f} {progress.unit}  {progress.text}"
-    sys.stderr.write(f"\r{share:<78}" if sys.stderr.isatty() else share.rstrip() + "\n")
-    sys.stderr.flush()
 
 
 def _stop(stopped: list[int], number: int) -> None:
@@ -185,10 +113,10 @@ def ingest(
     reason: Reason = "",
 ) -> None:
     """Take footage into the archive: hashed, indexed, untouched, read-only."""
-    start_ns = _instant(start, "--start")
-    override = _rate(rate)
-    clock_offset = _seconds(clock_offset, "--clock-offset")
-    clock_sigma = _seconds(clock_sigma, "--clock-sigma")
+    start_ns = instant_of(start, "--start")
+    override = rate_of(rate)
+    clock_offset = seconds_of(clock_offset, "--clock-offset")
+    clock_sigma = seconds_of(clock_sigma, "--clock-sigma")
     if not footage.exists():
         raise BadInput(N_("there is no such file or folder"), where=str(footage))
     wb = open_workbench(root, actor=account(), create_from=demonstration.WARD)
@@ -238,8 +166,8 @@ def clock_set(
 ) -> None:
     """State what a camera's clock was off by; the history keeps older statements."""
     wb = _open(root)
-    valid = _span(start, stop) or Span(0, LATEST_NS)
-    offset, sigma = _seconds(offset, "--offset"), _seconds(sigma, "--sigma")
+    valid = span_of(start, stop) or Span(0, LATEST_NS)
+    offset, sigma = seconds_of(offset, "--offset"), seconds_of(sigma, "--sigma")
     if not sigma >= 0:
         raise BadInput(N_("the clock's sigma is negative"), N_("give seconds, for example 1"))
     offset_ns, sigma_ns = round(offset * SECOND_NS), round(sigma * SECOND_NS)
@@ -251,7 +179,7 @@ def clock_set(
 def coverage(root: Root, cameras: Cameras = "") -> None:
     """Print what is recorded, camera by camera."""
     wb = _open(root)
-    for camera_id, spans in wb.coverage(_cameras(cameras)).items():
+    for camera_id, spans in wb.coverage(camera_list(cameras)).items():
         for span in spans:
             seconds = span.duration_ns / SECOND_NS
             typer.echo(
@@ -294,11 +222,11 @@ def recognise(
     before = signal.signal(signal.SIGINT, lambda number, _frame: _stop(stopped, number))
     try:
         summary = wb.recognise(
-            _cameras(cameras),
-            _span(start, stop),
+            camera_list(cameras),
+            span_of(start, stop),
             scheduler=scheduler or None,
             workers=None if workers < 0 else workers,
-            on_progress=_show,
+            on_progress=show,
             cancelled=lambda: bool(stopped),
         )
     finally:
@@ -327,10 +255,10 @@ def case_open(
     cameras: Cameras = "",
 ) -> None:
     """Record a case: the bounds of every search and view made under it."""
-    span = _span(start, stop)
+    span = span_of(start, stop)
     if span is None:
         raise BadInput(N_("a case needs a period"), N_("give --from and --to"))
-    listed = tuple(_cameras(cameras) or ())
+    listed = tuple(camera_list(cameras) or ())
     _open(root).open_case(Case(case_id, title, legal_basis, reason, span, listed))
     typer.echo(f"case {case_id} is open")
 
@@ -384,7 +312,7 @@ def trace(
     out: Annotated[Path | None, typer.Option("--json", help="Write the legs to this file.")] = None,
 ) -> None:
     """Print where a plate was read and what way by road that allows. A lead, not an identity."""
-    found = _open(root).trace(plate, Purpose(case, reason), also=_cameras(also) or ())
+    found = _open(root).trace(plate, Purpose(case, reason), also=camera_list(also) or ())
     for leg in found.legs.itertuples():
         typer.echo(
             f"{leg.from_utc:%H:%M:%S} {leg.from_camera} -> {leg.to_utc:%H:%M:%S} {leg.to_camera}  "
@@ -420,85 +348,6 @@ def serve(
 
 
 @app.command()
-def record(
-    root: Root,
-    cameras: Cameras = "",
-    segment: Annotated[
-        float, typer.Option("--segment", help="Length of one file, in seconds; 10 to 60 is usual.")
-    ] = 30.0,
-) -> None:
-    """Record the ward's cameras into the archive until stopped with Ctrl-C."""
-    # causes are for the officers of the centre: in their language
-    house = open_monitoring(root, actor=account(), translate=translator(DEFAULT_LANGUAGE))
-    pressed: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _frame: pressed.append(number))
-    shown = {"line": ""}
-
-    def tell(status: Mapping[str, CameraStatus]) -> None:
-        states = Counter(camera.state for camera in status.values())
-        line = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-        if line != shown["line"]:
-            shown["line"] = line
-            sys.stderr.write(f"{format_utc(house.now())}  {line}\n")
-
-    house.record(
-        _cameras(cameras), segment_s=segment, stopped=lambda: bool(pressed), on_status=tell
-    )
-
-
-@app.command()
-def health(root: Root) -> None:
-    """Say how each camera is; exit 1 where one is lost or faulty, or no recorder runs."""
-    house = open_monitoring(root, actor=account())
-    at_ns, status = house.status()
-    if not house.is_recording():
-        since = f" since {format_utc(at_ns)}" if at_ns else ""
-        typer.echo(f"no recorder runs{since}; start it with: workbench record {root}", err=True)
-    waiting, trouble = house.waiting()
-    if trouble:
-        typer.echo(f"{waiting} wait for the archive: {trouble}", err=True)
-    for camera_id, camera in status.items():
-        told = f"{camera.state:<10} {camera_id:<8} since {format_utc(camera.since_ns)}"
-        told += f"  {camera.fps:4.1f} fps {camera.kbit_s:7.0f} kbit/s" if camera.fps else ""
-        told += f"  {camera.cause}: {camera.detail}" if camera.cause else ""
-        told += f"  {', '.join(camera.faults)}" if camera.faults else ""
-        told += f"  {camera.why}" if camera.why else ""
-        typer.echo(told)
-    sound = all(one.state == "recording" and not one.faults for one in status.values())
-    if not house.is_recording() or not sound or trouble:
-        raise typer.Exit(1)
-
-
-@app.command()
-def reference(
-    root: Root,
-    camera: Annotated[str, typer.Argument(help="Camera id.")],
-    light: Annotated[Literal["day", "night"], typer.Option(help="A camera may have one of each.")],
-) -> None:
-    """Take a camera's last recorded minute as what it should look like from now on."""
-    open_monitoring(root, actor=account()).set_reference(camera, light)
-
-
-@app.command()
-def gaps(root: Root, start: From, stop: To, cameras: Cameras = "") -> None:
-    """List what was not recorded between two instants, and why; exit 1 where a cause is unknown."""
-    house = open_monitoring(root, actor=account())
-    span = Span(_instant(start, "--from"), _instant(stop, "--to"))
-    found = house.gaps(span, _cameras(cameras))
-    for gap in found:
-        length = f"{gap.span.duration_ns / SECOND_NS:9.1f} s"
-        why = gap.losses[0].detail if gap.losses else ""
-        typer.echo(
-            f"{gap.camera_id:<8} {format_utc(gap.span.start_ns)} {length}  "
-            f"{gap.cause or 'unknown'}  {why}".rstrip()
-        )
-    typer.echo(f"{len(found)} gaps", err=True)
-    if any(gap.cause is None for gap in found):
-        raise typer.Exit(1)
-
-
-@app.command()
 def demo(
     root: Root,
     port: Annotated[
@@ -514,7 +363,7 @@ def demo(
     """Build the demonstration ward if absent, and serve it while it fills."""
     demonstration.prepare(root)
     if build_only:
-        demonstration.build(root, small=small, on_progress=_show)
+        demonstration.build(root, small=small, on_progress=show)
         return
     from workbench.views import serve as pages
 
@@ -564,23 +413,3 @@ def bench(
         partial = out.with_name(out.name + ".part")
         partial.write_text(text)
         partial.replace(out)
-
-
-def main() -> None:
-    """Run the command line; a user's mistake ends in one sentence, not in a traceback."""
-    try:
-        app()
-    except Refused as refusal:
-        sys.stderr.write(f"refused: {refusal.sentence()}\n")
-        sys.exit(3)
-    except WorkbenchError as error:
-        sys.stderr.write(f"{error.sentence()}\n")
-        sys.exit(2)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"{where}{error.strerror or error}.\n")
-        sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

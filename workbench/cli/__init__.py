@@ -1,0 +1,33 @@
+"""The command line: each command is one verb of a facade, printed.
+
+Exit status: 0 done; 1 something was found (damage, a failed span, a fault in the ward's tables);
+2 the input cannot be used; 3 refused. A user's mistake gets one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from workbench.cli import cameras
+from workbench.cli.footage import app
+from workbench.errors import Refused, WorkbenchError
+
+__all__ = ["app", "main"]
+
+app.registered_commands.extend(cameras.app.registered_commands)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one sentence, not in a traceback."""
+    try:
+        app()
+    except Refused as refusal:
+        sys.stderr.write(f"refused: {refusal.sentence()}\n")
+        sys.exit(3)
+    except WorkbenchError as error:
+        sys.stderr.write(f"{error.sentence()}\n")
+        sys.exit(2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"{where}{error.strerror or error}.\n")
+        sys.exit(2)

@@ -1,0 +1,63 @@
+"""What is kept of the running of the cameras: what ended their footage, and their health."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workbench.records import Loss
+from workbench.store import files
+from workbench.store.catalogue import Catalogue
+from workbench.timeline import SECOND_NS, Span, format_utc
+
+
+class Upkeep:
+    """The upkeep part of a store. It holds paths only, as the store does."""
+
+    def __init__(self, root: Path, catalogue: Catalogue) -> None:
+        self._root, self._catalogue = root, catalogue
+
+    def add_loss(self, loss: Loss) -> None:
+        """Record that a camera's footage ended, and why; repeating it changes nothing."""
+        with self._catalogue.write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO losses VALUES (?, ?, ?, ?)",
+                (loss.camera_id, int(loss.at_ns), loss.cause, loss.detail),
+            )
+
+    def losses(self, cameras: Sequence[str] | None = None, span: Span | None = None) -> list[Loss]:
+        """Return the losses of these cameras (None: all) inside `span`, by camera, then time."""
+        with self._catalogue.read() as db:
+            rows = db.execute(
+                "SELECT camera_id, at_ns, cause, detail FROM losses "
+                "WHERE (:cameras IS NULL OR camera_id IN (SELECT value FROM json_each(:cameras))) "
+                "AND (:start IS NULL OR at_ns >= :start) AND (:stop IS NULL OR at_ns < :stop) "
+                "ORDER BY camera_id, at_ns",
+                {
+                    "cameras": None if cameras is None else json.dumps(list(cameras)),
+                    "start": None if span is None else int(span.start_ns),
+                    "stop": None if span is None else int(span.stop_ns),
+                },
+            ).fetchall()
+        return [Loss(*row) for row in rows]
+
+    def append_health(self, table: pa.Table, at_ns: int) -> None:
+        """Keep a table of health checks, made about `at_ns`, as a file of its own."""
+        day = format_utc(at_ns)[:10]
+        target = self._root / "health" / f"day={day}" / f"{at_ns}.parquet"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(target, durable=False) as temporary:
+            pq.write_table(table, temporary)
+
+    def health(self, span: Span) -> list[pa.Table]:
+        """Return the tables of health checks written in `span` or within a day after it."""
+        found = []
+        for path in sorted((self._root / "health").glob("day=*/*.parquet")):
+            written_ns = int(path.stem)
+            if span.start_ns <= written_ns < span.stop_ns + 86_400 * SECOND_NS:
+                found.append(pq.ParquetFile(path).read())
+        return found
