@@ -22,7 +22,7 @@ from make.scenes import (
 )
 
 from workbench import media, optics
-from workbench.bench import found_by, golden_clips
+from workbench.bench.clips import found_by, golden_clips
 from workbench.errors import BadInput, Damaged
 from workbench.recognition.engine import Job, plan_jobs, run_job
 from workbench.recognition.fanout import recognise_job

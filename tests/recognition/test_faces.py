@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from workbench.bench import nose_tips
+from workbench.bench.clips import nose_tips
 from workbench.recognition import samples, weights
 from workbench.recognition.evaluate import read_picture, score_faces
 from workbench.recognition.faces import CenterFace, open_face_finder

@@ -32,7 +32,7 @@ FAULTS: tuple[PictureFault, ...] = (
 def seen(n: int, picture: Grey | None, **more: object) -> Seen:
     """Return what a camera in good order sends in its n-th five seconds."""
     at_ns = n * STEP_S * SECOND_NS
-    usual = {"packets": 75, "size_bytes": 1_250_000, "lost_packets": 0}
+    usual = {"packets": 75, "size_bytes": 1_250_000, "lost_share": 0.0}
     return Seen(at_ns, STEP_S, picture=picture, picture_ns=at_ns, **{**usual, **more})  # type: ignore[arg-type]
 
 
@@ -74,7 +74,7 @@ def test_each_fault_of_the_picture_is_found_in_two_checks_and_ends(
         ("no frames", {"packets": 0, "size_bytes": 0}),
         ("low rate", {"packets": 30}),
         ("low bitrate", {"size_bytes": 60_000}),
-        ("loss", {"lost_packets": 5}),
+        ("loss", {"lost_share": 5 / 80}),
         ("clock offset", {"clock_offset_s": 7.0}),
     ],
 )
@@ -190,7 +190,7 @@ def test_a_lost_camera_says_nothing_of_its_picture(street: CameraHealth) -> None
 
 def test_hysteresis_keeps_a_fault_between_the_borders(street: CameraHealth) -> None:
     def loss(n: int, lost: int) -> tuple[Fault, ...]:
-        return street.check(seen(n, None, packets=1000, lost_packets=lost)).faults
+        return street.check(seen(n, None, packets=1000, lost_share=lost / (1000 + lost))).faults
 
     assert [loss(n, 30) for n in (102, 103)] == [(), ("loss",)]
     assert [loss(n, 18) for n in range(104, 110)] == [("loss",)] * 6
@@ -294,7 +294,7 @@ def injectors() -> dict[Fault, Injector]:
     found: dict[Fault, Injector] = {
         "no frames": lambda n, _luma, _first: seen(n, None, packets=0, size_bytes=0),
         "clock step": lambda n, luma, _first: seen(n, luma, clock_offset_s=90.0),
-        "loss": lambda n, luma, _first: seen(n, luma, packets=60, lost_packets=15),
+        "loss": lambda n, luma, _first: seen(n, luma, packets=60, lost_share=0.2),
     }
     for fault in ("frozen", "dark", "covered", "blurred", "moved"):
         found[fault] = pictured(fault)  # type: ignore[arg-type, index]

@@ -139,6 +139,26 @@ def test_the_cameras_own_clock_is_read_from_its_reports(tmp_path, cameras):
             assert told.rtcp_offset_ns / 1e9 == pytest.approx(offset_s, abs=0.25)
 
 
+def test_a_step_of_the_cameras_clock_is_told_with_the_next_report(tmp_path, cameras):
+    camera = cameras("C1", report_s=0.5)
+    with recording(tmp_path, camera) as heard:
+        heard.wait(lambda: any(beat.clock_offset_ns is not None for beat in heard.of("C1", Beat)))
+        camera.step_clock(90.0)
+        heard.wait(lambda: (heard.of("C1", Beat)[-1].clock_offset_ns or 0) > 80e9)
+    assert heard.of("C1", Beat)[-1].clock_offset_ns / 1e9 == pytest.approx(90.0, abs=0.5)
+
+
+def test_packets_that_never_come_are_counted(tmp_path, cameras):
+    sick, sound = cameras("C1"), cameras("C2")
+    with recording(tmp_path, sick, sound) as heard:
+        heard.wait(lambda: len(heard.of("C1", Beat)) >= 2)
+        sick.fault("loss", share=0.3)
+        heard.wait(lambda: any((beat.lost_share or 0) > 0.05 for beat in heard.of("C1", Beat)))
+        heard.wait(lambda: len(heard.of("C2", Beat)) >= 4)
+    assert {beat.lost_share for beat in heard.of("C2", Beat)} == {0.0}
+    assert heard.of("C1", Beat)[0].lost_share == 0.0
+
+
 @pytest.mark.parametrize(
     ("fault", "cause"),
     [

@@ -25,7 +25,7 @@ from workbench.records import LossCause
 from workbench.streams.address import local_path
 from workbench.streams.files import Clock, Growing, alone, recover
 from workbench.streams.messages import Beat, CaptureJob, Looked, Lost, Noted, Opened, Told
-from workbench.streams.packets import ParameterSets, paced, timed
+from workbench.streams.packets import MissingPackets, ParameterSets, paced, timed
 from workbench.timeline import SECOND_NS
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def capture(job: CaptureJob, parent: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the recorder, which ends us
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: stopping.append(number))
-    av.logging.set_level(av.logging.PANIC)  # FFmpeg would print addresses with passwords
+    missing = MissingPackets() if job.address.scheme in ("rtsp", "rtsps") else None
     cv2.setNumThreads(1)
 
     def tell(what: Told) -> None:
@@ -63,6 +63,8 @@ def capture(job: CaptureJob, parent: Connection) -> None:
 
     began_s = time.monotonic()
     opened = False
+    # FFmpeg would print addresses with passwords: nobody sees what it says, one listener counts
+    av.logging.set_level(av.logging.PANIC if missing is None else av.logging.WARNING)
     with suppress(_ParentGoneError), ExitStack() as held:
         try:
             job.folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,7 @@ def capture(job: CaptureJob, parent: Connection) -> None:
             began_s = time.monotonic()
             with _open(job) as (container, stream):
                 opened = True
-                _copy(job, container, stream, tell, lambda: bool(stopping))
+                _copy(job, container, stream, tell, missing, lambda: bool(stopping))
             if stopping:
                 lost("stopped", "the recorder was told to stop")
             else:
@@ -110,6 +112,8 @@ def _open(job: CaptureJob) -> Iterator[tuple[InputContainer, VideoStream]]:
         options = {
             "rtsp_transport": "tcp", "probesize": "32768", "analyzeduration": "0",
             "fpsprobesize": "0",
+            # with a queue FFmpeg notices what is missing, and says so
+            "reorder_queue_size": "4",
         }  # fmt: skip
     elif job.address.scheme == "v4l2":
         # cameras on USB compress to JPEG themselves; raw pictures would have to be transcoded
@@ -126,8 +130,14 @@ def _open(job: CaptureJob) -> Iterator[tuple[InputContainer, VideoStream]]:
 class _Copying:
     """One open stream on its way to disk, a segment after the other."""
 
-    def __init__(self, job: CaptureJob, stream: VideoStream, tell: Callable[[Told], None]) -> None:
-        self._job, self._stream, self._tell = job, stream, tell
+    def __init__(
+        self,
+        job: CaptureJob,
+        stream: VideoStream,
+        tell: Callable[[Told], None],
+        missing: MissingPackets | None,
+    ) -> None:
+        self._job, self._stream, self._tell, self._missing = job, stream, tell, missing
         self._clock = Clock()
         self._growing: Growing | None = None
         self._last_dts: int | None = None
@@ -162,11 +172,12 @@ class _Copying:
             self._growing.write(packet, pts, dts, now_ns)
         if time.monotonic() >= self._beat_s:
             self._beat_s = time.monotonic() + BEAT_S
-            name = ""
+            name, offset_ns = "", None
             if self._growing is not None:
-                name = self._growing.path.name
+                name, offset_ns = self._growing.path.name, self._growing.clock_offset_ns
                 self._growing.note()
-            self._tell(Beat(now_ns, self._packets, self._size, name))
+            lost = None if self._missing is None else self._missing.share(self._size)
+            self._tell(Beat(now_ns, self._packets, self._size, name, lost, offset_ns))
             self._packets = self._size = 0
 
     def _look(self, packet: VideoPacket, now_ns: int) -> None:
@@ -198,9 +209,10 @@ def _copy(
     container: InputContainer,
     stream: VideoStream,
     tell: Callable[[Told], None],
+    missing: MissingPackets | None,
     stopping: Callable[[], bool],
 ) -> None:
-    copying = _Copying(job, stream, tell)
+    copying = _Copying(job, stream, tell, missing)
     sets = ParameterSets(stream.codec_context.name)
     try:
         packets = paced(container.demux(stream), local=local_path(job.address) is not None)

@@ -320,7 +320,7 @@ def _seen(camera: DrawnCamera, at_s: float, step_s: float, rng: np.random.Genera
         elapsed_s=step_s,
         packets=int(rng.normal(FPS * step_s, 2)),
         size_bytes=int(kbit_s * 1000 / 8 * step_s),
-        lost_packets=int(rng.random() < 0.02),
+        lost_share=int(rng.random() < 0.02) / (FPS * step_s),
         picture=camera.picture(at_s, step_s=step_s),
         picture_ns=at_ns,
         clock_offset_s=float(rng.normal(0.3, 0.1)) if int(at_s / step_s) % 6 == 0 else None,

@@ -76,6 +76,7 @@ class Growing:
         self._writer = FragmentWriter(self.path, stream, f"{job.camera_id} {now_ns}")
         self._quickest_ns: int | None = None
         self._rtcp_ns: list[int] = []
+        self.clock_offset_ns: int | None = None
         self._noted_ns: int | None = None
         self.note()
 
@@ -92,6 +93,7 @@ class Growing:
         reported_ns = sender_time_ns(packet)
         if reported_ns is not None:
             self._rtcp_ns.append(reported_ns - self.ns(pts - self.base))
+            self.clock_offset_ns = self._rtcp_ns[-1] - self._quickest_ns
         self._writer.write(packet, pts - self.base, dts - self.base)
 
     def note(self) -> None:

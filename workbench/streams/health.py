@@ -54,8 +54,10 @@ class Seen:
         Length of the time counted.
     connected
         Whether its stream is open.
-    packets, size_bytes, lost_packets
-        What came, and how much of it is missing or broken; None where nobody counts.
+    packets, size_bytes
+        What came.
+    lost_share
+        Share of the network's packets that never came; None where nobody counts.
     picture
         The newest small picture, uint8 (y, x), if there is a new one.
     picture_ns
@@ -71,7 +73,7 @@ class Seen:
     connected: bool = True
     packets: int = 0
     size_bytes: int = 0
-    lost_packets: int | None = None
+    lost_share: float | None = None
     picture: Grey | None = field(default=None, repr=False)
     picture_ns: int | None = None
     clock_offset_s: float | None = None
@@ -344,10 +346,9 @@ class CameraHealth:
             thin = rate_score(kbit_s, nominal_kbit_s, settings.low_bitrate_share)
             scores["low rate"] = "low rate", low, settings.rate_checks
             scores["low bitrate"] = "low bitrate", thin, settings.rate_checks
-        if seen.lost_packets is not None and seen.packets + seen.lost_packets > 0:
-            share = seen.lost_packets / (seen.packets + seen.lost_packets)
-            fields["loss_share"] = share
-            scores["loss"] = "loss", share / settings.loss_share, settings.loss_checks
+        if seen.lost_share is not None:
+            fields["loss_share"] = seen.lost_share
+            scores["loss"] = "loss", seen.lost_share / settings.loss_share, settings.loss_checks
 
     def _compare_clocks(
         self,

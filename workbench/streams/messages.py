@@ -35,12 +35,18 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What came in since the last beat; ``growing`` is the file being written."""
+    """What came in since the last beat; ``growing`` is the file being written.
+
+    ``lost_share`` is the share of network packets that never came, None where nobody counts them;
+    ``clock_offset_ns`` the camera's clock against ours by its newest sender report, None without.
+    """
 
     at_ns: int
     packets: int
     size_bytes: int
     growing: str
+    lost_share: float | None = None
+    clock_offset_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

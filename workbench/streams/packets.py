@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import struct
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,34 @@ if TYPE_CHECKING:
 
 _HEAD_BYTES = 4096
 """Parameter sets come first in a key frame."""
+
+
+_MISSED = re.compile(r"missed (\d+) packets")
+_PAYLOAD_BYTES = 1400
+"""What a network packet carries, about; cameras fill them as far as Ethernet lets them."""
+
+
+class MissingPackets(logging.Handler):
+    """Counts the packets of the network that FFmpeg says are missing; all else it says is dropped.
+
+    There is one in a process: FFmpeg's words belong to no stream.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._missed = 0
+        words = logging.getLogger("libav")
+        words.handlers, words.propagate = [self], False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take in one of FFmpeg's words."""
+        if found := _MISSED.search(record.getMessage()):
+            self._missed += int(found[1])
+
+    def share(self, size_bytes: int) -> float:
+        """Return the share missing since it was asked last, where `size_bytes` came."""
+        missed, self._missed = self._missed, 0
+        return missed / max(1.0, missed + size_bytes / _PAYLOAD_BYTES)
 
 
 class ParameterSets:

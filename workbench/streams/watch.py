@@ -11,7 +11,7 @@ from workbench.records import Loss, LossCause
 from workbench.streams.causes import explain
 from workbench.streams.health import CameraHealth, HealthCheck, Seen
 from workbench.streams.incidents import Incident, Incidents, Topology, Trouble, symptom_of
-from workbench.streams.messages import Beat, Looked, Lost, Opened, SegmentTold, Told
+from workbench.streams.messages import Beat, Looked, Lost, Opened, Told
 from workbench.streams.pictures import Reference
 from workbench.timeline import SECOND_NS
 
@@ -28,6 +28,7 @@ class _Since:
     connected: bool = False
     packets: int = 0
     size_bytes: int = 0
+    lost_bytes: float | None = None
     looked: Looked | None = None
     clock_offset_s: float | None = None
     cause: LossCause | None = None
@@ -85,13 +86,16 @@ class Watch:
             since.packets += told.packets
             since.size_bytes += told.size_bytes
             since.beat_ns = told.at_ns
+            if told.lost_share is not None:
+                sent = told.size_bytes / max(1e-3, 1 - told.lost_share)
+                since.lost_bytes = (since.lost_bytes or 0.0) + sent - told.size_bytes
+            if told.clock_offset_ns is not None:
+                since.clock_offset_s = told.clock_offset_ns / SECOND_NS
             if not since.connected:
                 since.connected, since.cause = True, None
                 return self._incidents.back(camera_id, told.at_ns)
         elif isinstance(told, Looked):
             since.looked = told
-        elif isinstance(told, SegmentTold) and told.rtcp_offset_ns is not None:
-            since.clock_offset_s = told.rtcp_offset_ns / SECOND_NS
         elif isinstance(told, Lost) and told.cause != "stopped":
             since.connected, since.cause = False, told.cause
             loss = Loss(camera_id, told.at_ns, told.cause, told.detail)
@@ -144,6 +148,9 @@ class Watch:
             connected=since.connected,
             packets=since.packets,
             size_bytes=since.size_bytes,
+            lost_share=None
+            if since.lost_bytes is None
+            else since.lost_bytes / max(1.0, since.lost_bytes + since.size_bytes),
             picture=None
             if looked is None
             else np.frombuffer(looked.luma, np.uint8).reshape(looked.shape),
@@ -152,7 +159,7 @@ class Watch:
             loss_cause=since.cause,
         )
         since.packets = since.size_bytes = 0
-        since.looked = since.clock_offset_s = None
+        since.looked = since.clock_offset_s = since.lost_bytes = None
         since.checked_ns = now_ns
         since.due_ns = max(since.due_ns, now_ns - round(CHECK_S * SECOND_NS)) + round(
             CHECK_S * SECOND_NS
