@@ -156,6 +156,20 @@ def test_a_bus_that_stands_before_the_lens_for_ten_seconds_is_no_fault(
     assert [one.faults for one in checks] == [(), (), ()]
 
 
+def test_a_bag_that_the_street_shines_through_covers_the_view(street: CameraHealth) -> None:
+    rng, found = np.random.default_rng(4), []
+    for n in (102, 103):
+        luma = 0.04 * drawn(n) + 60
+        noisy = np.rint(luma + rng.normal(0, 1, luma.shape)).astype(np.uint8)
+        found.append(street.check(seen(n, noisy)).faults)
+    assert found == [(), ("covered",)]
+
+
+def test_haze_covers_nothing(street: CameraHealth) -> None:
+    checks = [street.check(seen(n, (0.25 * drawn(n) + 120).astype(np.uint8))) for n in (102, 103)]
+    assert "covered" not in checks[-1].faults
+
+
 def test_half_a_view_covered_takes_longer_than_a_lorry(street: CameraHealth) -> None:
     found = []
     for n in range(102, 140):

@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,38 +23,14 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from workbench import demonstration, media, recognition, trajectories, twin
-from workbench.bench_live import bench_live
-from workbench.errors import N_, BadInput, Unavailable
+from workbench.errors import N_, Unavailable
 from workbench.investigation import Workbench, open_workbench
 from workbench.recognition import evaluate
 from workbench.records import FrameIndex, Purpose
 from workbench.timeline import parse_instant
 
-HOUSE = Path(__file__).resolve().parent.parent
+HOUSE = Path(__file__).resolve().parents[2]
 Figures = dict[str, Any]
-
-
-def run(name: str, *, quick: bool = False, root: Path | None = None) -> Figures:
-    """Run one benchmark and return its figures by name.
-
-    Raises
-    ------
-    BadInput
-        When there is no benchmark of that name.
-    """
-    known: Mapping[str, Callable[[bool, Path | None], Figures]] = {
-        "footage": lambda quick, _root: bench_footage(footage_folder(), quick=quick),
-        "ward": lambda quick, root: bench_ward(root, quick=quick),
-        "live": lambda quick, _root: bench_live(HOUSE / "tests", quick=quick),
-    }
-    if name not in known:
-        raise BadInput(
-            N_("there is no benchmark '{name}'"),
-            N_("choose one of: {known}"),
-            name=name,
-            known=", ".join(known),
-        )
-    return known[name](quick, root)
 
 
 def footage_folder() -> Path:

@@ -6,57 +6,137 @@ The cameras come from the fault laboratory of the tests, in a process of their o
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import importlib
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
 
-from workbench import demonstration
-from workbench.errors import N_, Unavailable
+import numpy as np
+
+from workbench.bench.faults import bench_causes, bench_faults, drawn_day
+from workbench.bench.rig import (
+    Figures,
+    RunningRecorder,
+    longest,
+    make_root,
+    tree_cpu_s,
+    tree_facts,
+    wait_for,
+    write_addresses,
+)
+from workbench.errors import N_, BadInput, Unavailable
 from workbench.investigation import Workbench, open_workbench
-from workbench.monitoring import open_monitoring
-from workbench.records import Gap
 from workbench.streams.fragments import whole_bytes
 from workbench.timeline import SECOND_NS, Span
 
-Figures = dict[str, Any]
-
 SIZE, FPS, GOP_S, BIT_RATE = (1920, 1080), 12, 2.0, 1_500_000
 CLIP_S = 8.0
-CAMERAS, MINUTES = 77, 10.0
+CAMERAS, MINUTES = 77, 30.0
 QUICK_CAMERAS, QUICK_MINUTES = 16, 0.5
-SEGMENT_S = 30.0
 KILLS, QUICK_KILLS = 50, 3
-KILLED_CAMERAS = 4
+FEW = 4
 BACK_TRIES, QUICK_BACK_TRIES = 10, 2
 SEED = 20261125
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PATIENCE_S = 60.0
 
 
-def bench_live(tests: Path, *, quick: bool = False) -> Figures:
+@dataclass(frozen=True, slots=True)
+class _Rig:
+    """A laboratory, a folder, a clip; makes roots whose cameras are of that laboratory."""
+
+    lab: Any
+    network: Any
+    scenes: Any
+    folder: Path
+    clip: Path
+    quick: bool
+
+    def root(self, name: str, count: int) -> tuple[Path, dict[str, Any]]:
+        """Return a new root with `count` cameras of the laboratory, and these."""
+        root = make_root(self.folder / name)
+        chosen = list(open_workbench(root, actor="bench").ward.cameras)[:count]
+        cameras = {camera: self.lab.add(f"{name}/{camera}", self.clip) for camera in chosen}
+        write_addresses(root, {camera: one.address for camera, one in cameras.items()})
+        return root, cameras
+
+
+def _recording(rig: _Rig) -> Figures:
+    count = QUICK_CAMERAS if rig.quick else CAMERAS
+    root, cameras = rig.root("recording", count)
+    return recording(root, cameras, 60 * (QUICK_MINUTES if rig.quick else MINUTES))
+
+
+def _kills(rig: _Rig) -> Figures:
+    return kills(rig.root("killed", FEW)[0], QUICK_KILLS if rig.quick else KILLS)
+
+
+def _bad_neighbours(rig: _Rig) -> Figures:
+    return bad_neighbours(*rig.root("bad", FEW))
+
+
+def _back(rig: _Rig) -> Figures:
+    tries = QUICK_BACK_TRIES if rig.quick else BACK_TRIES
+    return {**back_after(*rig.root("back", FEW), tries), **cable(rig, tries)}
+
+
+PARTS: dict[str, Callable[[_Rig], Figures]] = {
+    "recording": _recording,
+    "kill -9": _kills,
+    "bad neighbours": _bad_neighbours,
+    "back after": _back,
+    "faults": lambda rig: bench_faults(rig.lab, rig.scenes, rig.folder, quick=rig.quick),
+    "causes": lambda rig: bench_causes(rig.lab, rig.scenes, rig.folder, quick=rig.quick),
+    "drawn day": lambda rig: drawn_day(quick=rig.quick),
+}
+"""What is measured, by name, in this order."""
+
+
+def bench_live(tests: Path, *, quick: bool = False, only: str = "") -> Figures:
     """Record, kill, garble and restart real streams; see ``docs/benchmarks/live.md``.
 
     Parameters
     ----------
     tests
         The folder of tests, which holds the laboratory of cameras.
+    only
+        One of :data:`PARTS`; all where it is empty.
 
     Raises
     ------
+    BadInput
+        When there is no such part.
     Unavailable
         Where the laboratory is not there.
     """
+    if only and only not in PARTS:
+        raise BadInput(
+            N_("the benchmark has no part '{part}'"),
+            N_("choose one of: {known}"),
+            part=only,
+            known=", ".join(PARTS),
+        )
+    with _laboratory(tests, quick) as rig:
+        figures: Figures = {
+            "data": f"RTSP streams, H.264 {SIZE[0]}x{SIZE[1]}, {FPS} fps, "
+            f"{BIT_RATE / 1e6:g} Mbit/s asked, drawn street; {os.cpu_count()} cores"
+        }
+        for name, part in PARTS.items():
+            if only in ("", name):
+                figures[name] = part(rig)
+                sys.stderr.write(f"{name}: {figures[name]}\n")
+    return figures
+
+
+@contextlib.contextmanager
+def _laboratory(tests: Path, quick: bool) -> Iterator[_Rig]:
     if not (tests / "lab" / "rtsp.py").exists():
         raise Unavailable(
             N_("the laboratory of cameras is not there"),
@@ -64,100 +144,30 @@ def bench_live(tests: Path, *, quick: bool = False) -> Figures:
             where=str(tests),
         )
     sys.path.insert(0, str(tests))
-    lab_rtsp = importlib.import_module("lab.rtsp")
-    lab_scenes = importlib.import_module("lab.scenes")
-
-    with tempfile.TemporaryDirectory() as name, lab_rtsp.RtspProcess() as lab:
+    rtsp, network, scenes = (
+        importlib.import_module(f"lab.{name}") for name in ("rtsp", "network", "scenes")
+    )
+    with tempfile.TemporaryDirectory() as name, rtsp.RtspProcess() as lab:
         folder = Path(name)
-        clips = lab_scenes.make_scenes(
+        clips = scenes.make_scenes(
             folder, ["normal"], size=SIZE, fps=FPS, seconds=CLIP_S, gop_s=GOP_S, bit_rate=BIT_RATE
         )
-        count = QUICK_CAMERAS if quick else CAMERAS
-        root = make_root(folder / "root")
-        chosen = list(open_workbench(root, actor="bench").ward.cameras)[:count]
-        cameras = {camera: lab.add(camera, clips["normal"]) for camera in chosen}
-        write_addresses(root, {camera: one.address for camera, one in cameras.items()})
-        figures: Figures = {
-            "data": f"{count} RTSP streams, H.264 {SIZE[0]}x{SIZE[1]}, {FPS} fps, "
-            f"{BIT_RATE / 1e6:g} Mbit/s asked, drawn street; {os.cpu_count()} cores",
-            "recording": recording(root, cameras, QUICK_MINUTES * 60 if quick else MINUTES * 60),
-        }
-        few = dict(list(cameras.items())[:KILLED_CAMERAS])
-        root = make_root(folder / "killed")
-        write_addresses(root, {camera: one.address for camera, one in few.items()})
-        figures["kill -9"] = kills(root, QUICK_KILLS if quick else KILLS)
-        root = make_root(folder / "bad")
-        write_addresses(root, {camera: one.address for camera, one in few.items()})
-        figures["bad neighbours"] = bad_neighbours(root, few)
-        figures["back after"] = back_after(root, few, QUICK_BACK_TRIES if quick else BACK_TRIES)
-    return figures
-
-
-def make_root(root: Path) -> Path:
-    """Return a new root with the illustrative ward's tables."""
-    open_workbench(root, actor="bench", create_from=demonstration.WARD)
-    return root
-
-
-def write_addresses(root: Path, addresses: Mapping[str, str]) -> None:
-    """Write stream addresses into a root's table of cameras; others lose theirs."""
-    table = root / "ward" / "cameras.csv"
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        row["stream_url"] = addresses.get(row["camera_id"], "")
-    with table.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-class RunningRecorder:
-    """``workbench record`` on a root, in a session of its own so that all of it can be killed."""
-
-    def __init__(self, root: Path, segment_s: float = SEGMENT_S) -> None:
-        self.house = open_monitoring(root, actor="bench")
-        began_ns = time.time_ns()
-        words = [sys.executable, "-m", "workbench.cli", "record", str(root)]
-        self.process = subprocess.Popen(
-            [*words, "--segment", str(segment_s)],
-            start_new_session=True,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_for(lambda: self.house.status()[0] > began_ns, "the recorder to start")
-
-    def recording(self) -> set[str]:
-        """Return the cameras that are being recorded now."""
-        return {
-            camera for camera, one in self.house.status()[1].items() if one.state == "recording"
-        }
-
-    def kill(self) -> None:
-        """End every process of it at once, as a loss of power does."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        """End it as Ctrl-C does and wait until all is in the archive."""
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(_PATIENCE_S)
+        yield _Rig(lab, network, scenes, folder, clips["normal"], quick)
 
 
 def recording(root: Path, cameras: Mapping[str, Any], seconds: float) -> Figures:
-    """Record all cameras for a while; gaps, losses and what it costs."""
-    recorder = RunningRecorder(root)
-    wait_for(lambda: len(recorder.recording()) == len(cameras), "all cameras to be recorded")
-    began_ns, began_s, cpu = time.time_ns(), time.monotonic(), tree_cpu_s(recorder.process.pid)
-    waiting = 0
-    before = tree_facts(recorder.process.pid)
-    while time.monotonic() < began_s + seconds:
-        time.sleep(1.0)
-        waiting = max(waiting, recorder.house.waiting()[0])
-    spent = tree_cpu_s(recorder.process.pid) - cpu
-    wall_s = time.monotonic() - began_s
-    after = tree_facts(recorder.process.pid)
-    stop_ns = time.time_ns()
-    recorder.stop()
+    """Record all cameras for a while; gaps, losses, what it costs and whether it grows."""
+    with RunningRecorder(root) as recorder:
+        recorder.wait_for_all()
+        pid = recorder.process.pid
+        began_ns, began_s, cpu = time.time_ns(), time.monotonic(), tree_cpu_s(pid)
+        waiting, facts = 0, [(0.0, tree_facts(pid))]
+        while (gone_s := time.monotonic() - began_s) < seconds:
+            time.sleep(1.0)
+            waiting = max(waiting, recorder.house.waiting()[0])
+            if gone_s - facts[-1][0] >= min(60.0, seconds / 10):
+                facts.append((gone_s, tree_facts(pid)))
+        spent, wall_s, stop_ns = tree_cpu_s(pid) - cpu, time.monotonic() - began_s, time.time_ns()
     wb = open_workbench(root, actor="bench")
     found = recorder.house.gaps(Span(began_ns, stop_ns), list(cameras))
     shed = sum(one.state().frames_shed for one in cameras.values())
@@ -174,10 +184,21 @@ def recording(root: Path, cameras: Mapping[str, Any], seconds: float) -> Figures
         ),
         "frames shed by slow reading": shed,
         "files and notes waiting at most": waiting,
-        "memory MiB, first and last": [before["rss_mib"], after["rss_mib"]],
-        "file handles, first and last": [before["handles"], after["handles"]],
-        "threads, first and last": [before["threads"], after["threads"]],
+        "growth": {what: _growth(facts, what) for what in facts[0][1]},
         "findings of verify": len(wb.verify()),
+    }
+
+
+def _growth(facts: list[tuple[float, dict[str, int]]], what: str) -> Figures:
+    """Return first and last value, and the slope an hour over the second half of the run."""
+    late = facts[len(facts) // 2 :]
+    at_s, values = [at for at, _ in late], [one[what] for _, one in late]
+    slope = float(np.polyfit(at_s, values, 1)[0]) * 3600 if len(late) > 2 else float("nan")
+    return {
+        "first": facts[0][1][what],
+        "middle": late[0][1][what],
+        "last": facts[-1][1][what],
+        "an hour, second half": round(slope, 1),
     }
 
 
@@ -194,22 +215,20 @@ def kills(root: Path, count: int) -> Figures:
     """Kill the whole recorder at random instants; what each kill cost, and whether all is sound."""
     rng = Random(SEED)
     ends: list[int] = []
+    names: list[str] = []
     for _ in range(count):
-        recorder = RunningRecorder(root, segment_s=10.0)
-        names = set(recorder.house.status()[1])
-        wait_for(lambda r=recorder, n=names: r.recording() == n, "all cameras to be recorded")  # type: ignore[misc]
-        wait_for(lambda n=names: all(_grown(root, camera) for camera in n), "a whole fragment")  # type: ignore[misc]
-        time.sleep(rng.uniform(0, 6))
-        recorder.kill()
+        with RunningRecorder(root, segment_s=10.0) as recorder:
+            names = recorder.wait_for_all()
+            wait_for(partial(_all_grown, root, names), "a whole fragment")
+            time.sleep(rng.uniform(0, 6))
+            recorder.kill()
         ends.append(time.time_ns())
-    recorder = RunningRecorder(root)
-    names = set(recorder.house.status()[1])
-    wait_for(lambda: recorder.recording() == names, "all cameras to be recorded")
-    recorder.stop()
+    with RunningRecorder(root) as recorder:
+        recorder.wait_for_all()
     wb = open_workbench(root, actor="bench")
     lost_s = []
-    for camera in names:
-        stops = [segment.stamped.stop_ns for segment in wb.segments([camera])]
+    for name in names:
+        stops = [segment.stamped.stop_ns for segment in wb.segments([name])]
         for killed_ns in ends:
             last_ns = max(stop for stop in stops if stop <= killed_ns + SECOND_NS)
             lost_s.append(max(0.0, (killed_ns - last_ns) / SECOND_NS))
@@ -242,8 +261,12 @@ def rebuilt_alike(wb: Workbench) -> bool:
     return True
 
 
+def _all_grown(root: Path, cameras: list[str]) -> bool:
+    return all(_grown(root, camera) for camera in cameras)
+
+
 def _grown(root: Path, camera: str) -> int:
-    with suppress(OSError):
+    with contextlib.suppress(OSError):
         return max(map(whole_bytes, (root / "recording" / camera).glob("*.growing.mp4")), default=0)
     return 0
 
@@ -251,21 +274,20 @@ def _grown(root: Path, camera: str) -> int:
 def bad_neighbours(root: Path, cameras: Mapping[str, Any]) -> Figures:
     """One camera sends garbage, one hangs in open: frames of the others beside a quiet time."""
     garbled, hanging, *others = cameras
-    recorder = RunningRecorder(root, segment_s=10.0)
-    wait_for(lambda: len(recorder.recording()) == len(cameras), "all cameras to be recorded")
     spans = []
-    for bad in (False, True):
-        if bad:
-            cameras[garbled].fault("garbage", share=1.0)
-            cameras[hanging].fault("hang")
-            cameras[hanging].drop(reset=True)
-        start_ns = time.time_ns()
-        time.sleep(15.0)
-        spans.append((start_ns, time.time_ns()))
-    for camera in (garbled, hanging):
-        cameras[camera].recover()
-    wait_for(lambda: hanging in recorder.recording(), "the hanging camera to be back")
-    recorder.stop()
+    with RunningRecorder(root, segment_s=10.0) as recorder:
+        recorder.wait_for_all()
+        for bad in (False, True):
+            if bad:
+                cameras[garbled].fault("garbage", share=1.0)
+                cameras[hanging].fault("hang")
+                cameras[hanging].drop(reset=True)
+            start_ns = time.time_ns()
+            time.sleep(15.0)
+            spans.append((start_ns, time.time_ns()))
+        for camera in (garbled, hanging):
+            cameras[camera].recover()
+        wait_for(lambda: hanging in recorder.recording(), "the hanging camera to be back")
     wb = open_workbench(root, actor="bench")
     rates = [
         {
@@ -293,80 +315,47 @@ def _frames_of(wb: Workbench, camera: str, start_ns: int, stop_ns: int) -> int:
 
 
 def back_after(root: Path, cameras: Mapping[str, Any], tries: int) -> Figures:
-    """Take a camera away and give it back: how long until it is recorded again."""
+    """Take a camera away and give it back: how long until its first packet is recorded again."""
     name, camera = next(iter(cameras.items()))
     figures: Figures = {}
-    recorder = RunningRecorder(root, segment_s=10.0)
-    wait_for(lambda: name in recorder.recording(), "the camera to be recorded")
-    for how in ("restart", "cable"):
-        delays = []
-        for _ in range(tries):
-            camera.fault("refuse" if how == "restart" else "stall")
-            if how == "restart":
-                camera.drop(reset=True)
-            wait_for(lambda: name not in recorder.recording(), "the camera to be lost")
-            camera.recover()
-            back_ns = time.time_ns()
-            wait_for(lambda: name in recorder.recording(), "the camera to be back")
-            delays.append((recorder.house.status()[1][name].since_ns - back_ns) / SECOND_NS)
-        figures[f"{how} s, median and most"] = [round(median(delays), 2), round(max(delays), 2)]
-    recorder.stop()
+    with RunningRecorder(root, segment_s=10.0) as recorder:
+        recorder.wait_for_all()
+        for how in ("restart", "stall"):
+            delays = []
+            for _ in range(tries):
+                camera.fault("refuse" if how == "restart" else "stall")
+                if how == "restart":
+                    camera.drop(reset=True)
+                delays.append(_back_s(recorder, name, camera.recover))
+            figures[f"{how} s, median and most"] = _median_and_most(delays)
     return figures
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = _PATIENCE_S) -> None:
-    """Wait until a condition holds.
-
-    Raises
-    ------
-    Unavailable
-        When it does not within `seconds`.
-    """
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise Unavailable(N_("waited in vain for {event}"), event=what)
-        time.sleep(0.05)
-
-
-def longest(found: Sequence[Gap]) -> float:
-    """Return the longest gap in seconds, 0 without one."""
-    return round(max((gap.span.duration_ns / SECOND_NS for gap in found), default=0.0), 2)
+def cable(rig: _Rig, tries: int) -> Figures:
+    """Pull the cable of a camera in a network of its own and put it back."""
+    if os.geteuid() != 0:
+        return {"cable s, median and most": "not measured: network namespaces want root"}
+    rtsp = importlib.import_module("lab.rtsp")
+    with rig.network.link() as wire, rtsp.RtspProcess(wire.far_ip, prefix=wire.prefix) as far:
+        root = make_root(rig.folder / "cable")
+        name = next(iter(open_workbench(root, actor="bench").ward.cameras))
+        write_addresses(root, {name: far.add(name, rig.clip).address})
+        delays = []
+        with RunningRecorder(root, segment_s=10.0) as recorder:
+            recorder.wait_for_all()
+            for _ in range(tries):
+                wire.link_down()
+                delays.append(_back_s(recorder, name, wire.link_up))
+        return {"cable s, median and most": _median_and_most(delays)}
 
 
-def descendants(pid: int) -> list[int]:
-    """Return a process and all that it started, directly or not (Linux)."""
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-            parents.setdefault(parent, []).append(int(stat.parent.name))
-    found, waiting = [], [pid]
-    while waiting:
-        found.append(waiting.pop())
-        waiting += parents.get(found[-1], [])
-    return found
+def _back_s(recorder: RunningRecorder, name: str, bring_back: Callable[[], object]) -> float:
+    wait_for(lambda: name not in recorder.recording(), "the camera to be lost")
+    bring_back()
+    back_ns = time.time_ns()
+    wait_for(lambda: name in recorder.recording(), "the camera to be back")
+    return (recorder.house.status()[1][name].since_ns - back_ns) / SECOND_NS
 
 
-def tree_cpu_s(pid: int) -> float:
-    """Return the CPU seconds of a process tree, those of its ended children included."""
-    total = 0
-    for one in descendants(pid):
-        with suppress(OSError):
-            fields = Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split()
-            total += sum(int(fields[n]) for n in (11, 12, 13, 14))
-    return total / _TICKS
-
-
-def tree_facts(pid: int) -> dict[str, int]:
-    """Return memory (proportional share, MiB), file handles and threads of a process tree."""
-    memory_kib = handles = threads = 0
-    for one in descendants(pid):
-        with suppress(OSError):
-            folder = Path(f"/proc/{one}")
-            for line in (folder / "smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    memory_kib += int(line.split()[1])
-            handles += len(list((folder / "fd").iterdir()))
-            threads += len(list((folder / "task").iterdir()))
-    return {"rss_mib": memory_kib // 1024, "handles": handles, "threads": threads}
+def _median_and_most(delays: list[float]) -> list[float]:
+    return [round(median(delays), 2), round(max(delays), 2)]

@@ -402,11 +402,12 @@ def bench(
     root: Annotated[
         Path | None, typer.Option("--root", help="Score this demonstration, built already.")
     ] = None,
+    only: Annotated[str, typer.Option("--only", help="One part of live, by its name.")] = "",
 ) -> None:
     """Measure: each figure under its name, with its data named."""
     from workbench import bench as benches
 
-    figures = benches.run(name, quick=quick, root=root)
+    figures = benches.run(name, quick=quick, root=root, only=only)
     text = json.dumps(figures, indent=1, ensure_ascii=False)
     typer.echo(text)
     if out is not None:

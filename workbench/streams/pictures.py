@@ -30,6 +30,11 @@ _TEXTURE = 1.0
 """Grey levels of smoothed contrast from which a tile of a reference has something to lose."""
 _TEXTURE_IN_NOISE = 1.2
 """The same in sigmas of pixel noise, of which smoothing leaves a quarter."""
+_NOISE_IN_DETAIL = 0.25
+"""What smoothing leaves of pixel noise."""
+_VEILED, _VEILED_TILES = 0.12, 0.75
+"""Share of the reference's contrast, for the light there is, below which the view is gone; and of
+the tiles that must have lost as much: a bus fills most of a view."""
 _ALIKE = 0.6
 """Correlation from which two smoothed tiles show the same thing."""
 _MARKS, _MARK_PX, _REACH_PX = 60, 10, 6
@@ -239,11 +244,18 @@ def emptied(now: Picture, reference: Reference) -> float:
     """Return the share of the reference's textured tiles that lost their structure; 0..1, or NaN.
 
     A tile has lost it when a seventh of the reference's contrast is left, or no more than noise,
-    and what is left does not resemble it: an unfocused picture still does.
+    and what is left does not resemble it: an unfocused picture still does. Where next to nothing is
+    left of nearly all, all have lost it: a bag before the lens lets the street shine through.
     """
     count = int(reference.textured.sum())
     if count < _FEWEST_MARKS:
         return float("nan")
+    left = np.sqrt(np.maximum(now.detail**2 - (_NOISE_IN_DETAIL * now.noise) ** 2, 0))
+    # beside the light there is: a veil adds light, the night takes light and contrast alike
+    light = max(reference.picture.brightness, 1.0) / max(now.brightness, 1.0)
+    shares = (left / reference.picture.detail)[reference.textured]
+    if light * np.quantile(shares, _VEILED_TILES) < _VEILED:
+        return 1.0
     floor = np.maximum(0.15 * reference.picture.detail, 0.5 * now.noise)
     lost = (now.detail < floor) & ~agreement(now, reference) & reference.textured
     return float(lost.sum() / count)

@@ -16,6 +16,8 @@ from workbench.streams.pictures import Reference
 from workbench.timeline import SECOND_NS
 
 CHECK_S = 5.0
+"""Pictures are taken so often, with the next key frame, and each is a check."""
+WAIT_S = 8.0
 FRESH_S = 3.0
 """A camera with a packet this recent works, and speaks against causes that would have taken it."""
 STALE_PICTURE_S = 30.0
@@ -96,7 +98,12 @@ class Watch:
                 return self._incidents.back(camera_id, told.at_ns)
         elif isinstance(told, Looked):
             since.looked = told
+            # a check of its own for each new picture: it shows what was wrong a moment ago
+            if told.at_ns - since.checked_ns > CHECK_S / 2 * SECOND_NS:
+                since.due_ns = min(since.due_ns, told.at_ns)
         elif isinstance(told, Lost) and told.cause != "stopped":
+            if since.connected:
+                since.due_ns = min(since.due_ns, told.at_ns)
             since.connected, since.cause = False, told.cause
             loss = Loss(camera_id, told.at_ns, told.cause, told.detail)
             return self._incidents.lose(Trouble(camera_id, told.at_ns, symptom_of(loss)))
@@ -105,7 +112,7 @@ class Watch:
         return None
 
     def due(self, now_ns: int) -> list[HealthCheck]:
-        """Return the checks that are due, each camera every :data:`CHECK_S`."""
+        """Return the checks due: with each new picture, or after :data:`WAIT_S` without."""
         return [
             self._check(camera_id, now_ns)
             for camera_id, since in self._since.items()
@@ -161,7 +168,5 @@ class Watch:
         since.packets = since.size_bytes = 0
         since.looked = since.clock_offset_s = since.lost_bytes = None
         since.checked_ns = now_ns
-        since.due_ns = max(since.due_ns, now_ns - round(CHECK_S * SECOND_NS)) + round(
-            CHECK_S * SECOND_NS
-        )
+        since.due_ns = now_ns + round(WAIT_S * SECOND_NS)
         return self._health[camera_id].check(seen)

@@ -1,0 +1,42 @@
+"""Measure: each figure under a name, with its data named; nothing here is used by the product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from workbench.bench.clips import HOUSE, Figures, bench_footage, bench_ward, footage_folder
+from workbench.bench.live import bench_live
+from workbench.errors import N_, BadInput
+
+__all__ = ["run"]
+
+
+def run(name: str, *, quick: bool = False, root: Path | None = None, only: str = "") -> Figures:
+    """Run one benchmark and return its figures by name.
+
+    Parameters
+    ----------
+    root
+        A demonstration built already, for ``ward``.
+    only
+        One part of ``live``.
+
+    Raises
+    ------
+    BadInput
+        When there is no benchmark of that name.
+    """
+    known: Mapping[str, Callable[[bool, Path | None], Figures]] = {
+        "footage": lambda quick, _root: bench_footage(footage_folder(), quick=quick),
+        "ward": lambda quick, root: bench_ward(root, quick=quick),
+        "live": lambda quick, _root: bench_live(HOUSE / "tests", quick=quick, only=only),
+    }
+    if name not in known:
+        raise BadInput(
+            N_("there is no benchmark '{name}'"),
+            N_("choose one of: {known}"),
+            name=name,
+            known=", ".join(known),
+        )
+    return known[name](quick, root)
