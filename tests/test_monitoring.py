@@ -58,7 +58,7 @@ def root(tmp_path, ward_folder, long_clip):
     return folder
 
 
-def until(condition, seconds=30.0):
+def until(condition, seconds=90.0):
     """Wait for a condition with a deadline and return what it gave."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
