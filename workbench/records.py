@@ -26,11 +26,12 @@ KINDS = (
 
 LossCause = Literal[
     "unreachable", "denied", "broken", "ended", "stalled", "disk", "killed", "stopped", "paused",
-    "not recording",
+    "clock", "not recording",
 ]  # fmt: skip
 """Why a camera's footage ended: no answer, a wrong password, an unreadable stream, an end the
 camera made, no packets, a disk that takes no more, a process that died, the recorder told to stop,
-a leap of the stream's own times, no recorder running."""
+a leap of the stream's own times, the recorder's clock that was set (no footage is missing), no
+recorder running."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,7 @@ class Session:
         if incident is not None and incident.closed_ns is not None:
             self._close_incident(incident)
         if isinstance(told, Beat):
-            seconds = max(1.0, (told.at_ns - status.since_ns) / SECOND_NS)
-            seconds = min(seconds, streams.BEAT_S)
+            seconds = max(streams.BEAT_S, told.length_s)
             status.fps = round(told.packets / seconds, 1)
             status.kbit_s = round(told.size_bytes * 8 / 1000 / seconds, 1)
             status.growing = told.growing

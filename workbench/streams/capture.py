@@ -7,6 +7,7 @@ call or crash in a decoder: its parent then kills it, and no other camera notice
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ from workbench.records import LossCause
 from workbench.streams.address import local_path
 from workbench.streams.files import Clock, Growing, alone, recover
 from workbench.streams.messages import Beat, CaptureJob, Looked, Lost, Noted, Opened, Told
-from workbench.streams.packets import MissingPackets, ParameterSets, paced, timed
+from workbench.streams.packets import MissingPackets, ParameterSets, gathered, paced, timed
 from workbench.timeline import SECOND_NS
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def capture(job: CaptureJob, parent: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda number, _frame: stopping.append(number))
     missing = MissingPackets() if job.address.scheme in ("rtsp", "rtsps") else None
     cv2.setNumThreads(1)
+    gc.freeze()  # what was forked with us is never garbage: looking through it would copy it
 
     def tell(what: Told) -> None:
         try:
@@ -141,8 +143,11 @@ class _Copying:
         self._clock = Clock()
         self._growing: Growing | None = None
         self._last_dts: int | None = None
+        assert stream.time_base is not None
+        self._tick, self._tick_s = stream.time_base, float(stream.time_base)
         self._packets = self._size = 0
-        self._beat_s = self._look_s = 0.0  # steady time: the machine's clock may be set
+        # steady time: the machine's clock may be set
+        self._beat_s, self._look_s = time.monotonic() - BEAT_S, 0.0
         context = stream.codec_context
         tell(Opened(context.name, context.width, context.height, self._clock.now_ns()))
 
@@ -150,7 +155,7 @@ class _Copying:
         """Write one packet; look at its picture and tell how it goes when it is time to."""
         now_ns = self._clock.now_ns()
         self._packets, self._size = self._packets + 1, self._size + packet.size
-        step_s = 0.0 if self._last_dts is None else float((dts - self._last_dts) * packet.time_base)
+        step_s = 0.0 if self._last_dts is None else (dts - self._last_dts) * self._tick_s
         if self._last_dts is not None and not 0 < step_s <= PAUSE_S:
             # what follows belongs into another file
             self.close()
@@ -161,23 +166,22 @@ class _Copying:
             if self._growing is None:
                 self._clock.restart()
                 now_ns = self._clock.now_ns()
-                self._growing = Growing(
-                    self._job, self._stream, packet.time_base, (pts, dts), now_ns
-                )
+                self._growing = Growing(self._job, self._stream, self._tick, (pts, dts), now_ns)
             if time.monotonic() >= self._look_s:
                 self._look_s = time.monotonic() + self._job.picture_s
                 self._look(packet, now_ns)
         self._last_dts = dts
         if self._growing is not None:
             self._growing.write(packet, pts, dts, now_ns)
-        if time.monotonic() >= self._beat_s:
-            self._beat_s = time.monotonic() + BEAT_S
+        length_s = time.monotonic() - self._beat_s
+        if length_s >= BEAT_S:
+            self._beat_s += length_s
             name, offset_ns = "", None
             if self._growing is not None:
                 name, offset_ns = self._growing.path.name, self._growing.clock_offset_ns
                 self._growing.note()
             lost = None if self._missing is None else self._missing.share(self._size)
-            self._tell(Beat(now_ns, self._packets, self._size, name, lost, offset_ns))
+            self._tell(Beat(now_ns, self._packets, self._size, name, lost, offset_ns, length_s))
             self._packets = self._size = 0
 
     def _look(self, packet: VideoPacket, now_ns: int) -> None:
@@ -187,6 +191,7 @@ class _Copying:
             decoder = av.VideoCodecContext.create(self._stream.codec_context.name, "r")
             decoder.extradata = self._stream.codec_context.extradata
             decoder.thread_count = 1
+            decoder.options = {"skip_loop_filter": "all"}  # the picture is made small
             for frame in [*decoder.decode(packet), *decoder.decode(None)][:1]:
                 self._tell(_looked(frame, now_ns))
         except av.FFmpegError:
@@ -215,7 +220,8 @@ def _copy(
     copying = _Copying(job, stream, tell, missing)
     sets = ParameterSets(stream.codec_context.name)
     try:
-        packets = paced(container.demux(stream), local=local_path(job.address) is not None)
+        packets = container.demux(stream)
+        packets = gathered(packets) if local_path(job.address) is None else paced(packets)
         for packet, pts, dts in timed(packets):
             if packet.is_keyframe and sets.changed(packet):
                 raise ValueError("the camera changed the format of its picture")

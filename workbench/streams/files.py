@@ -69,7 +69,9 @@ class Growing:
         first: tuple[int, int],
         now_ns: int,
     ) -> None:
-        self._job, self._tick_s = job, tick_s
+        self._job = job
+        # whole numbers: a fraction a packet costs more than writing it
+        self._tick_num, self._tick_den = tick_s.numerator * SECOND_NS, tick_s.denominator
         self.opened_ns = now_ns
         self.first_pts, self.base = first
         self.path = job.folder / f"{now_ns}{_GROWING}"
@@ -77,12 +79,13 @@ class Growing:
         self._quickest_ns: int | None = None
         self._rtcp_ns: list[int] = []
         self.clock_offset_ns: int | None = None
+        self._ask_ns = now_ns
         self._noted_ns: int | None = None
         self.note()
 
     def ns(self, ticks: int) -> int:
         """Return the length of `ticks` of the stream."""
-        return round(ticks * self._tick_s * SECOND_NS)
+        return (ticks * self._tick_num + self._tick_den // 2) // self._tick_den
 
     def write(self, packet: VideoPacket, pts: int, dts: int, arrived_ns: int) -> None:
         """Append one packet that arrived just now."""
@@ -90,21 +93,26 @@ class Growing:
         late_ns = arrived_ns - sent_ns
         if self._quickest_ns is None or late_ns < self._quickest_ns:
             self._quickest_ns = late_ns
-        reported_ns = sender_time_ns(packet)
-        if reported_ns is not None:
-            self._rtcp_ns.append(reported_ns - self.ns(pts - self.base))
-            self.clock_offset_ns = self._rtcp_ns[-1] - self._quickest_ns
+        if arrived_ns >= self._ask_ns:  # every packet says the same from one report to the next
+            self._ask_ns = arrived_ns + SECOND_NS
+            reported_ns = sender_time_ns(packet)
+            if reported_ns is not None:
+                self._rtcp_ns.append(reported_ns - self.ns(pts - self.base))
+                self.clock_offset_ns = self._rtcp_ns[-1] - self._quickest_ns
         self._writer.write(packet, pts - self.base, dts - self.base)
 
     def note(self) -> None:
         """Keep what is known so far beside the file, for whoever finds its remains."""
-        told = self._told(self.path)
-        if self._noted_ns is None or abs(told.start_ns - self._noted_ns) > _NOTEWORTHY_NS:
-            self._noted_ns = told.start_ns
-            _tell_beside(self.path, told)
+        quickest_ns = self._quickest()
+        if self._noted_ns is None or abs(quickest_ns - self._noted_ns) > _NOTEWORTHY_NS:
+            self._noted_ns = quickest_ns
+            _tell_beside(self.path, self._told(self.path))
+
+    def _quickest(self) -> int:
+        return self.opened_ns if self._quickest_ns is None else self._quickest_ns
 
     def _told(self, path: Path) -> SegmentTold:
-        quickest_ns = self.opened_ns if self._quickest_ns is None else self._quickest_ns
+        quickest_ns = self._quickest()
         first_ns = quickest_ns + self.ns(self.first_pts - self.base)
         rtcp_ns = round(np.median(self._rtcp_ns)) - quickest_ns if self._rtcp_ns else None
         return SegmentTold(self._job.camera_id, str(path), first_ns, "", rtcp_ns)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from workbench.errors import N_, BadInput
 from workbench.records import LossCause
 from workbench.streams.health import HealthCheck
 from workbench.timeline import SECOND_NS, Span
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 NUMBERS: dict[str, tuple[str, str]] = {
     "fps": ("frames/s", "frames that arrived a second"),
@@ -60,6 +62,8 @@ def health_dataset(
     BadInput
         When the step is not positive.
     """
+    import xarray as xr  # large, and the processes that record import this package
+
     if not step_s > 0:
         raise BadInput(N_("the step of a health table must be longer than nothing"))
     step_ns = round(step_s * SECOND_NS)
@@ -126,6 +130,8 @@ def health_report(health: xr.Dataset, period: Span, *, every_s: float | None = N
     BadInput
         When the period or its parts are empty.
     """
+    import xarray as xr  # as in :func:`health_dataset`
+
     length_s = period.duration_ns / SECOND_NS
     part_s = every_s or length_s
     if not length_s > 0 or not part_s > 0:

@@ -35,7 +35,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What came in since the last beat; ``growing`` is the file being written.
+    """What came in during ``length_s`` up to now; ``growing`` is the file being written.
 
     ``lost_share`` is the share of network packets that never came, None where nobody counts them;
     ``clock_offset_ns`` the camera's clock against ours by its newest sender report, None without.
@@ -47,6 +47,7 @@ class Beat:
     growing: str
     lost_share: float | None = None
     clock_offset_ns: int | None = None
+    length_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,12 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Trouble that does not end the process: the stream's times leapt, a picture is unreadable."""
+    """Trouble that does not end the process.
 
-    cause: Literal["paused", "broken"]
+    The stream's times leapt, a picture is unreadable, or the recorder's own clock was set.
+    """
+
+    cause: Literal["paused", "broken", "clock"]
     detail: str
     at_ns: int
 

@@ -7,7 +7,7 @@ import re
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
     VideoPacket = Packet[VideoStream]
 
+GATHER_S = 0.25
+"""Packets are let come together for so long: to be woken for each costs a core more than its work.
+The kernel holds them meanwhile."""
+_WAITED_S = 0.002
+"""A packet that took longer to come was waited for; others lay there already."""
 _HEAD_BYTES = 4096
 """Parameter sets come first in a key frame."""
 
@@ -79,19 +84,17 @@ def timed(packets: Iterator[VideoPacket]) -> Iterator[tuple[VideoPacket, int, in
     for packet in packets:
         if packet.size == 0:
             continue  # it ends the stream
-        if len(whole) >= 2:
-            if packet.pts is not None and packet.dts is not None:
-                yield packet, packet.pts, packet.dts
-            continue  # without times it cannot be placed
         held.append(packet)
         if packet.pts is not None and packet.dts is not None:
             whole.append((packet.pts, packet.dts))
             if len(whole) == 2:
                 yield from _counted_back(held)
-    if len(whole) < 2:
-        for packet in held:
-            if packet.pts is not None and packet.dts is not None:
-                yield packet, packet.pts, packet.dts
+                held = []
+                break
+    for packet in chain(held, packets):
+        pts, dts = packet.pts, packet.dts
+        if pts is not None and dts is not None and packet.size:
+            yield packet, pts, dts  # without times it cannot be placed
 
 
 def _counted_back(held: Sequence[VideoPacket]) -> Iterator[tuple[VideoPacket, int, int]]:
@@ -108,11 +111,25 @@ def _counted_back(held: Sequence[VideoPacket]) -> Iterator[tuple[VideoPacket, in
         yield packet, max(pts, dts), dts
 
 
-def paced(packets: Iterator[VideoPacket], *, local: bool) -> Iterator[VideoPacket]:
-    """Yield packets as they come, those of a file at the pace of their own times."""
+def gathered(packets: Iterator[VideoPacket], wait_s: float = GATHER_S) -> Iterator[VideoPacket]:
+    """Yield packets a handful at a time: one is waited for, the next ones have come meanwhile.
+
+    The one waited for comes out at the moment of its arrival; clocks are read from those.
+    """
+    asked_s = time.monotonic()
+    for packet in packets:
+        waited = time.monotonic() - asked_s > _WAITED_S
+        yield packet
+        if waited:
+            time.sleep(wait_s)
+        asked_s = time.monotonic()
+
+
+def paced(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+    """Yield the packets of a file at the pace of their own times."""
     start: float | None = None
     for packet in packets:
-        if local and packet.dts is not None:
+        if packet.dts is not None:
             at_s = float(packet.dts * packet.time_base)
             start = time.monotonic() - at_s if start is None else start
             time.sleep(max(0.0, start + at_s - time.monotonic()))

@@ -8,6 +8,7 @@ process of its own: whoever listens may be busy, or die, and no frame is lost by
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import socket
 import subprocess
@@ -19,12 +20,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
-from queue import SimpleQueue
 from threading import Thread
 
 from workbench.records import LossCause
 from workbench.streams.capture import capture
-from workbench.streams.messages import Beat, CaptureJob, Looked, Lost, Opened, Told
+from workbench.streams.mailbox import Mailbox
+from workbench.streams.messages import Beat, CaptureJob, Lost, Opened, Told
 
 BACK_OFF_S = (0.3, 0.6, 1.2, 2.0)
 """Waits before each new try; the last one is kept. A camera that is back is recorded soon."""
@@ -33,8 +34,14 @@ DENIED_WAIT_S = 30.0
 GRACE_S = 1.0
 """A process may be so much later than its own timeouts before it counts as hung."""
 STARTS_AT_ONCE = 6
-MOST_WAITING = 500
-"""With so much untold, pictures for health are left out; nothing else is."""
+GATHER_S = 0.1
+"""What the processes tell is heard so often: to be woken for each word costs more than the word."""
+LEAN = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "262144",
+}
+"""Settings of glibc: pictures are given back at once, not kept for each of many processes."""
 _POLL_S = 0.2
 _END_S = 5.0
 
@@ -82,6 +89,7 @@ class Recorder:
         try:
             while not stopped():
                 self._start_due()
+                time.sleep(GATHER_S)
                 self._listen(_POLL_S)
                 self._end_hung()
         finally:
@@ -125,19 +133,22 @@ class Recorder:
             if ear not in ready:
                 continue
             try:
-                told: Told = ear.recv()
+                self._take_in(one, ear.recv())
+                while ear.poll():
+                    self._take_in(one, ear.recv())
             except (EOFError, OSError):
                 self._gone(one)
-                continue
-            one.heard_s = time.monotonic()
-            if isinstance(told, Opened):
-                one.open = True
-            elif isinstance(told, Beat):
-                one.tries = 0
-            elif isinstance(told, Lost):
-                one.ended = True
-                self._wait_before_next(one, told)
-            self._hear(one.job.camera_id, told)
+
+    def _take_in(self, one: _Watched, told: Told) -> None:
+        one.heard_s = time.monotonic()
+        if isinstance(told, Opened):
+            one.open = True
+        elif isinstance(told, Beat):
+            one.tries = 0
+        elif isinstance(told, Lost):
+            one.ended = True
+            self._wait_before_next(one, told)
+        self._hear(one.job.camera_id, told)
 
     def _gone(self, one: _Watched) -> None:
         """Take note that a process has ended; one that did not say why was killed or crashed."""
@@ -204,6 +215,7 @@ def record(
             process = subprocess.Popen(
                 [sys.executable, "-c", f"from {__name__} import serve; serve({handle})"],
                 pass_fds=[handle],
+                env={**os.environ, **LEAN},
             )
             theirs.close()
             try:
@@ -235,7 +247,8 @@ def _hear_out(
                 ear.send("stop")
         try:
             while ear.poll(poll_s):
-                hear(*ear.recv())
+                for word in ear.recv():
+                    hear(*word)
                 if stopped() and not asked:
                     break
         except (EOFError, OSError):
@@ -247,23 +260,18 @@ def serve(handle: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever listens
     with connection.Connection(handle) as teller:
         jobs: list[CaptureJob] = teller.recv()
-        waiting: SimpleQueue[tuple[str, Told] | None] = SimpleQueue()
+        waiting = Mailbox()  # a listener that is busy must not hold up the watch over the cameras
 
         def send() -> None:
-            while (told := waiting.get()) is not None:
+            while words := waiting.take():
                 with suppress(OSError):  # nobody listens any more: the end is near
-                    teller.send(told)
-
-        def tell(camera_id: str, told: Told) -> None:
-            # A listener that is busy must not hold up the watch over the cameras.
-            if not isinstance(told, Looked) or waiting.qsize() < MOST_WAITING:
-                waiting.put((camera_id, told))
+                    teller.send(words)
 
         sender = Thread(target=send, name="teller", daemon=True)
         sender.start()
         try:
             # a word from the listener means stop, and so does its death
-            Recorder(jobs, tell).run(teller.poll)
+            Recorder(jobs, waiting.put).run(teller.poll)
         finally:
-            waiting.put(None)
+            waiting.close()
             sender.join(_END_S)
