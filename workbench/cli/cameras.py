@@ -58,6 +58,13 @@ def health(root: Root) -> None:
     waiting, trouble = house.waiting()
     if trouble:
         typer.echo(f"{waiting} wait for the archive: {trouble}", err=True)
+    aside = house.quarantined()
+    if aside:
+        typer.echo(
+            f"{len(aside)} recorded files hold no footage; why stands beside each in "
+            f"{house.quarantine}",
+            err=True,
+        )
     for camera_id, camera in status.items():
         told = f"{camera.state:<10} {camera_id:<8} since {format_utc(camera.since_ns)}"
         told += f"  {camera.fps:4.1f} fps {camera.kbit_s:7.0f} kbit/s" if camera.fps else ""
@@ -66,7 +73,7 @@ def health(root: Root) -> None:
         told += f"  {camera.why}" if camera.why else ""
         typer.echo(told)
     sound = all(one.state == "recording" and not one.faults for one in status.values())
-    if not house.is_recording() or not sound or trouble:
+    if not house.is_recording() or not sound or trouble or aside:
         raise typer.Exit(1)
 
 

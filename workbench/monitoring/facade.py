@@ -289,6 +289,40 @@ class Monitoring:
         streams.forget(told)
         return segment
 
+    def set_aside(self, told: SegmentTold, why: str) -> None:
+        """Move a finished recording in which nothing can be indexed to :attr:`quarantine`."""
+        detail = f"{Path(told.path).name} is no footage and lies in {self.quarantine.name}: {why}"
+        self.lose(Loss(told.camera_id, told.start_ns, "broken", detail))
+        path = streams.set_aside(told, self.quarantine / told.camera_id, why, self.now())
+        self._log("quarantine", details={"file": str(path.relative_to(self.folder)), "why": why})
+
+    @property
+    def quarantine(self) -> Path:
+        """Where recordings lie that the archive could make nothing of, by camera."""
+        return self.folder / "quarantine"
+
+    def quarantined(self) -> list[Path]:
+        """Return the recordings that were set aside; the ``.json`` beside each says why."""
+        return sorted(path for path in self.quarantine.glob("*/*") if path.suffix != ".json")
+
+    def last_footage(self, cameras: Sequence[str]) -> dict[str, int]:
+        """Return when the last footage of each camera was written, UTC, by its files alone.
+
+        Left out are those never recorded here, and those whose recorder was told to stop.
+        """
+        found = {}
+        for camera_id in cameras:
+            folder = self.folder / camera_id
+            if not folder.is_dir():
+                continue
+            times = [path.stat().st_mtime_ns for path in folder.glob("[0-9]*.mp4")]
+            times += [one.stamped.stop_ns for one in self._store.segments([camera_id])]
+            told = self._store.upkeep.losses([camera_id])[-1:]
+            stopped_ns = max((one.at_ns for one in told if one.cause == "stopped"), default=0)
+            if times and max(times) > stopped_ns + SECOND_NS:
+                found[camera_id] = max(times)
+        return found
+
     def lose(self, loss: Loss) -> None:
         """Keep what ended a camera's footage."""
         self._store.upkeep.add_loss(loss)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench import streams
+from workbench.errors import BadInput, Damaged
 from workbench.monitoring.status import CameraStatus
 from workbench.records import Loss
 from workbench.store import files
@@ -60,11 +61,12 @@ class Session:
             list(sources),
             streams.Topology.of(list(house.ward.sites.values()), list(house.ward.cameras.values())),
             {camera: house.references(camera) for camera in sources},
-            house.now(),
+            time.monotonic(),
         )
         self._checks: list[streams.HealthCheck] = []
         self._whys: dict[str, str] = {}
         self._queued: set[str] = set()
+        self._doubtful: set[str] = set()
         self._history_s = time.monotonic()
         self._taken = self._losses = 0
         self._trouble = ""
@@ -102,10 +104,13 @@ class Session:
     def _note_absence(self) -> None:
         """Say from when on nobody recorded: the last word of the recorder before this one."""
         at_ns, before = self._house.status()
-        for camera, status in before.items():
-            if status.state != "stopped":
-                detail = "the recorder ended without a word: killed, or the machine went down"
-                self._house.lose(Loss(camera, at_ns, "not recording", detail))
+        ended = {camera: at_ns for camera, one in before.items() if one.state != "stopped"}
+        detail = "the recorder ended without a word: killed, or the machine went down"
+        if not before:  # after a power cut the status may be empty: the files are there
+            ended = self._house.last_footage(list(self._cameras))
+            detail += "; told by its newest file"
+        for camera, last_ns in ended.items():
+            self._house.lose(Loss(camera, last_ns, "not recording", detail))
 
     def _hear(self, camera: str, told: Told) -> None:
         status = self._cameras[camera]
@@ -136,7 +141,7 @@ class Session:
             status.cause, status.detail = told.cause, told.detail
             if told.cause == "stopped":
                 status.state = "stopped"
-        elif isinstance(told, Noted) and told.cause == "paused":
+        elif isinstance(told, Noted) and told.cause in ("paused", "clock"):
             self._finished.put(Loss(camera, told.at_ns, told.cause, told.detail))
 
     def _close_incident(self, incident: streams.Incident) -> None:
@@ -151,7 +156,7 @@ class Session:
 
     def _check(self) -> None:
         """Make the checks of health that are due, and say what may have caused open incidents."""
-        for check in self._watch.due(self._house.now()):
+        for check in self._watch.due(self._house.now(), time.monotonic()):
             self._cameras[check.camera_id].faults = list(check.faults)
             self._checks.append(check)
         if time.monotonic() - self._history_s > HISTORY_S:
@@ -195,11 +200,22 @@ class Session:
         elif isinstance(one, Over):
             self._house.log_incident(one.incident_id, one.details)
         elif isinstance(one, SegmentTold):
-            self._house.take(one)
-            self._queued.discard(one.path)
-            self._taken += 1
+            self._take(one)
         elif one:
             self._house.keep_health(one)
+
+    def _take(self, told: SegmentTold) -> None:
+        """Have a file taken; what is no footage at a second look is set aside and told of."""
+        try:
+            self._house.take(told)
+            self._taken += 1
+        except (BadInput, Damaged) as error:
+            if told.path not in self._doubtful:
+                self._doubtful.add(told.path)
+                raise
+            self._house.set_aside(told, str(error))
+        self._doubtful.discard(told.path)
+        self._queued.discard(told.path)
 
     def _write_status(self, *, at_once: bool = False) -> None:
         now_s = time.monotonic()
@@ -220,7 +236,7 @@ class Session:
         }
         text = json.dumps(told, ensure_ascii=False)
         try:
-            files.write_bytes(self._house.folder / "status.json", text.encode(), durable=False)
+            files.write_bytes(self._house.folder / "status.json", text.encode(), durable=at_once)
         except OSError as error:
             self._trouble = str(error)
         self._on_status(self._cameras)

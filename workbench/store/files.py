@@ -6,18 +6,23 @@ final name: a reader, a power cut or a killed writer never meets half a file.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from workbench.errors import N_, Damaged
+
 TEMPORARY = ".workbench-tmp-"
 """What every unfinished file's name begins with; whatever reads the root passes over such names."""
 
 _CHUNK_BYTES = 1 << 20
+_NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS)
 
 
 @contextmanager
@@ -104,16 +109,35 @@ def copy_hashed(
             temporary.unlink()
 
 
-def link_read_only(source: Path, target: Path) -> None:
+def link_read_only(source: Path, target: Path, sha256: str) -> None:
     """Make a finished file read-only and give it a second name; done already, it changes nothing.
 
     Both names are of one file until the caller removes the first: a process killed in between
-    loses nothing, and finds the first one again.
+    loses nothing, and finds the first one again. Where `target` lies on another disk, or on one
+    without second names, it is a copy that was read back from there.
+
+    Raises
+    ------
+    Damaged
+        When the copy does not have the hash `sha256`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     source.chmod(0o444)
-    with suppress(FileExistsError):
-        target.hardlink_to(source)
+    try:
+        with suppress(FileExistsError):
+            target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        with replacing(target, mode=0o444) as temporary:
+            shutil.copyfile(source, temporary)
+            _flush(temporary)
+            if sha256_of(temporary) != sha256:
+                raise Damaged(
+                    N_("a copy into the archive is not what was recorded"),
+                    N_("look at the disk of the archive; the recording is kept and tried again"),
+                    where=str(source),
+                ) from None
     _flush(target.parent)
 
 

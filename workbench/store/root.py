@@ -189,10 +189,10 @@ class Store:
     def link_original(self, source: Path, sha256: str, camera_id: str) -> str:
         """Give a finished recording its name in the archive and return ``Segment.path``.
 
-        `source`, on the same disk, keeps its own name until the caller removes it.
+        `source` keeps its own name until the caller removes it.
         """
         target = self.archive_folder / _folder_name(camera_id) / f"{sha256}{source.suffix.lower()}"
-        files.link_read_only(source, target)
+        files.link_read_only(source, target, sha256)
         return target.relative_to(self.root).as_posix()
 
     def add_segment(self, segment: Segment, index: FrameIndex) -> bool:

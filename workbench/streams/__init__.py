@@ -8,7 +8,7 @@ from workbench.streams.address import (
 )
 from workbench.streams.capture import BEAT_S, small_luma
 from workbench.streams.clocks import clock_fixes, new_fixes
-from workbench.streams.files import forget
+from workbench.streams.files import forget, set_aside
 from workbench.streams.gaps import derive_gaps
 from workbench.streams.health import HealthCheck
 from workbench.streams.health_table import health_dataset, health_report
@@ -41,6 +41,7 @@ __all__ = [
     "parse_address",
     "read_credentials",
     "record",
+    "set_aside",
     "small_luma",
     "with_credentials",
 ]

@@ -15,7 +15,14 @@ from workbench.errors import N_, BadInput
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file", "v4l2")
 """Kinds of sources: cameras, MJPEG or transport streams over HTTP, files and folders, USB."""
 
-_SECRET_IN_URL = re.compile(r"(?<=://)[^/\s@]+@")
+_SECRET_IN_URL = re.compile(r"(?<=://)\S*@")
+_SECRET_IN_WORDS = re.compile(
+    r"((?<![a-z])(?:password|passwd|passphrase|pass|pwd|psw|token|secret|api_?key|auth)=)"
+    r"(?!\{password\})[^&;/\s]+",
+    re.IGNORECASE,
+)
+_PLACES = ("{user}", "{password}")
+"""Stand in an address where a camera wants its credentials there and not before the host."""
 HIDDEN = "***"
 
 
@@ -36,12 +43,18 @@ class StreamAddress:
         return urlsplit(self.url).scheme
 
     def with_credentials(self) -> str:
-        """Return the URL that FFmpeg opens. It stays inside the process that opens it."""
+        """Return the URL that FFmpeg opens. It stays inside the process that opens it.
+
+        >>> StreamAddress("rtsp://10.0.0.7/u={user}&p={password}", "w", "a&b").with_credentials()
+        'rtsp://10.0.0.7/u=w&p=a%26b'
+        """
+        user, password = quote(self.user, safe=""), quote(self.password, safe="")
+        if any(place in self.url for place in _PLACES):
+            return self.url.replace("{user}", user).replace("{password}", password)
         if not self.user:
             return self.url
         parts = urlsplit(self.url)
-        who = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@"
-        return urlunsplit(parts._replace(netloc=who + parts.netloc))
+        return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc}"))
 
     def without_secrets(self, text: str) -> str:
         """Return a message, FFmpeg's for example, with every secret of this address blotted out.
@@ -50,11 +63,27 @@ class StreamAddress:
         >>> at.without_secrets("rtsp://ward:p%40ss@10.0.0.7/main: Not found (p@ss)")
         'rtsp://***@10.0.0.7/main: Not found (***)'
         """
-        text = _SECRET_IN_URL.sub(f"{HIDDEN}@", text)
-        for secret in (self.password, quote(self.password, safe="")):
-            if secret:
-                text = text.replace(secret, HIDDEN)
-        return text
+        if self.password:
+            text = re.sub(_written_anyhow(self.password), HIDDEN, text)
+        return hidden(text)
+
+
+def hidden(text: str) -> str:
+    """Return a text in which what looks like a secret of an address is blotted out.
+
+    >>> hidden("http://ward:a@b@10.0.0.7/?user=ward&PASSWORD=hush&channel=1")
+    'http://***@10.0.0.7/?user=ward&PASSWORD=***&channel=1'
+    """
+    return _SECRET_IN_WORDS.sub(rf"\1{HIDDEN}", _SECRET_IN_URL.sub(f"{HIDDEN}@", text))
+
+
+def _written_anyhow(secret: str) -> str:
+    """Return a pattern of a secret with any of its bytes escaped as in URLs, in either case."""
+    parts = []
+    for letter in secret:
+        escaped = "".join(f"%{byte:02x}" for byte in letter.encode())
+        parts.append(f"(?:{re.escape(letter)}|(?i:{escaped}))")
+    return "".join(parts)
 
 
 def parse_address(text: str, *, where: str = "") -> StreamAddress:
@@ -73,21 +102,35 @@ def parse_address(text: str, *, where: str = "") -> StreamAddress:
         return StreamAddress(f"v4l2:{text}")
     if text.startswith("/"):
         return StreamAddress(f"file://{quote(text)}")
-    parts = urlsplit(text)
-    if parts.scheme not in SCHEMES:
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme == "file" or parts.scheme == "v4l2" or bool(parts.hostname)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        raise BadInput(
+            N_("the host or the port in the address {url} cannot be read"),
+            N_("write it like rtsp://10.0.0.7:554/main, an IPv6 host like [fd00::7]"),
+            where=where,
+            url=hidden(text),
+        ) from None
+    if parts.scheme not in SCHEMES or not whole:
         raise BadInput(
             N_("'{url}' is no address of a stream"),
             N_("begin it with one of: {known}, or write an absolute path"),
             where=where,
-            url=_SECRET_IN_URL.sub(f"{HIDDEN}@", text),
+            url=hidden(text),
             known=", ".join(f"{scheme}:" for scheme in SCHEMES),
         )
-    if parts.username or parts.password:
+    if parts.username or parts.password or _SECRET_IN_WORDS.search(text):
         raise BadInput(
             N_("the address {url} carries a name or a password"),
-            N_("take them out and write them into credentials.toml of the workbench's folder"),
+            N_(
+                "take them out and write them into credentials.toml of the workbench's folder; "
+                "where the camera wants them in its path, write {places} there"
+            ),
             where=where,
-            url=_SECRET_IN_URL.sub(f"{HIDDEN}@", text),
+            url=hidden(text),
+            places=" ".join(_PLACES),
         )
     return StreamAddress(text)
 

@@ -26,15 +26,28 @@ from workbench.records import LossCause
 from workbench.streams.address import local_path
 from workbench.streams.files import Clock, Growing, alone, recover
 from workbench.streams.messages import Beat, CaptureJob, Looked, Lost, Noted, Opened, Told
-from workbench.streams.packets import MissingPackets, ParameterSets, gathered, paced, timed
+from workbench.streams.packets import (
+    ARRIVAL_TICK,
+    UNTIMED,
+    MissingPackets,
+    ParameterSets,
+    arriving,
+    gathered,
+    paced,
+    timed,
+)
 from workbench.timeline import SECOND_NS
 
 if TYPE_CHECKING:
     from workbench.streams.packets import VideoPacket
 
 BEAT_S = 1.0
+OPEN_WAITS = 2.0
+"""A file of a camera that sends open groups of pictures alone becomes so many times longer."""
 PAUSE_S = 1.0
 """A longer step between two frames is a gap in the footage: it ends one file and begins another."""
+STEP_S = 0.1
+"""A clock set by more than this is told of; the next key frame begins a file stamped by it."""
 LOOK_WIDTH_PX = 320
 """Width of the small pictures that health is judged by."""
 
@@ -137,18 +150,23 @@ class _Copying:
         job: CaptureJob,
         stream: VideoStream,
         tell: Callable[[Told], None],
-        missing: MissingPackets | None,
+        missing: MissingPackets | None = None,
+        *,
+        arrival: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self._job, self._stream, self._tell, self._missing = job, stream, tell, missing
-        self._clock = Clock()
+        self._arrival, self._clock = arrival, clock or Clock()
         self._growing: Growing | None = None
         self._last_dts: int | None = None
-        assert stream.time_base is not None
-        self._tick, self._tick_s = stream.time_base, float(stream.time_base)
+        tick = ARRIVAL_TICK if arrival else stream.time_base
+        assert tick is not None
+        self._tick, self._tick_s = tick, float(tick)
         self._packets = self._size = 0
         # steady time: the machine's clock may be set
         self._beat_s, self._look_s = time.monotonic() - BEAT_S, 0.0
         context = stream.codec_context
+        self._sets = ParameterSets(context.name, context.extradata)
         tell(Opened(context.name, context.width, context.height, self._clock.now_ns()))
 
     def take(self, packet: VideoPacket, pts: int, dts: int) -> None:
@@ -161,12 +179,26 @@ class _Copying:
             self.close()
             self._tell(Noted("paused", f"the stream's own time went on by {step_s:.1f} s", now_ns))
         if packet.is_keyframe:
-            if self._full(now_ns):
+            if self._sets.changed(packet):
+                raise ValueError("the camera changed the format of its picture")
+            step_ns = self._clock.set_by_ns()
+            if abs(step_ns) > STEP_S * SECOND_NS:
+                self.close()
+                detail = f"the recorder's clock was set by {step_ns / SECOND_NS:+.1f} s"
+                self._tell(Noted("clock", detail, now_ns))
+            elif self._full(now_ns, packet):
                 self.close()
             if self._growing is None:
                 self._clock.restart()
                 now_ns = self._clock.now_ns()
-                self._growing = Growing(self._job, self._stream, self._tick, (pts, dts), now_ns)
+                self._growing = Growing(
+                    self._job,
+                    self._stream,
+                    self._tick,
+                    (pts, dts),
+                    now_ns,
+                    arrival=self._arrival,
+                )
             if time.monotonic() >= self._look_s:
                 self._look_s = time.monotonic() + self._job.picture_s
                 self._look(packet, now_ns)
@@ -204,9 +236,15 @@ class _Copying:
         if growing is not None:
             self._tell(growing.close())
 
-    def _full(self, now_ns: int) -> bool:
+    def _full(self, now_ns: int, packet: VideoPacket) -> bool:
         growing = self._growing
-        return growing is not None and now_ns - growing.opened_ns >= self._job.segment_s * SECOND_NS
+        if growing is None:
+            return False
+        length_s = (now_ns - growing.opened_ns) / SECOND_NS
+        # what leans on a picture of the file before cannot be shown: where groups of pictures are
+        # open, a closed one is waited for
+        longest = length_s >= OPEN_WAITS * self._job.segment_s
+        return longest or (length_s >= self._job.segment_s and self._sets.closed(packet))
 
 
 def _copy(
@@ -217,14 +255,17 @@ def _copy(
     missing: MissingPackets | None,
     stopping: Callable[[], bool],
 ) -> None:
-    copying = _Copying(job, stream, tell, missing)
-    sets = ParameterSets(stream.codec_context.name)
+    arrival = container.format.name in UNTIMED and local_path(job.address) is None
+    copying = _Copying(job, stream, tell, missing, arrival=arrival)
+    packets = container.demux(stream)
+    if arrival:
+        placed = arriving(packets, ARRIVAL_TICK, time.monotonic_ns)
+    elif local_path(job.address) is None:
+        placed = timed(gathered(packets))
+    else:
+        placed = timed(paced(packets))
     try:
-        packets = container.demux(stream)
-        packets = gathered(packets) if local_path(job.address) is None else paced(packets)
-        for packet, pts, dts in timed(packets):
-            if packet.is_keyframe and sets.changed(packet):
-                raise ValueError("the camera changed the format of its picture")
+        for packet, pts, dts in placed:
             copying.take(packet, pts, dts)
             if stopping():
                 return

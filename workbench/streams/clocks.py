@@ -34,7 +34,9 @@ def clock_fixes(told: SegmentTold, segment: Segment) -> list[ClockFix]:
         0,
         round(sigma_s * SECOND_NS),
         "ntp",
-        note="arrival at the recorder",
+        note="arrival of each frame at the recorder: the stream has no times"
+        if told.arrival
+        else "arrival at the recorder",
     )
     if told.rtcp_offset_ns is None:
         return [arrival]

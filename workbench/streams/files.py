@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -44,18 +44,33 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 class Clock:
-    """Our own time of packets, steady within a segment even when the machine's clock is set."""
+    """Our own time of packets, steady within a segment even when the machine's clock is set.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    wall, steady
+        The machine's clocks, ns: UTC, and one that nobody sets.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], int] = time.time_ns,
+        steady: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._wall, self._steady = wall, steady
         self.restart()
 
     def restart(self) -> None:
         """Take the machine's clock anew."""
-        self._wall_ns, self._steady_ns = time.time_ns(), time.monotonic_ns()
+        self._wall_ns, self._steady_ns = self._wall(), self._steady()
+
+    def set_by_ns(self) -> int:
+        """Return how far the machine's clock was set forward (below 0: back) since it was taken."""
+        return self._wall() - self.now_ns()
 
     def now_ns(self) -> int:
         """Return UTC ns."""
-        return self._wall_ns + time.monotonic_ns() - self._steady_ns
+        return self._wall_ns + self._steady() - self._steady_ns
 
 
 class Growing:
@@ -68,14 +83,19 @@ class Growing:
         tick_s: Fraction,
         first: tuple[int, int],
         now_ns: int,
+        *,
+        arrival: bool = False,
     ) -> None:
         self._job = job
         # whole numbers: a fraction a packet costs more than writing it
         self._tick_num, self._tick_den = tick_s.numerator * SECOND_NS, tick_s.denominator
         self.opened_ns = now_ns
         self.first_pts, self.base = first
-        self.path = job.folder / f"{now_ns}{_GROWING}"
-        self._writer = FragmentWriter(self.path, stream, f"{job.camera_id} {now_ns}")
+        name = _free_name(job.folder, now_ns)
+        self.path = job.folder / f"{name}{_GROWING}"
+        remark = f"{job.camera_id} {name}"
+        self._writer = FragmentWriter(self.path, stream, remark, tick_s if arrival else None)
+        self._arrival = arrival
         self._quickest_ns: int | None = None
         self._rtcp_ns: list[int] = []
         self.clock_offset_ns: int | None = None
@@ -115,7 +135,9 @@ class Growing:
         quickest_ns = self._quickest()
         first_ns = quickest_ns + self.ns(self.first_pts - self.base)
         rtcp_ns = round(np.median(self._rtcp_ns)) - quickest_ns if self._rtcp_ns else None
-        return SegmentTold(self._job.camera_id, str(path), first_ns, "", rtcp_ns)
+        return SegmentTold(
+            self._job.camera_id, str(path), first_ns, rtcp_offset_ns=rtcp_ns, arrival=self._arrival
+        )
 
     def close(self) -> SegmentTold:
         """End the file, give it its name and return what is known of it."""
@@ -126,6 +148,13 @@ class Growing:
         self.path.rename(closed)
         self.path.with_suffix(_TOLD).unlink(missing_ok=True)
         return told
+
+
+def _free_name(folder: Path, start_ns: int) -> int:
+    """Return the first instant that no file is named by: a clock set back comes by again."""
+    while any(folder.glob(f"{start_ns}.*")):
+        start_ns += 1
+    return start_ns
 
 
 def _durable_hash(path: Path) -> str:
@@ -153,6 +182,9 @@ def recover(folder: Path, camera_id: str) -> Iterator[SegmentTold]:
         else:
             growing.unlink()
         beside.unlink(missing_ok=True)
+    for beside in folder.glob(f"[0-9]*{_TOLD}"):
+        if not beside.with_suffix(_CLOSED).exists():
+            beside.unlink(missing_ok=True)  # its file was taken, and whoever took it was killed
     for closed in sorted(folder.glob(f"[0-9]*{_CLOSED}")):
         known = _told_beside(closed.with_suffix(_TOLD))
         try:
@@ -169,9 +201,12 @@ def _started_ns(path: Path) -> int:
 
 
 def _tell_beside(closed: Path, told: SegmentTold) -> None:
-    beside = closed.with_suffix(_TOLD)
+    _write_whole(closed.with_suffix(_TOLD), asdict(told))
+
+
+def _write_whole(beside: Path, words: Mapping[str, object]) -> None:
     temporary = beside.with_name(f".{beside.name}")
-    temporary.write_text(json.dumps(asdict(told)))
+    temporary.write_text(json.dumps(words))
     temporary.replace(beside)
 
 
@@ -187,3 +222,20 @@ def forget(told: SegmentTold) -> None:
     path = Path(told.path)
     path.unlink(missing_ok=True)
     path.with_suffix(_TOLD).unlink(missing_ok=True)
+
+
+def set_aside(told: SegmentTold, folder: Path, why: str, at_ns: int) -> Path:
+    """Move a finished file that the archive can make nothing of into `folder`; return it there.
+
+    A ``.json`` beside it says what was known of it and why it lies there. Nothing is deleted.
+    """
+    path = Path(told.path)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / path.name
+    if target.exists():  # another file of that name: both are kept
+        target = folder / f"{_free_name(folder, _started_ns(path))}{path.suffix}"
+    reason = {**asdict(told), "path": str(target), "why": why, "set_aside_ns": at_ns}
+    _write_whole(target.with_suffix(_TOLD), reason)
+    path.rename(target)
+    path.with_suffix(_TOLD).unlink(missing_ok=True)
+    return target

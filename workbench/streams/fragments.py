@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,10 +52,19 @@ class FragmentWriter:
         The stream whose packets come.
     remark
         Written into the header: no two cameras' files are alike, and each says whose it is.
+    tick_s
+        The time base of the times that come, s; the template's own where not given.
     """
 
-    def __init__(self, path: Path, template: VideoStream, remark: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        template: VideoStream,
+        remark: str = "",
+        tick_s: Fraction | None = None,
+    ) -> None:
         self.path = path
+        self._tick_s = tick_s
         self._container: OutputContainer = av.open(
             f"file:{path}",
             "w",
@@ -69,10 +79,14 @@ class FragmentWriter:
         if remark:
             self._container.metadata["comment"] = remark
         self._stream = self._container.add_stream_from_template(template)
+        if tick_s is not None:
+            self._stream.time_base = tick_s
 
     def write(self, packet: Packet[VideoStream], pts: int, dts: int) -> None:
-        """Append a packet at these times, in ticks of its own time base; the packet is used up."""
+        """Append a packet at these times, in ticks; the packet is used up."""
         packet.pts, packet.dts = pts, dts
+        if self._tick_s is not None:
+            packet.time_base, packet.duration = self._tick_s, 0
         packet.stream = self._stream
         self._container.mux(packet)
 

@@ -56,7 +56,8 @@ class SegmentTold:
 
     ``start_ns`` is the recorder's time of the first frame: the line through the packets that came
     quickest. ``rtcp_offset_ns`` is what the camera's own sender reports say on top of that, None
-    where it sent none. ``recovered`` marks the remains of a process that was killed.
+    where it sent none. ``recovered`` marks the remains of a process that was killed; ``arrival`` a
+    stream without times of its own, whose frames carry the instants at which they came.
     """
 
     camera_id: str
@@ -65,6 +66,7 @@ class SegmentTold:
     sha256: str = ""
     rtcp_offset_ns: int | None = None
     recovered: bool = False
+    arrival: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ import logging
 import re
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
+
+from workbench.timeline import SECOND_NS
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -21,6 +24,9 @@ GATHER_S = 0.25
 The kernel holds them meanwhile."""
 _WAITED_S = 0.002
 """A packet that took longer to come was waited for; others lay there already."""
+UNTIMED = frozenset({"mpjpeg", "mjpeg"})
+"""Containers, as FFmpeg names them, in which pictures have no times."""
+ARRIVAL_TICK = Fraction(1, 10_000)
 _HEAD_BYTES = 4096
 """Parameter sets come first in a key frame."""
 
@@ -54,23 +60,53 @@ class MissingPackets(logging.Handler):
 
 
 class ParameterSets:
-    """Notices a new picture size or profile: the header of the file being written is then wrong."""
+    """Reads key frames: do they bring a new picture size, do they need a picture before them?
 
-    def __init__(self, codec: str) -> None:
+    Parameters
+    ----------
+    codec
+        FFmpeg's name of it.
+    extradata
+        The stream's own; it says whether units begin with their length or with a mark.
+    """
+
+    def __init__(self, codec: str, extradata: bytes | None = None) -> None:
         # the NAL unit type of sequence parameter sets, and where a NAL unit's header holds its type
         self._type, self._shift, self._mask = {"h264": (7, 0, 31), "hevc": (33, 1, 63)}.get(
             codec, (-1, 0, 0)
         )
+        # of pictures after which nothing looks back: IDR, and in H.265 also BLA
+        self._closed = {"h264": {5}, "hevc": {16, 17, 18, 19, 20}}.get(codec, set())
+        self._marked = not (extradata and extradata[0] == 1)
         self._known: bytes | None = None
 
     def changed(self, packet: VideoPacket) -> bool:
         """Tell whether a key frame's sequence parameters differ from the ones before."""
-        head = bytes(memoryview(packet)[:_HEAD_BYTES])
-        for unit in head.split(b"\0\0\1")[1:]:
-            if unit and (unit[0] >> self._shift) & self._mask == self._type:
+        if not self._closed:
+            return False
+        for kind, unit in self._units(packet):
+            if kind == self._type:
                 known, self._known = self._known, unit.rstrip(b"\0")
                 return known is not None and known != self._known
         return False
+
+    def closed(self, packet: VideoPacket) -> bool:
+        """Tell whether all that follows a key frame can be decoded without what came before it."""
+        return not self._closed or any(kind in self._closed for kind, _ in self._units(packet))
+
+    def _units(self, packet: VideoPacket) -> Iterator[tuple[int, bytes]]:
+        data = memoryview(packet)
+        if self._marked:
+            units = bytes(data[:_HEAD_BYTES]).split(b"\0\0\1")[1:]
+        else:
+            units, at = [], 0
+            while at + 4 < len(data):
+                size = int.from_bytes(data[at : at + 4])
+                units.append(bytes(data[at + 4 : at + 4 + min(size, _HEAD_BYTES)]))
+                at += 4 + size
+        for unit in units:
+            if unit:
+                yield (unit[0] >> self._shift) & self._mask, unit
 
 
 def timed(packets: Iterator[VideoPacket]) -> Iterator[tuple[VideoPacket, int, int]]:
@@ -109,6 +145,21 @@ def _counted_back(held: Sequence[VideoPacket]) -> Iterator[tuple[VideoPacket, in
         # what has no time of display comes first: nothing is shown before a key frame
         pts = packet.pts if packet.pts is not None else shown[0] - step * max(1, at - n)
         yield packet, max(pts, dts), dts
+
+
+def arriving(
+    packets: Iterator[VideoPacket], tick_s: Fraction, steady_ns: Callable[[], int]
+) -> Iterator[tuple[VideoPacket, int, int]]:
+    """Yield ``(packet, pts, dts)``, both of the instant it came, of a stream without times.
+
+    FFmpeg counts the pictures of such a stream at a rate of its own invention.
+    """
+    start_ns, last = steady_ns(), -1
+    for packet in packets:
+        if packet.size:
+            ticks = round((steady_ns() - start_ns) / (tick_s * SECOND_NS))
+            last = max(ticks, last + 1)  # two in one tick are still two pictures
+            yield packet, last, last
 
 
 def gathered(packets: Iterator[VideoPacket], wait_s: float = GATHER_S) -> Iterator[VideoPacket]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,8 +35,15 @@ class _Since:
     clock_offset_s: float | None = None
     cause: LossCause | None = None
     beat_ns: int = 0
-    checked_ns: int = 0
-    due_ns: int = field(default=0)
+    checked_s: float = 0.0
+    due_s: float = 0.0
+    lost: bool = False
+
+    def is_due(self, now_s: float) -> bool:
+        """Tell whether there is something to check, or nothing was for a while."""
+        # a check of its own for each new picture: it shows what was wrong a moment ago
+        shown = self.looked is not None and now_s - self.checked_s > CHECK_S / 2
+        return self.due_s <= now_s or self.lost or shown
 
 
 class Watch:
@@ -50,8 +57,8 @@ class Watch:
         What hangs on what.
     references
         Reference pictures in force, by camera.
-    start_ns
-        Now, UTC.
+    start_s
+        Now, by a clock that nobody sets: the machine's may be.
     """
 
     def __init__(
@@ -59,17 +66,14 @@ class Watch:
         cameras: Sequence[str],
         topology: Topology,
         references: Mapping[str, Sequence[Reference]],
-        start_ns: int,
+        start_s: float,
     ) -> None:
         self._topology = topology
         self._incidents = Incidents()
         self._health = {one: CameraHealth(one, references.get(one, ())) for one in cameras}
-        step_ns = round(CHECK_S * SECOND_NS)
         # spread over the period: 77 checks at once would make everything else wait
         self._since = {
-            one: _Since(
-                checked_ns=start_ns, due_ns=start_ns + step_ns + n * step_ns // len(cameras)
-            )
+            one: _Since(checked_s=start_s, due_s=start_s + CHECK_S * (1 + n / len(cameras)))
             for n, one in enumerate(cameras)
         }
 
@@ -98,12 +102,8 @@ class Watch:
                 return self._incidents.back(camera_id, told.at_ns)
         elif isinstance(told, Looked):
             since.looked = told
-            # a check of its own for each new picture: it shows what was wrong a moment ago
-            if told.at_ns - since.checked_ns > CHECK_S / 2 * SECOND_NS:
-                since.due_ns = min(since.due_ns, told.at_ns)
         elif isinstance(told, Lost) and told.cause != "stopped":
-            if since.connected:
-                since.due_ns = min(since.due_ns, told.at_ns)
+            since.lost = since.lost or since.connected
             since.connected, since.cause = False, told.cause
             loss = Loss(camera_id, told.at_ns, told.cause, told.detail)
             return self._incidents.lose(Trouble(camera_id, told.at_ns, symptom_of(loss)))
@@ -111,12 +111,15 @@ class Watch:
             pass
         return None
 
-    def due(self, now_ns: int) -> list[HealthCheck]:
-        """Return the checks due: with each new picture, or after :data:`WAIT_S` without."""
+    def due(self, now_ns: int, now_s: float) -> list[HealthCheck]:
+        """Return the checks due: with each new picture, or after :data:`WAIT_S` without.
+
+        ``now_ns`` is written into them; ``now_s`` is of the clock of `start_s`.
+        """
         return [
-            self._check(camera_id, now_ns)
+            self._check(camera_id, now_ns, now_s)
             for camera_id, since in self._since.items()
-            if since.due_ns <= now_ns
+            if since.is_due(now_s)
         ]
 
     def why(self, now_ns: int, translate: Callable[[str], str] = str) -> dict[str, str]:
@@ -144,14 +147,14 @@ class Watch:
         for reference in references:
             self._health[camera_id].refer(reference)
 
-    def _check(self, camera_id: str, now_ns: int) -> HealthCheck:
+    def _check(self, camera_id: str, now_ns: int, now_s: float) -> HealthCheck:
         since = self._since[camera_id]
         looked = since.looked
         if looked is not None and now_ns - looked.at_ns > STALE_PICTURE_S * SECOND_NS:
             looked = None
         seen = Seen(
             at_ns=now_ns,
-            elapsed_s=max(1e-3, (now_ns - since.checked_ns) / SECOND_NS),
+            elapsed_s=max(1e-3, now_s - since.checked_s),
             connected=since.connected,
             packets=since.packets,
             size_bytes=since.size_bytes,
@@ -167,6 +170,6 @@ class Watch:
         )
         since.packets = since.size_bytes = 0
         since.looked = since.clock_offset_s = since.lost_bytes = None
-        since.checked_ns = now_ns
-        since.due_ns = now_ns + round(WAIT_S * SECOND_NS)
+        since.checked_s, since.due_s = now_s, now_s + WAIT_S
+        since.lost = False
         return self._health[camera_id].check(seen)
