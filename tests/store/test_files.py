@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
+from workbench.errors import Damaged
 from workbench.store import files
 
 
@@ -78,3 +81,34 @@ def test_a_child_forked_inside_does_not_keep_the_lock(tmp_path: Path) -> None:
     os.close(writing)
     os.waitpid(child, 0)
     os.close(reading)
+
+
+def test_a_recording_on_another_disk_is_copied_and_read_back(tmp_path):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        source, target = Path(elsewhere) / "1.mp4", tmp_path / "archive" / "1.mp4"
+        source.write_bytes(b"footage" * 1000)
+        if source.stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("one disk only")
+        with pytest.raises(Damaged, match="not what was recorded"):
+            files.link_read_only(source, target, "0" * 64)
+        assert not list(target.parent.iterdir())
+        assert source.exists()
+        sha256 = files.sha256_of(source)
+        for _ in range(2):  # doing it again changes nothing
+            files.link_read_only(source, target, sha256)
+            assert target.read_bytes() == source.read_bytes()
+            assert oct(target.stat().st_mode)[-3:] == "444"
+        assert [path.name for path in target.parent.iterdir()] == ["1.mp4"]
+
+
+def test_a_disk_without_second_names_gets_a_copy(tmp_path, monkeypatch):
+    source, target = tmp_path / "1.mp4", tmp_path / "archive" / "1.mp4"
+    source.write_bytes(b"footage")
+
+    def refused(*_names):
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    files.link_read_only(source, target, files.sha256_of(source))
+    assert target.read_bytes() == b"footage"
+    assert target.stat().st_ino != source.stat().st_ino

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import pickle
+import re
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workbench.errors import BadInput
 from workbench.streams import StreamAddress, parse_address, read_credentials, with_credentials
@@ -16,10 +20,19 @@ from workbench.streams.address import local_path
         ("gopher://10.0.0.7", "no address of a stream"),
         ("10.0.0.7/main", "no address of a stream"),
         ("ftp://ward:secret@10.0.0.7", "no address of a stream"),
+        ("rtsp://ward:se/secret@10.0.0.7/main", "cannot be read"),
+        ("rtsp://ward:a@secret@10.0.0.7/main", "carries a name or a password"),
+        ("http://10.0.0.7/video.cgi?user=w&Password=secret", "carries a name or a password"),
+        ("http://10.0.0.7/?pwd=secret", "write {user} {password} there"),
+        ("rtsp://[fd00::7/main?password=secret", "cannot be read"),
+        ("rtsp://10.0.0.7:99999/main", "cannot be read"),
+        ("rtsp://10.0.0.7:port/main", "cannot be read"),
+        ("rtsp:///main", "no address of a stream"),
+        ("http:", "no address of a stream"),
     ],
 )
 def test_what_is_no_address_gets_a_sentence_without_the_secret(text, problem):
-    with pytest.raises(BadInput, match=problem) as caught:
+    with pytest.raises(BadInput, match=re.escape(problem)) as caught:
         parse_address(text, where="cameras.csv: row 3")
     assert "secret" not in str(caught.value)
     assert str(caught.value).startswith("cameras.csv: row 3")
@@ -42,6 +55,31 @@ def test_credentials_are_used_and_never_printed(tmp_path):
     assert "a" not in address.without_secrets(error).split("rtsp://")[1].split(":")[0]
     assert "c@d" not in address.without_secrets(error)
     assert "c%40d" not in address.without_secrets(error)
+
+
+def test_credentials_stand_where_the_camera_wants_them():
+    plain = parse_address("rtsp://10.0.0.7/user={user}&password={password}&channel=1")
+    address = with_credentials(plain, "C1", {"C1": ("w", "a&b%")})
+    assert address.with_credentials() == "rtsp://10.0.0.7/user=w&password=a%26b%25&channel=1"
+    assert "a%26" not in address.without_secrets(f"{address.with_credentials()}: 404")
+    assert plain.with_credentials() == "rtsp://10.0.0.7/user=&password=&channel=1"
+
+
+@given(
+    password=st.text("abCé@:/%+&€ .*?[", min_size=4, max_size=9).filter(lambda p: p.strip() == p),
+    data=st.data(),
+)
+def test_a_password_is_blotted_out_however_it_is_escaped(password, data):
+    ways = [
+        str,
+        lambda one: "".join(f"%{byte:02x}" for byte in one.encode()),
+        lambda one: "".join(f"%{byte:02X}" for byte in one.encode()),
+        lambda one: quote(one, safe=""),
+    ]
+    written = "".join(data.draw(st.sampled_from(ways))(one) for one in password)
+    address = StreamAddress("rtsp://10.0.0.7/main", "w", password)
+    told = address.without_secrets(f"cannot open <{written}>: 401")
+    assert told == "cannot open <***>: 401"
 
 
 def test_readable_credentials_and_broken_ones_are_refused_without_quoting_them(tmp_path):

@@ -235,6 +235,8 @@ def _shown_frames(packets: Packets, settled: Settled) -> tuple[FrameIndex, list[
 
 def _first_frame(path: Path) -> av.VideoFrame:
     with opened(path) as (container, stream):
+        # only its size and format are asked for, and every recorded file is asked once
+        stream.codec_context.options = {"skip_loop_filter": "all"}
         for frame in decoded(stream, demuxed(container, stream)):
             return frame
     raise BadInput(
