@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from make.clips import make_clip, read_number
+from typer.testing import CliRunner
 
 from workbench import media
+from workbench.cli import app as cli
 from workbench.errors import BadInput, Refused
 from workbench.investigation import open_workbench
 from workbench.monitoring import open_monitoring
@@ -215,6 +217,54 @@ def test_an_absent_camera_is_lost_with_its_cause_and_hides_no_other(root, long_c
     assert loss.cause == "unreachable"
     assert [one.cause for one in more] == ["stopped"]  # told once, not at every try
     assert wb.segments([CAMERAS[0]]) == []
+
+
+def test_a_file_that_holds_no_footage_is_set_aside_and_told_of(root):
+    house, wb = open_monitoring(root, actor="t"), open_workbench(root, actor="t")
+    folder = root / "recording" / CAMERAS[0]
+    folder.mkdir(parents=True)
+    (folder / "1700000000000000000.mp4").write_bytes(b"no footage at all")
+
+    def enough():
+        return all(len(wb.segments([camera])) >= 2 for camera in CAMERAS)
+
+    house.record(segment_s=2, stopped=soon(enough))
+    (path,) = house.quarantined()
+    assert path == house.quarantine / CAMERAS[0] / "1700000000000000000.mp4"
+    assert path.read_bytes() == b"no footage at all"
+    assert json.loads(path.with_suffix(".json").read_text())["why"]
+    assert not list(folder.glob("[0-9]*"))
+    loss = next(one for one in house._store.upkeep.losses([CAMERAS[0]]) if one.cause == "broken")
+    assert loss.at_ns == 1700000000000000000
+    assert path.name in loss.detail
+    assert "quarantine" in [entry.action for entry in wb.audit()]
+    assert house.waiting() == (0, "")
+    told = CliRunner().invoke(cli, ["health", str(root)])
+    assert "1 recorded files hold no footage" in told.output
+    assert told.exit_code == 1
+
+
+@pytest.mark.parametrize("left", [b"", b'{"at_ns": 17', None])
+def test_after_a_power_cut_the_newest_file_says_when_the_recorder_ended(root, left):
+    house, wb = open_monitoring(root, actor="t"), open_workbench(root, actor="t")
+    house.record(
+        CAMERAS[:1], segment_s=2, stopped=soon(lambda: len(wb.segments([CAMERAS[0]])) >= 2)
+    )
+    status = root / "recording" / "status.json"
+    # told to stop, and then the status was lost: no loss is made up
+    status.unlink()
+    assert house.last_footage(CAMERAS) == {}
+    # killed: the last file is newer than the last word
+    growing = root / "recording" / CAMERAS[0] / "1700000000000000000.growing.mp4"
+    growing.write_bytes(b"")
+    if left is not None:
+        status.write_bytes(left)
+    last_ns = growing.stat().st_mtime_ns + 5 * SECOND_NS
+    os.utime(growing, ns=(last_ns, last_ns))
+    assert house.last_footage(CAMERAS) == {CAMERAS[0]: last_ns}
+    house.record(stopped=soon(lambda: True))
+    (loss,) = (one for one in house._store.upkeep.losses() if one.cause == "not recording")
+    assert (loss.camera_id, loss.at_ns) == (CAMERAS[0], last_ns)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,174 @@
+"""Packets on their way to disk: handfuls, arrival times, open groups of pictures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import cv2
+import pytest
+from lab.hearing import Heard, recording
+from make.clips import make_clip, paint_number, read_number
+
+from workbench import media
+from workbench.streams import CaptureJob, clock_fixes, parse_address, record
+from workbench.streams.messages import Beat, Looked, Lost, SegmentTold
+from workbench.streams.packets import ParameterSets, arriving, gathered
+from workbench.timeline import SECOND_NS, Span
+
+RATE = 12
+
+
+class Packet:
+    size = 1
+
+
+def test_packets_that_lie_there_are_taken_without_a_wait(monkeypatch):
+    slept = []
+    now = [0.0]
+    monkeypatch.setattr("workbench.streams.packets.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("workbench.streams.packets.time.sleep", slept.append)
+
+    def coming():
+        for wait_s in (0.3, 0.0, 0.001, 0.2, 0.0):
+            now[0] += wait_s
+            yield Packet()
+
+    assert len(list(gathered(coming(), 0.25))) == 5
+    assert slept == [0.25, 0.25]
+
+
+def test_pictures_without_times_get_the_instant_they_came():
+    now_ns = [7 * SECOND_NS]
+
+    def coming():
+        for wait_s in (0.5, 0.5, 0.0, 2.0):
+            now_ns[0] += round(wait_s * SECOND_NS)
+            yield Packet()
+
+    placed = list(arriving(coming(), Fraction(1, 10_000), lambda: now_ns[0]))
+    assert [(pts, dts) for _, pts, dts in placed] == [
+        (at, at) for at in (5_000, 10_000, 10_001, 30_000)
+    ]
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("suffix", [".ts", ".mp4"])
+@pytest.mark.parametrize("open_gop", [True, False])
+def test_open_groups_are_told_from_closed_ones(tmp_path, codec, suffix, open_gop):
+    clip = tmp_path / f"a{suffix}"
+    make_clip(clip, 5 * RATE, rate=RATE, gop=RATE, bframes=2, open_gop=open_gop, codec=codec)
+    with av.open(str(clip)) as container:
+        stream = container.streams.video[0]
+        sets = ParameterSets(stream.codec_context.name, stream.codec_context.extradata)
+        keys = [sets.closed(p) for p in container.demux(stream) if p.size and p.is_keyframe]
+    assert keys[0]
+    assert len(keys) > 3
+    # (some versions of x264 mark only some groups open)
+    assert all(keys) is not open_gop
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_every_frame_that_the_index_names_decodes_where_groups_are_open(tmp_path, lab, codec):
+    clip = tmp_path / "open.mp4"
+    make_clip(clip, 30 * RATE, rate=RATE, gop=RATE, bframes=2, open_gop=True, codec=codec)
+    camera = lab.add("C1", clip)
+    try:
+        with recording(tmp_path, camera, segment_s=1.2) as heard:
+            heard.wait(lambda: len(heard.of("C1", SegmentTold)) >= 3)
+    finally:
+        camera.remove()
+    seen = []
+    files = heard.of("C1", SegmentTold)
+    for told in files:
+        _, index = media.index_packets(Path(told.path))
+        run = list(media.decode(Path(told.path), index, 0, len(index)))
+        assert [pts for pts, _ in run] == index.pts.tolist()
+        seen.append([read_number(media.to_rgb(frame)) for _, frame in run])
+    for one, other in pairwise(seen):
+        assert one == list(range(one[0], one[0] + len(one)))
+        assert 0 <= other[0] - one[-1] - 1 <= 2  # the pictures that leaned over the border
+
+
+class _Mjpeg(BaseHTTPRequestHandler):
+    """A camera that sends JPEGs at its own pace, without a word of time."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        began_s = time.monotonic()
+        for number in range(10_000):
+            if self.server.over.wait(
+                max(0.0, began_s + number / self.server.fps - time.monotonic())
+            ):
+                return
+            picture = cv2.cvtColor(paint_number(number), cv2.COLOR_RGB2BGR)
+            data = cv2.imencode(".jpg", picture)[1].tobytes()
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+            try:
+                self.wfile.write(head.encode() + data + b"\r\n")
+            except OSError:
+                return
+
+    def log_message(self, *_words):
+        pass
+
+
+@pytest.fixture
+def mjpeg():
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Mjpeg) as server:
+        server.fps, server.over = 7.0, threading.Event()
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_pictures_over_http_are_stamped_by_their_arrival(tmp_path, mjpeg):
+    heard, stop = Heard(), threading.Event()
+    address = parse_address(f"http://127.0.0.1:{mjpeg.server_port}/video.cgi")
+    job = CaptureJob("C1", address, tmp_path / "C1", segment_s=2.0, picture_s=1.0)
+    thread = threading.Thread(target=record, args=([job], heard, stop.is_set))
+    thread.start()
+    try:
+        heard.wait(lambda: len(heard.of("C1", SegmentTold)) >= 2)
+    finally:
+        stop.set()
+        thread.join()
+    assert [lost.cause for lost in heard.of("C1", Lost)] == ["stopped"]
+    assert heard.of("C1", Looked)
+    assert heard.of("C1", Beat)
+    shown, stops = [], []
+    for told in heard.of("C1", SegmentTold)[:2]:
+        assert told.arrival
+        facts, index = media.index_packets(Path(told.path))
+        run = media.decode(Path(told.path), index, 0, len(index))
+        shown += [read_number(media.to_rgb(frame)) for _, frame in run]
+        length_s = float((index.pts[-1] - index.pts[0]) * facts.tick_s)
+        # FFmpeg would call it 25 frames a second
+        assert (len(index) - 1) / length_s == pytest.approx(mjpeg.fps, rel=0.15)
+        stops.append((told.start_ns, told.start_ns + round(length_s * SECOND_NS)))
+    assert shown == list(range(shown[0], shown[0] + len(shown)))
+    between_s = (stops[1][0] - stops[0][1]) / SECOND_NS
+    assert between_s == pytest.approx(1 / mjpeg.fps, abs=0.1)
+    stamped = type("S", (), {"stamped": Span(*stops[0])})
+    assert "the stream has no times" in clock_fixes(heard.of("C1", SegmentTold)[0], stamped)[0].note
+
+
+def test_nothing_heavy_is_forked_with_each_camera():
+    heavy = ("xarray", "pandas", "duckdb", "scipy", "dask", "panel")
+    asked = (
+        f"import sys, workbench.streams.capture; print([m for m in {heavy} if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
