@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -217,6 +218,30 @@ def test_an_absent_camera_is_lost_with_its_cause_and_hides_no_other(root, long_c
     assert loss.cause == "unreachable"
     assert [one.cause for one in more] == ["stopped"]  # told once, not at every try
     assert wb.segments([CAMERAS[0]]) == []
+
+
+def test_clips_that_another_system_writes_into_a_folder_are_taken_as_they_are(root, long_clip):
+    theirs = root.parent / "theirs"
+    theirs.mkdir()
+    shutil.copy2(long_clip, theirs / "clip.mp4")
+    write_addresses(root, {CAMERAS[0]: theirs})
+    house, wb = open_monitoring(root, actor="t"), open_workbench(root, actor="t")
+    seen = set()
+
+    def taken():
+        seen.add(house.status()[1][CAMERAS[0]].state if house.status()[1] else "")
+        return len(wb.segments()) == 1 and "recording" in seen
+
+    house.record(stopped=soon(taken))
+    (segment,) = wb.segments([CAMERAS[0]])
+    assert wb.file(segment).read_bytes() == long_clip.read_bytes()
+    assert (theirs / "clip.mp4").read_bytes() == long_clip.read_bytes()
+    stop_ns = (theirs / "clip.mp4").stat().st_mtime_ns
+    assert abs(segment.stamped.stop_ns - stop_ns) < SECOND_NS // 5
+    fix = house._store.clock_fixes(CAMERAS[0])[-1]
+    assert "another system" in fix.note
+    assert fix.sigma_ns == 2 * SECOND_NS
+    assert wb.verify() == []
 
 
 def test_a_file_that_holds_no_footage_is_set_aside_and_told_of(root):

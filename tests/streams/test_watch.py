@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from workbench.streams import CHECK_S, Topology, Watch
-from workbench.streams.messages import Beat
+from workbench.streams.messages import Beat, Looked, Lost
 from workbench.timeline import SECOND_NS
 
 

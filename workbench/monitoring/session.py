@@ -122,7 +122,7 @@ class Session:
             status.fps = round(told.packets / seconds, 1)
             status.kbit_s = round(told.size_bytes * 8 / 1000 / seconds, 1)
             status.growing = told.growing
-            if status.state != "recording" and told.growing:
+            if status.state != "recording" and (told.growing or not told.live):
                 status.state, status.since_ns, status.cause, status.detail = (
                     "recording", told.at_ns, "", "",
                 )  # fmt: skip

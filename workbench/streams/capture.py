@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from workbench.records import LossCause
 from workbench.streams.address import local_path
 from workbench.streams.files import Clock, Growing, alone, recover
+from workbench.streams.folders import watch_folder
 from workbench.streams.messages import Beat, CaptureJob, Looked, Lost, Noted, Opened, Told
 from workbench.streams.packets import (
     ARRIVAL_TICK,
@@ -87,6 +88,12 @@ def capture(job: CaptureJob, parent: Connection) -> None:
             for told in recover(job.folder, job.camera_id):
                 tell(told)
             began_s = time.monotonic()
+            path = local_path(job.address)
+            if path is not None and path.is_dir():
+                opened = True
+                watch_folder(job, path, tell, lambda: bool(stopping))
+                lost("stopped", "the recorder was told to stop")
+                return
             with _open(job) as (container, stream):
                 opened = True
                 _copy(job, container, stream, tell, missing, lambda: bool(stopping))

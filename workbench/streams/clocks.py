@@ -12,10 +12,17 @@ from workbench.timeline import SECOND_NS, ClockFix, Span
 ARRIVAL_SIGMA_S = 0.2
 """What the network and the camera's encoder may add to the time of a packet's arrival."""
 RECOVERED_SIGMA_S = 0.5
+FILE_SIGMA_S = 2.0
+"""What lies between the end of a clip and the last change of its file, as other systems write."""
 RTCP_SIGMA_S = 0.05
 RTCP_TRUST_S = 2.0
 """A camera whose clock is farther from ours is wrong: the centre keeps time by NTP."""
 HOLDS_NS = 86_400 * SECOND_NS
+_NOTES = {
+    "stream": "arrival at the recorder",
+    "arrival": "arrival of each frame at the recorder: the stream has no times",
+    "last change": "the last change of the file, which another system wrote",
+}
 
 
 def clock_fixes(told: SegmentTold, segment: Segment) -> list[ClockFix]:
@@ -25,6 +32,8 @@ def clock_fixes(told: SegmentTold, segment: Segment) -> list[ClockFix]:
     agrees with ours; a camera whose clock is wrong is kept in the history and not believed.
     """
     sigma_s = RECOVERED_SIGMA_S if told.recovered else ARRIVAL_SIGMA_S
+    if told.stamps == "last change":
+        sigma_s = FILE_SIGMA_S
     # What holds for one file holds for a day, unless told otherwise: a row a file were millions.
     start_ns = segment.stamped.start_ns
     valid = segment.stamped if told.recovered else Span(start_ns, start_ns + HOLDS_NS)
@@ -34,9 +43,7 @@ def clock_fixes(told: SegmentTold, segment: Segment) -> list[ClockFix]:
         0,
         round(sigma_s * SECOND_NS),
         "ntp",
-        note="arrival of each frame at the recorder: the stream has no times"
-        if told.arrival
-        else "arrival at the recorder",
+        note=_NOTES[told.stamps],
     )
     if told.rtcp_offset_ns is None:
         return [arrival]

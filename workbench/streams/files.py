@@ -136,7 +136,11 @@ class Growing:
         first_ns = quickest_ns + self.ns(self.first_pts - self.base)
         rtcp_ns = round(np.median(self._rtcp_ns)) - quickest_ns if self._rtcp_ns else None
         return SegmentTold(
-            self._job.camera_id, str(path), first_ns, rtcp_offset_ns=rtcp_ns, arrival=self._arrival
+            self._job.camera_id,
+            str(path),
+            first_ns,
+            rtcp_offset_ns=rtcp_ns,
+            stamps="arrival" if self._arrival else "stream",
         )
 
     def close(self) -> SegmentTold:
@@ -182,10 +186,11 @@ def recover(folder: Path, camera_id: str) -> Iterator[SegmentTold]:
         else:
             growing.unlink()
         beside.unlink(missing_ok=True)
+    names = [path for path in folder.glob("[0-9]*") if path.suffix != _TOLD]
     for beside in folder.glob(f"[0-9]*{_TOLD}"):
-        if not beside.with_suffix(_CLOSED).exists():
+        if beside.with_suffix("") not in [path.with_suffix("") for path in names]:
             beside.unlink(missing_ok=True)  # its file was taken, and whoever took it was killed
-    for closed in sorted(folder.glob(f"[0-9]*{_CLOSED}")):
+    for closed in sorted(names):
         known = _told_beside(closed.with_suffix(_TOLD))
         try:
             if known is None:  # the word beside it was lost: its name says when it began
@@ -196,15 +201,25 @@ def recover(folder: Path, camera_id: str) -> Iterator[SegmentTold]:
         yield replace(known, path=str(closed))  # the root may have been moved
 
 
+def finish_copy(copy: Path, folder: Path, suffix: str, told: SegmentTold) -> SegmentTold:
+    """Give a whole copy of another system's file its name among the finished ones."""
+    closed = folder / f"{_free_name(folder, told.start_ns)}{suffix}"
+    told = replace(told, path=str(closed))
+    _tell_beside(closed, told)
+    copy.rename(closed)
+    return told
+
+
 def _started_ns(path: Path) -> int:
     return int(path.name.split(".")[0])
 
 
 def _tell_beside(closed: Path, told: SegmentTold) -> None:
-    _write_whole(closed.with_suffix(_TOLD), asdict(told))
+    write_whole(closed.with_suffix(_TOLD), asdict(told))
 
 
-def _write_whole(beside: Path, words: Mapping[str, object]) -> None:
+def write_whole(beside: Path, words: Mapping[str, object]) -> None:
+    """Write words as JSON, whole or not at all."""
     temporary = beside.with_name(f".{beside.name}")
     temporary.write_text(json.dumps(words))
     temporary.replace(beside)
@@ -235,7 +250,7 @@ def set_aside(told: SegmentTold, folder: Path, why: str, at_ns: int) -> Path:
     if target.exists():  # another file of that name: both are kept
         target = folder / f"{_free_name(folder, _started_ns(path))}{path.suffix}"
     reason = {**asdict(told), "path": str(target), "why": why, "set_aside_ns": at_ns}
-    _write_whole(target.with_suffix(_TOLD), reason)
+    write_whole(target.with_suffix(_TOLD), reason)
     path.rename(target)
     path.with_suffix(_TOLD).unlink(missing_ok=True)
     return target

@@ -39,6 +39,7 @@ class Beat:
 
     ``lost_share`` is the share of network packets that never came, None where nobody counts them;
     ``clock_offset_ns`` the camera's clock against ours by its newest sender report, None without.
+    ``live`` is False where finished files come and no stream.
     """
 
     at_ns: int
@@ -48,6 +49,7 @@ class Beat:
     lost_share: float | None = None
     clock_offset_ns: int | None = None
     length_s: float = 1.0
+    live: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,9 @@ class SegmentTold:
 
     ``start_ns`` is the recorder's time of the first frame: the line through the packets that came
     quickest. ``rtcp_offset_ns`` is what the camera's own sender reports say on top of that, None
-    where it sent none. ``recovered`` marks the remains of a process that was killed; ``arrival`` a
-    stream without times of its own, whose frames carry the instants at which they came.
+    where it sent none. ``recovered`` marks the remains of a process that was killed. ``stamps``
+    says where the times are from: the stream's own; the arrival of each frame, where a stream has
+    none; the last change of a file that another system wrote.
     """
 
     camera_id: str
@@ -66,7 +69,7 @@ class SegmentTold:
     sha256: str = ""
     rtcp_offset_ns: int | None = None
     recovered: bool = False
-    arrival: bool = False
+    stamps: Literal["stream", "arrival", "last change"] = "stream"
 
 
 @dataclass(frozen=True, slots=True)

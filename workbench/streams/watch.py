@@ -28,6 +28,7 @@ class _Since:
     """What came of one camera since its last check."""
 
     connected: bool = False
+    live: bool = True
     packets: int = 0
     size_bytes: int = 0
     lost_bytes: float | None = None
@@ -91,7 +92,7 @@ class Watch:
         if isinstance(told, Beat):
             since.packets += told.packets
             since.size_bytes += told.size_bytes
-            since.beat_ns = told.at_ns
+            since.beat_ns, since.live = told.at_ns, told.live
             if told.lost_share is not None:
                 sent = told.size_bytes / max(1e-3, 1 - told.lost_share)
                 since.lost_bytes = (since.lost_bytes or 0.0) + sent - told.size_bytes
@@ -114,12 +115,14 @@ class Watch:
     def due(self, now_ns: int, now_s: float) -> list[HealthCheck]:
         """Return the checks due: with each new picture, or after :data:`WAIT_S` without.
 
+        Of a folder of files there are none while it is there: it is no stream.
+
         ``now_ns`` is written into them; ``now_s`` is of the clock of `start_s`.
         """
         return [
             self._check(camera_id, now_ns, now_s)
             for camera_id, since in self._since.items()
-            if since.is_due(now_s)
+            if since.is_due(now_s) and (since.live or not since.connected)
         ]
 
     def why(self, now_ns: int, translate: Callable[[str], str] = str) -> dict[str, str]:
