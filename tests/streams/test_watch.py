@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import pytest
+
 from workbench.streams import CHECK_S, Topology, Watch
 from workbench.streams.messages import Beat, Looked, Lost
+from workbench.streams.watch import WAIT_S
 from workbench.timeline import SECOND_NS
 
 
-def test_checks_are_due_by_a_clock_that_nobody_sets():
+@pytest.mark.parametrize(("looks", "every_s"), [(False, WAIT_S), (True, CHECK_S)])
+def test_checks_are_due_by_a_clock_that_nobody_sets(looks, every_s):
     watch = Watch(["C1", "C2"], Topology.of([], []), {}, start_s=100.0)
     wall_ns, steady_s, checks = 10**18, 100.0, []
-    for turn in range(100):
+    for turn in range(120):
         wall_ns += SECOND_NS
         steady_s += 1.0
         if turn == 40:
@@ -17,9 +21,24 @@ def test_checks_are_due_by_a_clock_that_nobody_sets():
             wall_ns -= 7200 * SECOND_NS
         for camera in ("C1", "C2"):
             watch.hear(camera, Beat(wall_ns, 12, 1000, "f"))
+            if looks and turn % CHECK_S == 0:
+                watch.hear(camera, Looked(wall_ns, (180, 320), bytes([turn]) * 180 * 320))
         checks += watch.due(wall_ns, steady_s)
     for camera in ("C1", "C2"):
         mine = [check for check in checks if check.camera_id == camera]
-        assert abs(len(mine) - 100 / CHECK_S) <= 2
+        assert len(mine) == pytest.approx(120 / every_s, abs=2)
         assert {round(check.fps) for check in mine} <= {12, 13, 14, 15, 16}
-        assert all(check.faults == () for check in mine)
+
+
+def test_a_loss_is_checked_at_once_and_a_folder_only_while_it_is_gone():
+    watch = Watch(["C1"], Topology.of([], []), {}, start_s=0.0)
+    watch.hear("C1", Beat(1, 12, 1000, "f"))
+    assert watch.due(2, 0.1) == []
+    watch.hear("C1", Lost("stalled", "", 3))
+    (check,) = watch.due(4, 0.2)
+    assert (check.connected, check.cause) == (False, "stalled")
+    assert watch.due(5, 0.3) == []
+    watch.hear("C1", Beat(6, 0, 0, "", live=False))
+    assert watch.due(7, 100.0) == []
+    watch.hear("C1", Lost("unreachable", "", 8))
+    assert len(watch.due(9, 100.1)) == 1
