@@ -68,7 +68,7 @@ class Session:
         self._queued: set[str] = set()
         self._doubtful: set[str] = set()
         self._history_s = time.monotonic()
-        self._taken = self._losses = 0
+        self._taken = self._losses = self._dropped = 0
         self._trouble = ""
         self._written_s = 0.0
 
@@ -99,7 +99,12 @@ class Session:
 
     def told(self) -> dict[str, object]:
         """Return what the audit log keeps of this run."""
-        return {"files": self._taken, "losses": self._losses, "trouble": self._trouble}
+        return {
+            "files": self._taken,
+            "losses": self._losses,
+            "checks_dropped": self._dropped,
+            "trouble": self._trouble,
+        }
 
     def _note_absence(self) -> None:
         """Say from when on nobody recorded: the last word of the recorder before this one."""
@@ -187,7 +192,9 @@ class Session:
                     self._keep_one(each)
                 except Exception as error:  # noqa: BLE001 - one bad file must not end the keeping
                     self._trouble = str(error)
-                    if each:
+                    if isinstance(each, list) and sum(isinstance(f, list) for f in failed) > 60:
+                        self._dropped += len(each)  # a disk full for hours must not fill memory
+                    elif each:
                         failed.append(each)
             if not failed:
                 self._trouble = ""

@@ -169,6 +169,7 @@ def _words(tr: Translate) -> dict[str, Any]:
             "killed": tr("the recording process died"),
             "stopped": tr("the recorder was stopped"),
             "paused": tr("the stream's own time leapt"),
+            "clock": tr("the recorder's clock was set"),
             "not recording": tr("no recorder was running"),
         },
         "pause": tr("Pause or play"),
