@@ -5,7 +5,7 @@ The glossary (``docs/glossary.md``) says what each word means; a test keeps the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -26,12 +26,16 @@ KINDS = (
 
 LossCause = Literal[
     "unreachable", "denied", "broken", "ended", "stalled", "disk", "killed", "stopped", "paused",
-    "clock", "not recording",
+    "clock", "not recording", "switched",
 ]  # fmt: skip
 """Why a camera's footage ended: no answer, a wrong password, an unreadable stream, an end the
 camera made, no packets, a disk that takes no more, a process that died, the recorder told to stop,
 a leap of the stream's own times, the recorder's clock that was set (no footage is missing), no
-recorder running."""
+recorder running, another of its addresses taken."""
+
+Source = Literal["main", "sub", "fallback", "boost"]
+"""Which of a camera's addresses footage came from: ``stream_url``, ``substream_url``,
+``fallback_url`` or ``boost_url``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,125 @@ class Gap:
     def cause(self) -> LossCause | None:
         """Return what ended the footage before it."""
         return self.losses[0].cause if self.losses else None
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A text for people as template and values, so that everybody reads it in his own language."""
+
+    template: str
+    fields: tuple[tuple[str, str], ...] = ()
+
+    def sentence(self, translate: Callable[[str], str] = str) -> str:
+        """Return the text, its template translated first.
+
+        >>> Wording("look at site {scope}", (("scope", "S01"),)).sentence()
+        'look at site S01'
+        """
+        return translate(self.template).format(**dict(self.fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """One camera of an incident.
+
+    ``symptom`` is what was noticed first, a loss's cause or a fault of the picture, and ``then``
+    what a later try met (empty: none). ``back_ns`` is when it was well again; None while it is
+    not. ``lost_s`` are the seconds not recorded, measured when the incident closed; None before.
+    """
+
+    camera_id: str
+    since_ns: int
+    symptom: str
+    then: str = ""
+    back_ns: int | None = None
+    lost_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Something the recorder did by itself about an incident."""
+
+    at_ns: int
+    camera_id: str
+    what: Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What somebody should do about an incident that did not mend itself.
+
+    ``checks`` are what to look at, likeliest first. ``closed_by`` is empty where the incident's
+    own end closed it.
+    """
+
+    opened_ns: int
+    checks: tuple[Wording, ...]
+    closed_ns: int | None = None
+    closed_by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRecord:
+    """Cameras that were lost, or ill alike, together: from when until when, why, what was done.
+
+    ``kind`` is "lost" or a fault of the picture or clock ("frozen", "covered", ...).
+    ``evidence`` and ``cause`` say what was noticed and what it points to with ``probability``
+    (0 to 1), ``cause_kind`` is that cause in a word and ``scope`` the site, branch or camera it is
+    about; empty until inferred. ``closed_by`` is empty where it ended by itself. ``told_ns`` is
+    when people were told of it; None before. Times are UTC.
+    """
+
+    incident_id: str
+    kind: str
+    opened_ns: int
+    affected: tuple[Affected, ...]
+    closed_ns: int | None = None
+    evidence: Wording | None = None
+    cause: Wording | None = None
+    cause_kind: str = ""
+    scope: str = ""
+    probability: float = 0.0
+    responses: tuple[Response, ...] = ()
+    task: Task | None = None
+    acknowledged_by: str = ""
+    acknowledged_ns: int | None = None
+    closed_by: str = ""
+    note: str = ""
+    told_ns: int | None = None
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras it took, in the order they fell out."""
+        return tuple(one.camera_id for one in self.affected)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The cameras of it that are not well again."""
+        return tuple(one.camera_id for one in self.affected if one.back_ns is None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.closed_ns is None
+
+    @property
+    def lost_s(self) -> float | None:
+        """The seconds not recorded, of all cameras together; None before they are measured."""
+        known = [one.lost_s for one in self.affected if one.lost_s is not None]
+        return sum(known) if known else None
+
+    def duration_s(self, now_ns: int) -> float:
+        """Return how long it took, or takes until now."""
+        return ((self.closed_ns or now_ns) - self.opened_ns) / 1e9
+
+    def why(self, translate: Callable[[str], str] = str) -> str:
+        """Return what was noticed, what it points to and how surely; empty until inferred."""
+        if self.evidence is None or self.cause is None:
+            return ""
+        what = f"{self.evidence.sentence(translate)}: {self.cause.sentence(translate)}"
+        return f"{what} ({100 * self.probability:.0f} %)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +222,8 @@ class Camera:
     pixel_sigma_px: float = 2.0
     ground_crs: str = ""
     substream_url: str = ""
+    fallback_url: str = ""
+    boost_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Refused
 from workbench.monitoring.session import Session
 from workbench.monitoring.status import CameraStatus
-from workbench.records import Gap, Loss, Segment
+from workbench.records import Gap, IncidentRecord, Loss, Segment
 from workbench.store import Store, files
 from workbench.streams.messages import SegmentTold
 from workbench.timeline import SECOND_NS, Span
@@ -328,6 +328,12 @@ class Monitoring:
     def lose(self, loss: Loss) -> None:
         """Keep what ended a camera's footage."""
         self._store.upkeep.add_loss(loss)
+
+    def incidents(
+        self, span: Span | None = None, *, only_open: bool = False
+    ) -> list[IncidentRecord]:
+        """Return the incidents that touch `span` (None: any time), oldest first."""
+        return self._store.upkeep.incidents.all(span, only_open=only_open)
 
     def log_incident(self, incident_id: str, details: Mapping[str, object]) -> None:
         """Keep an incident that is over in the log."""

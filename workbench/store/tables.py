@@ -40,6 +40,34 @@ CREATE TABLE IF NOT EXISTS losses (
     detail    TEXT NOT NULL,     -- in words, without secrets
     PRIMARY KEY (camera_id, at_ns, cause)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS incidents (
+    incident_id     TEXT PRIMARY KEY,  -- its first camera and when that fell out
+    kind            TEXT NOT NULL,     -- lost, or the fault of the picture or clock
+    opened_ns       INTEGER NOT NULL,  -- when it began, UTC
+    closed_ns       INTEGER,           -- when its last camera was well; NULL: it goes on
+    affected        TEXT NOT NULL,     -- JSON list of records.Affected: camera by camera
+    evidence        TEXT NOT NULL,     -- JSON: what was noticed, template and values; or null
+    cause           TEXT NOT NULL,     -- JSON: what that points to, template and values; or null
+    cause_kind      TEXT NOT NULL,     -- that cause in a word; empty until inferred
+    scope           TEXT NOT NULL,     -- the site, branch or camera the cause is about
+    probability     REAL NOT NULL,     -- of the cause, 0 to 1
+    responses       TEXT NOT NULL,     -- JSON list of records.Response: what was done by itself
+    told_ns         INTEGER,           -- when people were told, UTC
+    acknowledged_by TEXT NOT NULL,     -- who has seen it; empty: nobody
+    acknowledged_ns INTEGER,           -- when, UTC
+    closed_by       TEXT NOT NULL,     -- who closed it; empty: it ended by itself
+    note            TEXT NOT NULL      -- what they wrote
+) STRICT;
+CREATE INDEX IF NOT EXISTS incidents_by_time ON incidents (opened_ns);
+CREATE INDEX IF NOT EXISTS incidents_open ON incidents (closed_ns) WHERE closed_ns IS NULL;
+CREATE TABLE IF NOT EXISTS tasks (
+    incident_id TEXT PRIMARY KEY,  -- the incident that did not mend itself
+    opened_ns   INTEGER NOT NULL,  -- since when somebody should look, UTC
+    checks      TEXT NOT NULL,     -- JSON list: what to look at, templates and values
+    closed_ns   INTEGER,           -- when it was done with, UTC; NULL: it waits
+    closed_by   TEXT NOT NULL,     -- who closed it; empty: the incident ended
+    note        TEXT NOT NULL      -- what they found
+) STRICT;
 CREATE TABLE IF NOT EXISTS cases (
     version         INTEGER PRIMARY KEY,  -- order of entry: the newest of a case is in force
     case_id         TEXT NOT NULL,        -- number of the case

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from workbench.records import Loss
 from workbench.store import files
 from workbench.store.catalogue import Catalogue
+from workbench.store.incidents import IncidentBook
 from workbench.timeline import SECOND_NS, Span, format_utc
 
 
@@ -20,6 +21,7 @@ class Upkeep:
 
     def __init__(self, root: Path, catalogue: Catalogue) -> None:
         self._root, self._catalogue = root, catalogue
+        self.incidents = IncidentBook(catalogue)
 
     def add_loss(self, loss: Loss) -> None:
         """Record that a camera's footage ended, and why; repeating it changes nothing."""

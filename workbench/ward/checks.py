@@ -29,7 +29,8 @@ CAMERA_COLUMNS = (
     "range_m", "sees", "road_edge",
 )  # fmt: skip
 CAMERA_EXTRAS = (
-    "stream_url", "substream_url", "pixel_to_ground", "pixel_sigma_px", "ground_crs",
+    "stream_url", "substream_url", "fallback_url", "boost_url", "pixel_to_ground",
+    "pixel_sigma_px", "ground_crs",
 )  # fmt: skip
 _CAMERA_NUMBERS = ("lon_deg", "lat_deg", "heading_deg", "fov_deg", "range_m", "pixel_sigma_px")
 _NODE_GAP_M = 1.0  # ends of edges that share a node lie no farther apart
@@ -250,7 +251,9 @@ def check_cameras(table: Table) -> None:
         N_("give it an identifier of its own, or delete one of the two rows"),
     )
     for row, camera in table.frame.iterrows():
-        addresses = f"{camera.stream_url} {camera.substream_url}"
+        addresses = " ".join(
+            [camera.stream_url, camera.substream_url, camera.fallback_url, camera.boost_url]
+        )
         if re.search(r"//[^/@\s]*:[^/@\s]*@", addresses):
             table.find(
                 N_("row {row}: the stream address of {camera} holds a password"),

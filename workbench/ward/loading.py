@@ -181,6 +181,8 @@ def _camera(row: Any) -> Camera:
         road_edge=row.road_edge,
         stream_url=row.stream_url,
         substream_url=row.substream_url,
+        fallback_url=row.fallback_url,
+        boost_url=row.boost_url,
         pixel_to_ground=matrix_of(row.pixel_to_ground),
         ground_crs=row.ground_crs,
         **({} if math.isnan(sigma_px) else {"pixel_sigma_px": sigma_px}),
