@@ -18,7 +18,7 @@ class Heard:
     """What a recorder told of each camera, with when it was heard."""
 
     def __init__(self):
-        self.all = []
+        self.all, self.asked = [], []
         self._news = threading.Condition()
 
     def __call__(self, camera, told):
@@ -43,19 +43,27 @@ class Heard:
             ]
 
 
+def job_of(tmp_path, camera, **settings):
+    return CaptureJob(
+        camera.name,
+        with_login(camera),
+        tmp_path / camera.name,
+        **{"segment_s": 0.9, "read_s": 1.0, "open_s": 1.5, "picture_s": 1.0} | settings,
+    )
+
+
 @contextmanager
 def recording(tmp_path, *cameras, **settings):
     heard, stop = Heard(), threading.Event()
-    jobs = [
-        CaptureJob(
-            camera.name,
-            with_login(camera),
-            tmp_path / camera.name,
-            **{"segment_s": 0.9, "read_s": 1.0, "open_s": 1.5, "picture_s": 1.0} | settings,
-        )
-        for camera in cameras
-    ]
-    thread = threading.Thread(target=record, args=(jobs, heard, stop.is_set))
+    jobs = [job_of(tmp_path, camera, **settings) for camera in cameras]
+
+    def changes():
+        asked, heard.asked = heard.asked, []
+        return asked
+
+    thread = threading.Thread(
+        target=record, args=(jobs, heard, stop.is_set), kwargs={"changes": changes}
+    )
     thread.start()
     try:
         yield heard

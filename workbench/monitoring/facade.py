@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import av
@@ -19,13 +19,22 @@ import xarray as xr
 
 from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Refused
+from workbench.monitoring.incidents import BEFORE_S, lost_s
+from workbench.monitoring.notices import notice
+from workbench.monitoring.notify import FILE, LOG, read_settings, trial
 from workbench.monitoring.session import Session
 from workbench.monitoring.status import CameraStatus
-from workbench.records import Gap, IncidentRecord, Loss, Segment
+from workbench.records import Affected, Gap, IncidentRecord, Loss, Segment, Source
 from workbench.store import Store, files
 from workbench.streams.messages import SegmentTold
 from workbench.timeline import SECOND_NS, Span
 
+SOURCE_NOTES: Mapping[Source, str] = {
+    "sub": "recorded from the camera's sub-stream: its main stream failed",
+    "fallback": "recorded from the camera's fallback address: its own streams failed",
+    "boost": "recorded at the camera's raised rate: a neighbour was lost",
+}
+"""Remarks on files that did not come from the camera's main address."""
 REFERENCE_FILES, REFERENCE_PICTURES = 4, 30
 REFERENCE_OLDEST_S = 600.0
 HEALTH = pa.schema(
@@ -79,7 +88,13 @@ class Monitoring:
             When a camera asked for is unknown or has no address, or an address or the credentials
             cannot be used.
         """
-        known = streams.read_credentials(self._store.root / "credentials.toml")
+        return {camera: known["main"] for camera, known in self.addresses(cameras).items()}
+
+    def addresses(
+        self, cameras: Sequence[str] | None = None
+    ) -> dict[str, dict[Source, streams.StreamAddress]]:
+        """Return every address of each camera that has a main one; see :meth:`sources`."""
+        secrets = streams.read_credentials(self._store.root / "credentials.toml")
         found = {}
         for camera_id in cameras if cameras is not None else self.ward.cameras:
             camera = self.ward.camera(camera_id)
@@ -92,8 +107,19 @@ class Monitoring:
                         camera=camera_id,
                     )
                 continue
-            address = streams.parse_address(camera.stream_url, where=camera_id)
-            found[camera_id] = streams.with_credentials(address, camera_id, known)
+            urls: dict[Source, str] = {
+                "main": camera.stream_url,
+                "sub": camera.substream_url,
+                "fallback": camera.fallback_url,
+                "boost": camera.boost_url,
+            }
+            found[camera_id] = {
+                source: streams.with_credentials(
+                    streams.parse_address(url, where=camera_id), camera_id, secrets, source
+                )
+                for source, url in urls.items()
+                if url
+            }
         return found
 
     def record(
@@ -113,7 +139,8 @@ class Monitoring:
         Refused
             While another recorder runs on this root.
         """
-        sources = self.sources(cameras)
+        sources = self.addresses(cameras)
+        settings = read_settings(self._store.root / FILE)
         if not sources:
             raise BadInput(
                 N_("no camera of this ward has a stream_url"),
@@ -135,7 +162,7 @@ class Monitoring:
                     where=str(self.folder),
                 )
             self._log("record.start", details={"cameras": list(sources), "segment_s": segment_s})
-            session = Session(self, sources, segment_s, on_status)
+            session = Session(self, sources, segment_s, on_status, settings)
             try:
                 session.run(stopped)
             finally:
@@ -281,6 +308,8 @@ class Monitoring:
         notes: tuple[str, ...] = ()
         if told.recovered:
             notes = ("its recorder was killed: the whole fragments of what it had written",)
+        if told.source != "main":
+            notes = (*notes, SOURCE_NOTES[told.source])
         stored = self._store.link_original(path, told.sha256, told.camera_id)
         segment = archive.describe(
             told.sha256, stored, facts, index, told.camera_id, told.start_ns, notes
@@ -335,9 +364,94 @@ class Monitoring:
         """Return the incidents that touch `span` (None: any time), oldest first."""
         return self._store.upkeep.incidents.all(span, only_open=only_open)
 
-    def log_incident(self, incident_id: str, details: Mapping[str, object]) -> None:
-        """Keep an incident that is over in the log."""
-        self._log("incident", details={"incident": incident_id, **details})
+    @property
+    def notices(self) -> Path:
+        """The file that every message to people is added to, a line of JSON each."""
+        return self._store.root / LOG
+
+    def keep_incident(
+        self, incident: IncidentRecord, growing_ns: Mapping[str, int]
+    ) -> IncidentRecord | None:
+        """Write what the recorder knows of an incident; None where somebody has closed it.
+
+        Parameters
+        ----------
+        growing_ns
+            When the file began that each camera writes now.
+        """
+        if incident.closed_ns is not None:
+            incident = replace(incident, affected=self._measured(incident, growing_ns))
+        if not self._store.upkeep.incidents.keep(incident):
+            return None
+        if incident.closed_ns is not None:
+            self._log_incident("incident", incident)
+        return incident
+
+    def acknowledge_incident(self, incident_id: str, note: str = "") -> IncidentRecord:
+        """Say that the actor has seen an incident; BadInput where there is none of that name."""
+        found = self._store.upkeep.incidents.acknowledge(
+            incident_id, self.now(), self.actor, note.strip()
+        )
+        self._log_incident("incident.ack", found)
+        return found
+
+    def close_incident(self, incident_id: str, note: str) -> IncidentRecord:
+        """Close an incident, and its task, with a note of what was found; measures what it cost.
+
+        Raises
+        ------
+        BadInput
+            Where there is none of that name, it is closed already, or the note is empty.
+        """
+        if not note.strip():
+            raise BadInput(N_("an incident is closed with a note"), N_("say what was found"))
+        _, status = self.status()
+        growing_ns = {
+            camera: int(one.growing.split(".")[0]) for camera, one in status.items() if one.growing
+        }
+        book, now_ns = self._store.upkeep.incidents, self.now()
+        measured = self._measured(book.one(incident_id), growing_ns)
+        found = book.close(incident_id, now_ns, self.actor, note.strip(), measured)
+        self._log_incident("incident.close", found)
+        return found
+
+    def _measured(
+        self, incident: IncidentRecord, growing_ns: Mapping[str, int]
+    ) -> tuple[Affected, ...]:
+        measured = []
+        for one in incident.affected:
+            until_ns = one.back_ns or incident.closed_ns or self.now()
+            span = Span(one.since_ns - round(BEFORE_S * SECOND_NS), until_ns)
+            missing = [gap.span for gap in self.gaps(span, [one.camera_id])]
+            seconds = lost_s(missing, one, until_ns, growing_ns.get(one.camera_id))
+            measured.append(replace(one, lost_s=round(seconds, 1)))
+        return tuple(measured)
+
+    def _log_incident(self, action: str, incident: IncidentRecord) -> None:
+        details = {
+            "incident": incident.incident_id,
+            "kind": incident.kind,
+            "cameras": list(incident.cameras),
+            "seconds": round(incident.duration_s(self.now()), 1),
+            "lost_s": incident.lost_s,
+            "why": incident.why(self.translate),
+            "note": incident.note,
+        }
+        self._log(action, details=details)
+
+    def try_notices(self) -> dict[str, str]:
+        """Send a trial by every way of ``notify.toml``; return what hindered each, if anything.
+
+        Raises
+        ------
+        BadInput
+            When the settings cannot be used.
+        """
+        settings = read_settings(self._store.root / FILE)
+        told = notice("test", None, self.ward.sites, {}, self.now(), self.translate)
+        found = trial(settings, told, self.notices)
+        self._log("notify.test", details={"ways": found})
+        return found
 
     def _log(self, action: str, *, details: Mapping[str, object]) -> None:
         self._store.append_audit(

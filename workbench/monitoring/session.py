@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench import streams
 from workbench.errors import BadInput, Damaged
+from workbench.monitoring.incidents import Change, IncidentDesk, taken_up
+from workbench.monitoring.notices import Event, notice
+from workbench.monitoring.notify import Notifier, Settings
 from workbench.monitoring.status import CameraStatus
-from workbench.records import Loss
+from workbench.monitoring.steering import Steering
+from workbench.records import Loss, Source
 from workbench.store import files
 from workbench.streams.messages import Beat, Lost, Noted, SegmentTold, Told
-from workbench.timeline import SECOND_NS
 
 if TYPE_CHECKING:
     from workbench.monitoring.facade import Monitoring
@@ -30,14 +34,15 @@ HISTORY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
-    """An incident that is over, for the log."""
+class Attended:
+    """An incident to be written; a later one of the same incident has a higher number."""
 
-    incident_id: str
-    details: Mapping[str, object]
+    number: int
+    change: Change
+    growing_ns: Mapping[str, int]
 
 
-Kept = SegmentTold | Loss | list[streams.HealthCheck] | Over
+Kept = SegmentTold | Loss | list[streams.HealthCheck] | Attended
 
 
 class Session:
@@ -46,16 +51,31 @@ class Session:
     def __init__(
         self,
         house: Monitoring,
-        sources: Mapping[str, streams.StreamAddress],
+        sources: Mapping[str, Mapping[Source, streams.StreamAddress]],
         segment_s: float,
         on_status: Callable[[Mapping[str, CameraStatus]], None],
+        settings: Settings,
     ) -> None:
         self._house, self._on_status = house, on_status
         self._cameras = {camera: CameraStatus(since_ns=house.now()) for camera in sources}
-        self._jobs = [
-            streams.CaptureJob(camera, address, house.folder / camera, segment_s=segment_s)
-            for camera, address in sources.items()
-        ]
+        cameras = [house.ward.cameras[camera] for camera in sources]
+        jobs = {
+            camera: {
+                source: streams.CaptureJob(
+                    camera, address, house.folder / camera, segment_s=segment_s, source=source
+                )
+                for source, address in known.items()
+            }
+            for camera, known in sources.items()
+        }
+        self._jobs = [known["main"] for known in jobs.values()]
+        self._steering = Steering(jobs, streams.neighbours(cameras), house.now())
+        self._site_of = {camera.camera_id: camera.site_id for camera in cameras}
+        known = house.incidents(only_open=True)
+        self._desk = IncidentDesk(known, settings.rules, self._site_of)
+        self._notifier = Notifier(settings, house.notices, house.now)
+        self._attended = itertools.count()
+        self._newest: dict[str, int] = {}
         self._finished: queue.Queue[Kept | None] = queue.Queue()
         self._watch = streams.Watch(
             list(sources),
@@ -63,8 +83,9 @@ class Session:
             {camera: house.references(camera) for camera in sources},
             time.monotonic(),
         )
+        for incident in known:
+            self._watch.take_up(incident.kind, taken_up(incident))
         self._checks: list[streams.HealthCheck] = []
-        self._whys: dict[str, str] = {}
         self._queued: set[str] = set()
         self._doubtful: set[str] = set()
         self._history_s = time.monotonic()
@@ -83,8 +104,16 @@ class Session:
             self._write_status()
             return stopped()
 
+        def changes() -> list[streams.CaptureJob]:
+            lost_ns = {
+                camera: status.since_ns
+                for camera, status in self._cameras.items()
+                if status.state == "lost"
+            }
+            return self._steering.turn(self._house.now(), lost_ns)
+
         try:
-            streams.record(self._jobs, self._hear, turn)
+            streams.record(self._jobs, self._hear, turn, changes=changes)
         finally:
             asked = sys.exc_info()[0] is None
             for camera, status in self._cameras.items():
@@ -93,9 +122,11 @@ class Session:
                         camera, Lost("stopped", "the recorder was told to stop", self._house.now())
                     )
             self._finished.put(self._checks)
+            self._write_status(at_once=True)
             self._finished.put(None)
             keeper.join()
             self._write_status(at_once=True)
+            self._notifier.end()
 
     def told(self) -> dict[str, object]:
         """Return what the audit log keeps of this run."""
@@ -116,12 +147,18 @@ class Session:
             detail += "; told by its newest file"
         for camera, last_ns in ended.items():
             self._house.lose(Loss(camera, last_ns, "not recording", detail))
+            if camera in self._cameras:
+                self._watch.lose(camera, last_ns, "not recording")
 
     def _hear(self, camera: str, told: Told) -> None:
         status = self._cameras[camera]
-        incident = self._watch.hear(camera, told)
-        if incident is not None and incident.closed_ns is not None:
-            self._close_incident(incident)
+        deed = self._steering.hear(camera, told)
+        status.source = self._steering.source(camera)
+        self._watch.hear(camera, told, stand_in=self._steering.stands_in(camera))
+        if deed is not None:
+            self._finished.put(deed.loss)
+            for about in deed.about or (camera,):
+                self._desk.respond(camera, deed.at_ns, deed.what, about=about)
         if isinstance(told, Beat):
             seconds = max(streams.BEAT_S, told.length_s)
             status.fps = round(told.packets / seconds, 1)
@@ -149,15 +186,34 @@ class Session:
         elif isinstance(told, Noted) and told.cause in ("paused", "clock"):
             self._finished.put(Loss(camera, told.at_ns, told.cause, told.detail))
 
-    def _close_incident(self, incident: streams.Incident) -> None:
-        """Log an incident that is over: how long it took and which cameras it cost."""
-        assert incident.closed_ns is not None
-        details = {
-            "cameras": list(incident.cameras),
-            "seconds": round((incident.closed_ns - incident.opened_ns) / SECOND_NS, 1),
-            "why": self._whys.pop(incident.incident_id, ""),
+    def _attend(self, now_ns: int, explained: Sequence[streams.Explained]) -> None:
+        """Have incidents written, made into tasks and told of."""
+        growing_ns = {
+            camera: int(status.growing.split(".")[0])
+            for camera, status in self._cameras.items()
+            if status.growing
         }
-        self._finished.put(Over(incident.incident_id, details))
+        for change in self._desk.turn(now_ns, explained, self._watch.over()):
+            if change.tell == "opened":
+                self._tell(change)  # at once: it must not wait for a catalogue that hangs
+            self._finished.put(Attended(next(self._attended), change, growing_ns))
+
+    def _tell(self, change: Change) -> None:
+        house = self._house
+        now_ns = change.incident.closed_ns or house.now()
+        checks = change.checks if change.tell == "opened" else ()
+        event: Event = "closed" if change.tell == "closed" else "opened"
+        self._notifier.tell(
+            notice(
+                event,
+                change.incident,
+                house.ward.sites,
+                self._site_of,
+                now_ns,
+                house.translate,
+                checks,
+            )
+        )
 
     def _check(self) -> None:
         """Make the checks of health that are due, and say what may have caused open incidents."""
@@ -204,8 +260,8 @@ class Session:
     def _keep_one(self, one: Kept) -> None:
         if isinstance(one, Loss):
             self._house.lose(one)
-        elif isinstance(one, Over):
-            self._house.log_incident(one.incident_id, one.details)
+        elif isinstance(one, Attended):
+            self._keep_incident(one)
         elif isinstance(one, SegmentTold):
             self._take(one)
         elif one:
@@ -224,19 +280,28 @@ class Session:
         self._doubtful.discard(told.path)
         self._queued.discard(told.path)
 
+    def _keep_incident(self, one: Attended) -> None:
+        incident = one.change.incident
+        if one.number < self._newest.get(incident.incident_id, -1):
+            return  # it could not be written then, and a later one was
+        kept = self._house.keep_incident(incident, one.growing_ns)
+        self._newest[incident.incident_id] = one.number
+        if one.change.tell == "closed" and kept is not None:
+            self._tell(replace(one.change, incident=kept))
+
     def _write_status(self, *, at_once: bool = False) -> None:
         now_s = time.monotonic()
         if not at_once and now_s - self._written_s < STATUS_S:
             return
         self._written_s = now_s
-        why = self._watch.why(self._house.now(), self._house.translate)
+        now_ns = self._house.now()
+        explained = self._watch.explained(now_ns)
+        self._attend(now_ns, explained)
+        why = streams.why(explained, self._house.translate)
         for camera, status in self._cameras.items():
             status.why = why.get(camera, "")
-        for incident in self._watch.incidents:
-            sentence = next((why[one] for one in incident.cameras if one in why), "")
-            self._whys[incident.incident_id] = sentence
         told: dict[str, Any] = {
-            "at_ns": self._house.now(),
+            "at_ns": now_ns,
             "waiting_files": self._finished.qsize(),
             "trouble": self._trouble,
             "cameras": {camera: asdict(status) for camera, status in self._cameras.items()},

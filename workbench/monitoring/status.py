@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class CameraStatus:
-    """How the recording of one camera stands, as ``recording/status.json`` tells it."""
+    """How the recording of one camera stands, as ``recording/status.json`` tells it.
+
+    ``source`` is the address it is recorded from, or tried on: see `records.Source`.
+    """
 
     state: str = "opening"
     since_ns: int = 0
@@ -18,3 +21,4 @@ class CameraStatus:
     growing: str = ""
     faults: list[str] = field(default_factory=list)
     why: str = ""
+    source: str = "main"

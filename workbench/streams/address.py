@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from workbench.errors import N_, BadInput
+from workbench.records import Source
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file", "v4l2")
 """Kinds of sources: cameras, MJPEG or transport streams over HTTP, files and folders, USB."""
@@ -185,10 +186,17 @@ def read_credentials(path: Path) -> Mapping[str, tuple[str, str]]:
 
 
 def with_credentials(
-    address: StreamAddress, camera_id: str, known: Mapping[str, tuple[str, str]]
+    address: StreamAddress,
+    camera_id: str,
+    known: Mapping[str, tuple[str, str]],
+    source: Source = "main",
 ) -> StreamAddress:
-    """Return the address with the credentials of a camera, or the default ones, where there are."""
+    """Return the address with the credentials of a camera, or the default ones, where there are.
+
+    A table named ``"S01-P1/fallback"`` is for that one address of the camera.
+    """
     if address.scheme in ("file", "v4l2"):
         return address
-    user, password = known.get(camera_id, known.get("default", ("", "")))
+    whole = known.get(camera_id, known.get("default", ("", "")))
+    user, password = known.get(f"{camera_id}/{source}", whole)
     return StreamAddress(address.url, user, password)

@@ -84,9 +84,11 @@ def capture(job: CaptureJob, parent: Connection) -> None:
     with suppress(_ParentGoneError), ExitStack() as held:
         try:
             job.folder.mkdir(parents=True, exist_ok=True)
-            held.enter_context(alone(job.folder))
-            for told in recover(job.folder, job.camera_id):
-                tell(told)
+            let_others_in = held.enter_context(alone(job.folder, beside=job.beside))
+            if not job.beside:
+                for told in recover(job.folder, job.camera_id):
+                    tell(told)
+                let_others_in()
             began_s = time.monotonic()
             path = local_path(job.address)
             if path is not None and path.is_dir():
@@ -169,6 +171,7 @@ class _Copying:
         tick = ARRIVAL_TICK if arrival else stream.time_base
         assert tick is not None
         self._tick, self._tick_s = tick, float(tick)
+        self._written = False
         self._packets = self._size = 0
         # steady time: the machine's clock may be set
         self._beat_s, self._look_s = time.monotonic() - BEAT_S, 0.0
@@ -213,7 +216,10 @@ class _Copying:
         if self._growing is not None:
             self._growing.write(packet, pts, dts, now_ns)
         length_s = time.monotonic() - self._beat_s
-        if length_s >= BEAT_S:
+        # the first word of what is on disk is waited for: another process may end by it
+        first = self._growing is not None and not self._written
+        if length_s >= BEAT_S or first:
+            self._written = self._written or first
             self._beat_s += length_s
             name, offset_ns = "", None
             if self._growing is not None:

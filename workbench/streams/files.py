@@ -36,11 +36,14 @@ _NOTEWORTHY_NS = 5_000_000
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold a camera's folder: the process of a killed recorder may still be writing into it."""
+def alone(folder: Path, *, beside: bool = False) -> Iterator[Callable[[], None]]:
+    """Hold a camera's folder: the process of a killed recorder may still be writing into it.
+
+    Yields what lets processes in that write `beside`: those touch no file but their own.
+    """
     with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        fcntl.flock(file, fcntl.LOCK_SH if beside else fcntl.LOCK_EX)
+        yield lambda: fcntl.flock(file, fcntl.LOCK_SH)
 
 
 class Clock:
@@ -141,6 +144,7 @@ class Growing:
             first_ns,
             rtcp_offset_ns=rtcp_ns,
             stamps="arrival" if self._arrival else "stream",
+            source=self._job.source,
         )
 
     def close(self) -> SegmentTold:

@@ -128,6 +128,10 @@ class Incidents:
         """Return the incidents with cameras missing, oldest first."""
         return tuple(self._open)
 
+    def take_up(self, incident: Incident) -> None:
+        """Go on with an incident that was open when the recorder ended."""
+        self._open.append(incident)
+
     def lose(self, trouble: Trouble) -> Incident:
         """Take in a trouble; return the incident it now belongs to."""
         for n, incident in enumerate(self._open):

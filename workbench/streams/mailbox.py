@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from threading import Condition
 
-from workbench.streams.messages import Beat, Looked, Lost, Noted, Told
+from workbench.streams.messages import Beat, Looked, Lost, Noted, Switched, Told
 
 MOST_NOTED = 500
 """With so much untold, no more is noted of pictures that cannot be read."""
@@ -66,6 +66,9 @@ class Mailbox:
                 return
             self._lost[camera_id] = told.cause, told.detail
             # the beats before it and those after it are not the same footage
+            self._open.pop((camera_id, Beat), None)
+        elif isinstance(told, Switched):
+            self._lost.pop(camera_id, None)
             self._open.pop((camera_id, Beat), None)
         elif isinstance(told, Noted) and told.cause == "broken" and len(self) >= MOST_NOTED:
             return

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from workbench.records import LossCause
+from workbench.records import LossCause, Source
 from workbench.streams.address import StreamAddress
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureJob:
-    """What one capture process needs to know; pickled to it, never on its command line."""
+    """What one capture process needs to know; pickled to it, never on its command line.
+
+    ``beside``: another process writes this camera's footage still, from another of its addresses.
+    """
 
     camera_id: str
     address: StreamAddress
@@ -21,6 +24,8 @@ class CaptureJob:
     picture_s: float = 5.0
     open_s: float = 4.0
     read_s: float = 4.0
+    source: Source = "main"
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ class SegmentTold:
     quickest. ``rtcp_offset_ns`` is what the camera's own sender reports say on top of that, None
     where it sent none. ``recovered`` marks the remains of a process that was killed. ``stamps``
     says where the times are from: the stream's own; the arrival of each frame, where a stream has
-    none; the last change of a file that another system wrote.
+    none; the last change of a file that another system wrote. ``source`` is which of the camera's
+    addresses it came from.
     """
 
     camera_id: str
@@ -70,6 +76,7 @@ class SegmentTold:
     rtcp_offset_ns: int | None = None
     recovered: bool = False
     stamps: Literal["stream", "arrival", "last change"] = "stream"
+    source: Source = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +109,24 @@ class Noted:
     at_ns: int
 
 
-Told = Opened | Beat | SegmentTold | Looked | Noted | Lost
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """Another address of the camera was taken; ``beside``: it was recorded before the old ended."""
+
+    source: Source
+    before: Source
+    at_ns: int
+    beside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFailed:
+    """An address that was tried beside the one recorded did not deliver."""
+
+    source: Source
+    cause: LossCause
+    detail: str
+    at_ns: int
+
+
+Told = Opened | Beat | SegmentTold | Looked | Noted | Lost | Switched | TrialFailed

@@ -17,15 +17,24 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from threading import Thread
 
-from workbench.records import LossCause
+from workbench.records import LossCause, Source
 from workbench.streams.capture import capture
 from workbench.streams.mailbox import Mailbox
-from workbench.streams.messages import Beat, CaptureJob, Lost, Opened, Told
+from workbench.streams.messages import (
+    Beat,
+    CaptureJob,
+    Lost,
+    Opened,
+    SegmentTold,
+    Switched,
+    Told,
+    TrialFailed,
+)
 
 BACK_OFF_S = (0.3, 0.6, 1.2, 2.0)
 """Waits before each new try; the last one is kept. A camera that is back is recorded soon."""
@@ -49,9 +58,9 @@ Listener = Callable[[str, Told], None]
 """Hears ``(camera_id, told)``, in the recorder's thread: it must not take long."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Watched:
-    """One camera and its process of the moment."""
+    """One address of a camera and its process of the moment."""
 
     job: CaptureJob
     process: BaseProcess | None = None
@@ -59,6 +68,7 @@ class _Watched:
     heard_s: float = 0.0
     due_s: float = 0.0
     open: bool = False
+    writing: bool = False
     ended: bool = False
     tries: int = 0
     seed: float = field(default=0.0)
@@ -83,6 +93,8 @@ class Recorder:
         self._watched = [
             _Watched(job, seed=zlib.crc32(job.camera_id.encode()) / 2**32) for job in jobs
         ]
+        self._trials: list[_Watched] = []
+        self._leaving: list[_Watched] = []
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Record until `stopped` says so; then let every process end its file."""
@@ -95,6 +107,37 @@ class Recorder:
         finally:
             self._close()
 
+    def take(self, job: CaptureJob) -> None:
+        """Record a camera from another of its addresses.
+
+        While it is recorded, the new address is tried beside, and taken once it is written to
+        disk: the change costs no footage. Otherwise the camera is opened there at once.
+        """
+        n, one = next(
+            (n, one) for n, one in enumerate(self._watched) if one.job.camera_id == job.camera_id
+        )
+        for trial in [each for each in self._trials if each.job.camera_id == job.camera_id]:
+            self._leave(trial)
+            self._trials.remove(trial)
+        if one.writing and not one.ended:
+            self._trials.append(_Watched(job, seed=one.seed))
+            return
+        if one.process is not None:
+            self._leave(one)
+        self._watched[n] = _Watched(job, seed=one.seed)
+        told = Switched(job.source, one.job.source, time.time_ns(), beside=False)
+        self._hear(job.camera_id, told)
+
+    def _leave(self, one: _Watched) -> None:
+        """Let a process end; what it tells from now on is what it has written, no more."""
+        if one.process is not None:
+            if one.writing:
+                one.process.terminate()
+            else:
+                one.process.kill()  # it may hang in a call that hears no signal
+            one.heard_s = time.monotonic()
+            self._leaving.append(one)
+
     def pids(self) -> dict[str, int]:
         """Return the process of each camera that has one."""
         return {
@@ -105,11 +148,16 @@ class Recorder:
 
     def _start_due(self) -> None:
         now_s = time.monotonic()
-        due = [one for one in self._watched if one.process is None and one.due_s <= now_s]
+        due = [
+            one
+            for one in (*self._trials, *self._watched)
+            if one.process is None and one.due_s <= now_s
+        ]
         for one in due[:STARTS_AT_ONCE]:
             ear, theirs = self._spawn.Pipe(duplex=False)
+            job = replace(one.job, beside=one in self._trials)
             process = self._spawn.Process(
-                target=capture, args=(one.job, theirs), name=one.job.camera_id, daemon=True
+                target=capture, args=(job, theirs), name=job.camera_id, daemon=True
             )
             try:
                 process.start()
@@ -120,11 +168,15 @@ class Recorder:
             finally:
                 theirs.close()
             one.ear, one.process = ear, process
-            one.open = one.ended = False
+            one.open = one.writing = one.ended = False
             one.heard_s = time.monotonic()
 
+    @property
+    def _everyone(self) -> list[_Watched]:
+        return [*self._watched, *self._trials, *self._leaving]
+
     def _listen(self, wait_s: float) -> None:
-        ears = [(one.ear, one) for one in self._watched if one.ear is not None]
+        ears = [(one.ear, one) for one in self._everyone if one.ear is not None]
         if not ears:
             time.sleep(wait_s)
             return
@@ -133,22 +185,57 @@ class Recorder:
             if ear not in ready:
                 continue
             try:
-                self._take_in(one, ear.recv())
+                self._heed(one, ear.recv())
                 while ear.poll():
-                    self._take_in(one, ear.recv())
+                    self._heed(one, ear.recv())
             except (EOFError, OSError):
                 self._gone(one)
 
-    def _take_in(self, one: _Watched, told: Told) -> None:
+    def _heed(self, one: _Watched, told: Told) -> None:
         one.heard_s = time.monotonic()
+        if one in self._leaving:
+            if isinstance(told, SegmentTold):
+                self._hear(one.job.camera_id, told)
+        elif one in self._trials:
+            self._try(one, told)
+        else:
+            self._take_in(one, told)
+
+    def _take_in(self, one: _Watched, told: Told) -> None:
         if isinstance(told, Opened):
             one.open = True
         elif isinstance(told, Beat):
             one.tries = 0
+            one.writing = bool(told.growing)
         elif isinstance(told, Lost):
             one.ended = True
             self._wait_before_next(one, told)
         self._hear(one.job.camera_id, told)
+
+    def _try(self, trial: _Watched, told: Told) -> None:
+        """Hear an address that is tried beside another: it is taken once it is on disk."""
+        camera_id = trial.job.camera_id
+        if isinstance(told, Opened):
+            trial.open = True
+        elif isinstance(told, SegmentTold):
+            self._hear(camera_id, told)
+        elif isinstance(told, Lost):
+            trial.ended = True
+            self._hear(
+                camera_id, TrialFailed(trial.job.source, told.cause, told.detail, told.at_ns)
+            )
+        elif isinstance(told, Beat) and told.growing:
+            n, before = next(
+                (n, one) for n, one in enumerate(self._watched) if one.job.camera_id == camera_id
+            )
+            self._leave(before)
+            self._trials.remove(trial)
+            self._watched[n] = trial
+            self._hear(
+                camera_id,
+                Switched(trial.job.source, before.job.source, told.at_ns, beside=True),
+            )
+            self._take_in(trial, told)
 
     def _gone(self, one: _Watched) -> None:
         """Take note that a process has ended; one that did not say why was killed or crashed."""
@@ -156,16 +243,22 @@ class Recorder:
         assert one.ear is not None
         one.process.join(_END_S)
         code = one.process.exitcode
-        if not one.ended:
+        if not one.ended and one not in self._leaving:
             detail = f"the capture process ended with code {code}"
             self._lose(one, Lost("killed", detail, time.time_ns()))
         one.ear.close()
         one.process.close()
         one.process = one.ear = None
+        one.writing = False
+        self._trials = [each for each in self._trials if each is not one]
+        self._leaving = [each for each in self._leaving if each is not one]
 
     def _end_hung(self) -> None:
         now_s = time.monotonic()
-        for one in self._watched:
+        for one in self._leaving:
+            if one.process is not None and now_s - one.heard_s > one.job.read_s + GRACE_S:
+                one.process.kill()
+        for one in (*self._watched, *self._trials):
             if one.process is None or one.ended:
                 continue
             patience_s = (one.job.read_s if one.open else one.job.open_s) + GRACE_S
@@ -177,6 +270,9 @@ class Recorder:
                 one.process.kill()
 
     def _lose(self, one: _Watched, lost: Lost) -> None:
+        if one in self._trials:
+            self._try(one, lost)
+            return
         self._wait_before_next(one, lost)
         self._hear(one.job.camera_id, lost)
 
@@ -189,25 +285,49 @@ class Recorder:
         one.due_s = time.monotonic() + wait_s * (0.75 + 0.5 * one.seed)
 
     def _close(self) -> None:
-        for one in self._watched:
+        for one in self._everyone:
             if one.process is not None:
                 one.process.terminate()
         until_s = time.monotonic() + _END_S
-        while time.monotonic() < until_s and any(one.ear is not None for one in self._watched):
+        while time.monotonic() < until_s and any(one.ear is not None for one in self._everyone):
             self._listen(_POLL_S)
-        for one in self._watched:
+        for one in self._everyone:
             if one.process is not None:
                 one.process.kill()
                 self._gone(one)
 
 
 def record(
-    jobs: Sequence[CaptureJob], hear: Listener, stopped: Callable[[], bool], *, poll_s: float = 0.2
+    jobs: Sequence[CaptureJob],
+    hear: Listener,
+    stopped: Callable[[], bool],
+    *,
+    poll_s: float = 0.2,
+    changes: Callable[[], Sequence[CaptureJob]] = tuple,
 ) -> None:
     """Run a recorder in a process of its own until `stopped`; start it again if it dies.
 
     Returns when every file is ended and told of.
+
+    Parameters
+    ----------
+    changes
+        Asked at every turn which cameras to record from another address: see `Recorder.take`.
     """
+    known = {job.camera_id: job for job in jobs}
+    asked_for: dict[tuple[str, Source], CaptureJob] = {}
+
+    def note(camera_id: str, told: Told) -> None:
+        if isinstance(told, Switched) and (camera_id, told.source) in asked_for:
+            known[camera_id] = asked_for[camera_id, told.source]
+        hear(camera_id, told)
+
+    def ask(ear: connection.Connection) -> None:
+        for job in changes():
+            asked_for[job.camera_id, job.source] = job
+            with suppress(OSError):
+                ear.send(job)
+
     while True:
         ours, theirs = socket.socketpair()
         with connection.Connection(ours.detach()) as ear:
@@ -219,8 +339,8 @@ def record(
             )
             theirs.close()
             try:
-                ear.send(list(jobs))
-                asked = _hear_out(ear, hear, stopped, poll_s)
+                ear.send(list(known.values()))
+                asked = _hear_out(ear, note, stopped, poll_s, ask)
             finally:
                 ear.close()  # its end of the line: it stops, whatever happened here
                 with suppress(subprocess.TimeoutExpired):
@@ -236,7 +356,11 @@ def record(
 
 
 def _hear_out(
-    ear: connection.Connection, hear: Listener, stopped: Callable[[], bool], poll_s: float
+    ear: connection.Connection,
+    hear: Listener,
+    stopped: Callable[[], bool],
+    poll_s: float,
+    ask: Callable[[connection.Connection], None],
 ) -> bool:
     """Pass on what the recorder tells until it ends; return whether it was asked to."""
     asked = False
@@ -245,6 +369,8 @@ def _hear_out(
             asked = True
             with suppress(OSError):
                 ear.send("stop")
+        if not asked:
+            ask(ear)
         try:
             while ear.poll(poll_s):
                 for word in ear.recv():
@@ -267,11 +393,25 @@ def serve(handle: int) -> None:
                 with suppress(OSError):  # nobody listens any more: the end is near
                     teller.send(words)
 
+        recorder = Recorder(jobs, waiting.put)
+
+        def stopped() -> bool:
+            # a job is a camera to be recorded from elsewhere; any other word from the listener
+            # means stop, and so does its death
+            try:
+                while teller.poll():
+                    word = teller.recv()
+                    if not isinstance(word, CaptureJob):
+                        return True
+                    recorder.take(word)
+            except (EOFError, OSError):
+                return True
+            return False
+
         sender = Thread(target=send, name="teller", daemon=True)
         sender.start()
         try:
-            # a word from the listener means stop, and so does its death
-            Recorder(jobs, waiting.put).run(teller.poll)
+            recorder.run(stopped)
         finally:
             waiting.close()
             sender.join(_END_S)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from workbench.records import Loss, LossCause
-from workbench.streams.causes import explain
+from workbench.streams.causes import Explanation, explain
+from workbench.streams.faults import Fault
 from workbench.streams.health import CameraHealth, HealthCheck, Seen
-from workbench.streams.incidents import Incident, Incidents, Topology, Trouble, symptom_of
-from workbench.streams.messages import Beat, Looked, Lost, Opened, Told
+from workbench.streams.incidents import (
+    Incident,
+    Incidents,
+    Symptom,
+    Topology,
+    Trouble,
+    symptom_of,
+)
+from workbench.streams.lasting import Lasting
+from workbench.streams.messages import Beat, Looked, Lost, Told
 from workbench.streams.pictures import Reference
 from workbench.timeline import SECOND_NS
 
@@ -20,6 +29,13 @@ CHECK_S = 5.0
 WAIT_S = 8.0
 FRESH_S = 3.0
 """A camera with a packet this recent works, and speaks against causes that would have taken it."""
+LOST = "lost"
+"""The kind of an incident of cameras without footage; the others are called by their fault."""
+Explained = tuple[str, Incident, Explanation]
+"""The kind of an open incident, the incident, and what may have caused it."""
+RATE_FAULTS: tuple[Fault, ...] = ("low rate", "low bitrate")
+STEADY_S = 5.0
+"""A camera is back when it has delivered for so long; until then its incident goes on."""
 STALE_PICTURE_S = 30.0
 
 
@@ -36,6 +52,8 @@ class _Since:
     clock_offset_s: float | None = None
     cause: LossCause | None = None
     beat_ns: int = 0
+    well_ns: int | None = None
+    stand_in: bool = False
     checked_s: float = 0.0
     due_s: float = 0.0
     lost: bool = False
@@ -45,6 +63,21 @@ class _Since:
         # a check of its own for each new picture: it shows what was wrong a moment ago
         shown = self.looked is not None and now_s - self.checked_s > CHECK_S / 2
         return self.due_s <= now_s or self.lost or shown
+
+
+def why(explained: Sequence[Explained], translate: Callable[[str], str] = str) -> dict[str, str]:
+    """Return, for each lost camera, what was noticed and what may be the cause.
+
+    The probability is part of the sentence: a cause is inferred, not known.
+    """
+    told = {}
+    for kind, incident, explanation in explained:
+        if kind != LOST:
+            continue
+        best = explanation.best
+        sentence = f"{best.sentence(translate)} ({100 * best.probability:.0f} %)"
+        told.update(dict.fromkeys((c for c in incident.missing if c in best.cameras), sentence))
+    return told
 
 
 class Watch:
@@ -71,6 +104,8 @@ class Watch:
     ) -> None:
         self._topology = topology
         self._incidents = Incidents()
+        self._lasting = Lasting()
+        self._over: list[tuple[str, Incident]] = []
         self._health = {one: CameraHealth(one, references.get(one, ())) for one in cameras}
         # spread over the period: 77 checks at once would make everything else wait
         self._since = {
@@ -83,12 +118,26 @@ class Watch:
         """Return the incidents with cameras missing, oldest first."""
         return self._incidents.open
 
-    def hear(self, camera_id: str, told: Told) -> Incident | None:
-        """Take in what a camera's process told; return the incident that it began or ended.
+    def take_up(self, kind: str, incident: Incident) -> None:
+        """Go on with an incident that was open when the recorder before ended."""
+        if kind == LOST:
+            self._incidents.take_up(incident)
+        else:
+            self._lasting.take_up(kind, incident)
 
-        A recorder that is told to stop is no incident.
+    def lose(self, camera_id: str, at_ns: int, symptom: Symptom) -> None:
+        """Say that a camera was lost, unless it is already."""
+        if not any(camera_id in incident.missing for incident in self._incidents.open):
+            self._incidents.lose(Trouble(camera_id, at_ns, symptom))
+
+    def hear(self, camera_id: str, told: Told, *, stand_in: bool = False) -> None:
+        """Take in what a camera's process told.
+
+        A recorder that is told to stop is no incident. `stand_in`: the footage comes from an
+        address that only stands in for the camera's main stream, which is not back by it.
         """
         since = self._since[camera_id]
+        since.stand_in = stand_in
         if isinstance(told, Beat):
             since.packets += told.packets
             since.size_bytes += told.size_bytes
@@ -98,19 +147,27 @@ class Watch:
                 since.lost_bytes = (since.lost_bytes or 0.0) + sent - told.size_bytes
             if told.clock_offset_ns is not None:
                 since.clock_offset_s = told.clock_offset_ns / SECOND_NS
-            if not since.connected:
-                since.connected, since.cause = True, None
-                return self._incidents.back(camera_id, told.at_ns)
+            since.connected, since.cause = True, None
+            if stand_in or (told.live and not told.growing):
+                since.well_ns = None
+            elif since.well_ns is None:
+                since.well_ns = told.at_ns
+            elif told.at_ns - since.well_ns >= STEADY_S * SECOND_NS:
+                incident = self._incidents.back(camera_id, since.well_ns)
+                if incident is not None and incident.closed_ns is not None:
+                    self._over.append((LOST, incident))
         elif isinstance(told, Looked):
             since.looked = told
         elif isinstance(told, Lost) and told.cause != "stopped":
             since.lost = since.lost or since.connected
-            since.connected, since.cause = False, told.cause
+            since.connected, since.cause, since.well_ns = False, told.cause, None
             loss = Loss(camera_id, told.at_ns, told.cause, told.detail)
-            return self._incidents.lose(Trouble(camera_id, told.at_ns, symptom_of(loss)))
-        elif isinstance(told, Opened):
-            pass
-        return None
+            self._incidents.lose(Trouble(camera_id, told.at_ns, symptom_of(loss)))
+
+    def over(self) -> list[tuple[str, Incident]]:
+        """Return the incidents that ended since this was asked last, with their kinds."""
+        over, self._over = self._over, []
+        return over
 
     def due(self, now_ns: int, now_s: float) -> list[HealthCheck]:
         """Return the checks due: with each new picture, or after :data:`WAIT_S` without.
@@ -119,19 +176,19 @@ class Watch:
 
         ``now_ns`` is written into them; ``now_s`` is of the clock of `start_s`.
         """
-        return [
+        checks = [
             self._check(camera_id, now_ns, now_s)
             for camera_id, since in self._since.items()
             if since.is_due(now_s) and (since.live or not since.connected)
         ]
+        for check in checks:
+            self._over += self._lasting.check(check)
+        return checks
 
-    def why(self, now_ns: int, translate: Callable[[str], str] = str) -> dict[str, str]:
-        """Return, for each camera of an open incident, what was noticed and what may be the cause.
-
-        The probability is part of the sentence: a cause is inferred, not known.
-        """
-        told = {}
-        for incident in self._incidents.open:
+    def explained(self, now_ns: int) -> list[Explained]:
+        """Return the open incidents with their kinds and what may have caused each."""
+        found = []
+        for kind, incident in ((LOST, one) for one in self._incidents.open):
             well = [
                 camera
                 for camera, since in self._since.items()
@@ -139,11 +196,12 @@ class Watch:
                 and since.beat_ns > incident.last_ns
                 and now_ns - since.beat_ns < FRESH_S * SECOND_NS
             ]
-            explanation = explain(incident, self._topology, well)
-            best = explanation.best
-            sentence = f"{best.sentence(translate)} ({100 * best.probability:.0f} %)"
-            told.update(dict.fromkeys((c for c in incident.missing if c in best.cameras), sentence))
-        return told
+            found.append((kind, incident, explain(incident, self._topology, well)))
+        for kind, incident in self._lasting.open:
+            ill = {camera for _, one in self._lasting.open for camera in one.missing}
+            well = [one for one, since in self._since.items() if since.connected and one not in ill]
+            found.append((kind, incident, explain(incident, self._topology, well)))
+        return found
 
     def refer(self, camera_id: str, references: Iterable[Reference]) -> None:
         """Put reference pictures in force."""
@@ -175,4 +233,12 @@ class Watch:
         since.looked = since.clock_offset_s = since.lost_bytes = None
         since.checked_s, since.due_s = now_s, now_s + WAIT_S
         since.lost = False
-        return self._health[camera_id].check(seen)
+        check = self._health[camera_id].check(seen)
+        if since.stand_in:  # the reference knows the main stream's rate
+            check = replace(
+                check,
+                faults=tuple(one for one in check.faults if one not in RATE_FAULTS),
+                suspected=tuple(one for one in check.suspected if one not in RATE_FAULTS),
+                unknown=(*check.unknown, *RATE_FAULTS),
+            )
+        return check
