@@ -171,6 +171,7 @@ def _words(tr: Translate) -> dict[str, Any]:
             "paused": tr("the stream's own time leapt"),
             "clock": tr("the recorder's clock was set"),
             "not recording": tr("no recorder was running"),
+            "switched": tr("another address of the camera was taken"),
         },
         "pause": tr("Pause or play"),
         "back_5": tr("Back five seconds"),
