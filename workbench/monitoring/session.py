@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench import streams
-from workbench.errors import BadInput, Damaged
+from workbench.errors import BadInput
 from workbench.monitoring.status import CameraStatus
 from workbench.records import Loss
 from workbench.store import files
@@ -216,7 +216,7 @@ class Session:
         try:
             self._house.take(told)
             self._taken += 1
-        except (BadInput, Damaged) as error:
+        except BadInput as error:
             if told.path not in self._doubtful:
                 self._doubtful.add(told.path)
                 raise
