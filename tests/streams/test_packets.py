@@ -27,22 +27,48 @@ RATE = 12
 
 
 class Packet:
-    size = 1
+    size, dts, time_base = 1, None, Fraction(1, 1000)
+
+
+class Line:
+    """A camera of 25 frames/s at the end of a line, on a clock of the test's."""
+
+    def __init__(self, monkeypatch, reading_s, offset_s=50.0):
+        self.now_s, self.reading_s, self.offset_s = 1000.0, reading_s, offset_s
+        self.slept = 0
+        self.late_s = []
+        monkeypatch.setattr("workbench.streams.packets.time.monotonic", lambda: self.now_s)
+        monkeypatch.setattr("workbench.streams.packets.time.sleep", self._sleep)
+
+    def _sleep(self, seconds):
+        self.slept += 1
+        self.now_s += seconds
+
+    def packets(self, count):
+        began_s = self.now_s
+        for number in range(count):
+            packet = Packet()
+            packet.dts = round(1000 * (number / 25 + self.offset_s))
+            self.now_s = max(self.now_s, began_s + number / 25) + self.reading_s
+            self.late_s.append(self.now_s - began_s - number / 25)
+            yield packet
 
 
 def test_packets_that_lie_there_are_taken_without_a_wait(monkeypatch):
-    slept = []
-    now = [0.0]
-    monkeypatch.setattr("workbench.streams.packets.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("workbench.streams.packets.time.sleep", slept.append)
+    line = Line(monkeypatch, 0.0001)
+    assert len(list(gathered(line.packets(2500)))) == 2500
+    # of 100 s: a handful each .28 s
+    assert 300 < line.slept < 400
+    assert max(line.late_s) < 0.26
+    assert sum(late < 0.001 for late in line.late_s) >= line.slept
 
-    def coming():
-        for wait_s in (0.3, 0.0, 0.001, 0.2, 0.0):
-            now[0] += wait_s
-            yield Packet()
 
-    assert len(list(gathered(coming(), 0.25))) == 5
-    assert slept == [0.25, 0.25]
+@pytest.mark.parametrize("reading_s", [0.003, 0.01, 0.03])
+def test_a_slow_reader_does_not_fall_behind(monkeypatch, reading_s):
+    line = Line(monkeypatch, reading_s)
+    assert len(list(gathered(line.packets(2500)))) == 2500
+    assert max(line.late_s[25:]) < 0.6
+    assert sorted(line.late_s)[len(line.late_s) // 10] < 0.3
 
 
 def test_pictures_without_times_get_the_instant_they_came():

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench import streams
-from workbench.errors import BadInput, Damaged
+from workbench.errors import BadInput
 from workbench.monitoring.incidents import Change, IncidentDesk, taken_up
 from workbench.monitoring.notices import Event, notice
 from workbench.monitoring.notify import Notifier, Settings
@@ -272,7 +272,7 @@ class Session:
         try:
             self._house.take(told)
             self._taken += 1
-        except (BadInput, Damaged) as error:
+        except BadInput as error:
             if told.path not in self._doubtful:
                 self._doubtful.add(told.path)
                 raise

@@ -83,7 +83,8 @@ def _written_anyhow(secret: str) -> str:
     parts = []
     for letter in secret:
         escaped = "".join(f"%{byte:02x}" for byte in letter.encode())
-        parts.append(f"(?:{re.escape(letter)}|(?i:{escaped}))")
+        # escaped first: else of an escaped per cent sign its number would be left
+        parts.append(f"(?:(?i:{escaped})|{re.escape(letter)})")
     return "".join(parts)
 
 

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -255,6 +256,6 @@ def set_aside(told: SegmentTold, folder: Path, why: str, at_ns: int) -> Path:
         target = folder / f"{_free_name(folder, _started_ns(path))}{path.suffix}"
     reason = {**asdict(told), "path": str(target), "why": why, "set_aside_ns": at_ns}
     write_whole(target.with_suffix(_TOLD), reason)
-    path.rename(target)
+    shutil.move(path, target)  # which may lie on another disk
     path.with_suffix(_TOLD).unlink(missing_ok=True)
     return target

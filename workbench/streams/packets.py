@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GATHER_S = 0.25
 """Packets are let come together for so long: to be woken for each costs a core more than its work.
 The kernel holds them meanwhile."""
+_DRIFT = 1e-3
 _WAITED_S = 0.002
 """A packet that took longer to come was waited for; others lay there already."""
 UNTIMED = frozenset({"mpjpeg", "mjpeg"})
@@ -165,13 +166,22 @@ def arriving(
 def gathered(packets: Iterator[VideoPacket], wait_s: float = GATHER_S) -> Iterator[VideoPacket]:
     """Yield packets a handful at a time: one is waited for, the next ones have come meanwhile.
 
-    The one waited for comes out at the moment of its arrival; clocks are read from those.
+    The one waited for comes out at the moment of its arrival; clocks are read from those. Where
+    reading is slow, not the camera, the packets are late by their own times: then nothing is let
+    lie until they no longer are.
     """
-    asked_s = time.monotonic()
+    asked_s, least_s, least_at_s = time.monotonic(), float("inf"), 0.0
     for packet in packets:
-        waited = time.monotonic() - asked_s > _WAITED_S
+        now_s = time.monotonic()
+        wait = now_s - asked_s > _WAITED_S
+        if wait and packet.dts is not None and packet.time_base is not None:
+            late_s = now_s - packet.dts * float(packet.time_base)
+            # a camera's clock that goes slower than ours is no lateness
+            least_s = min(late_s, least_s + _DRIFT * (now_s - least_at_s))
+            least_at_s = now_s
+            wait = late_s - least_s < wait_s / 2
         yield packet
-        if waited:
+        if wait:
             time.sleep(wait_s)
         asked_s = time.monotonic()
 

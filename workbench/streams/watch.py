@@ -159,7 +159,7 @@ class Watch:
         elif isinstance(told, Looked):
             since.looked = told
         elif isinstance(told, Lost) and told.cause != "stopped":
-            since.lost = since.lost or since.connected
+            since.lost = since.lost or since.connected or since.cause is None
             since.connected, since.cause, since.well_ns = False, told.cause, None
             loss = Loss(camera_id, told.at_ns, told.cause, told.detail)
             self._incidents.lose(Trouble(camera_id, told.at_ns, symptom_of(loss)))
