@@ -23,6 +23,7 @@ from workbench.monitoring.session import Session
 from workbench.monitoring.status import CameraStatus
 from workbench.records import Gap, Loss, Segment
 from workbench.store import Store, files
+from workbench.store.upkeep import LAST_NS
 from workbench.streams.messages import SegmentTold
 from workbench.timeline import SECOND_NS, Span
 
@@ -171,19 +172,16 @@ class Monitoring:
         """Return what was not recorded in `span`, with its causes, by camera, then time."""
         cameras = list(self.sources() if cameras is None else cameras)
         # By the recorder's own clock, as the losses are: a camera's finer clock comes and goes.
-        covered: dict[str, list[Span]] = {}
-        for segment in self._store.segments(cameras):
-            covered.setdefault(segment.camera_id, []).append(segment.stamped)
-        losses: dict[str, list[Loss]] = {}
-        for loss in self._store.upkeep.losses(cameras, Span(0, span.stop_ns)):
-            losses.setdefault(loss.camera_id, []).append(loss)
-        return [
-            gap
-            for camera_id in cameras
-            for gap in streams.derive_gaps(
-                camera_id, covered.get(camera_id, []), losses.get(camera_id, []), span
-            )
-        ]
+        covered = self._store.stamped(cameras, span)
+        found = []
+        for camera_id in cameras:
+            spans = covered[camera_id]
+            # an outage that began before the window has its losses there
+            since_ns = min((one.stop_ns for one in spans), default=span.start_ns)
+            first_ns = min(since_ns, span.start_ns) - round(60 * SECOND_NS)
+            losses = self._store.upkeep.losses([camera_id], Span(first_ns, span.stop_ns))
+            found += streams.derive_gaps(camera_id, spans, losses, span)
+        return found
 
     def set_reference(self, camera_id: str, light: streams.Light) -> None:
         """Take the last recorded minute of a camera as what it should look like from now on.
@@ -197,7 +195,8 @@ class Monitoring:
             When nothing of the camera was recorded lately.
         """
         self.ward.camera(camera_id)
-        recent = self._store.segments([camera_id])[-REFERENCE_FILES:]
+        lately = Span(self.now() - round(2 * REFERENCE_OLDEST_S * SECOND_NS), LAST_NS)
+        recent = self._store.segments([camera_id], lately)[-REFERENCE_FILES:]
         if not recent or self.now() - recent[-1].stamped.stop_ns > REFERENCE_OLDEST_S * SECOND_NS:
             raise BadInput(
                 N_("nothing of camera {camera} was recorded in the last minutes"),
@@ -286,7 +285,8 @@ class Monitoring:
             told.sha256, stored, facts, index, told.camera_id, told.start_ns, notes
         )
         self._store.add_segment(segment, index)
-        for fix in streams.new_fixes(told, segment, self._store.clock_fixes(told.camera_id)):
+        known = self._store.clock_fixes(told.camera_id, Span(segment.stamped.start_ns, LAST_NS))
+        for fix in streams.new_fixes(told, segment, known):
             self._store.add_clock_fix(fix)
         streams.forget(told)
         return segment

@@ -8,18 +8,20 @@ crosses a fork or a pickle. WAL lets readers go on while one writer writes; writ
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import N_, BadInput, Damaged, Unavailable
 from workbench.records import Case, Progress, Segment
 from workbench.store.tables import TABLES, TRIGGERS
-from workbench.timeline import ClockFix, Span, format_utc
+from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, union
 
 Row = tuple[Any, ...]
 """One row of SQLite; the STRICT tables below answer for its types."""
@@ -34,6 +36,12 @@ _SEGMENT_COLUMNS = (
 _FIX_COLUMNS = (
     "camera_id, valid_start_ns, valid_stop_ns, offset_ns, sigma_ns, method, drift_ppb, note"
 )
+_LENGTH_S = "(stop_pts - first_pts) * 1.0 * tick_num / tick_den"
+_BY_START = (
+    "FROM segments WHERE camera_id = ? AND stamped_start_ns >= ? AND stamped_start_ns < ? "
+    "ORDER BY stamped_start_ns, sha256"
+)
+_LAST_NS = 2**63 - 1
 _CASE_COLUMNS = (
     "case_id, title, legal_basis, reason, period_start_ns, period_stop_ns, cameras, opened_by, "
     "opened_at_ns, closed, training"
@@ -149,6 +157,62 @@ class Catalogue:
             rows = db.execute(f"{query} ORDER BY camera_id, stamped_start_ns, sha256", values)
             return [_segment(row) for row in rows]
 
+    def cameras(self) -> list[str]:
+        """Return the cameras that have segments, sorted, without reading every segment."""
+        with self.read() as db:
+            rows = db.execute(
+                "WITH RECURSIVE found (camera_id) AS (SELECT MIN(camera_id) FROM segments "
+                "UNION ALL SELECT (SELECT MIN(camera_id) FROM segments "
+                "WHERE camera_id > found.camera_id) FROM found WHERE camera_id IS NOT NULL) "
+                "SELECT camera_id FROM found WHERE camera_id IS NOT NULL"
+            ).fetchall()
+        return [camera_id for (camera_id,) in rows]
+
+    def segments_in(self, wanted: Mapping[str, Sequence[Span]]) -> list[Segment]:
+        """Return the segments that meet any of their camera's spans of stamped time, in order."""
+        found = []
+        with self.read() as db:
+            for camera_id in sorted(wanted):
+                spans = wanted[camera_id]
+                for bounds in _starts(db, camera_id, spans):
+                    rows = db.execute(f"SELECT {_SEGMENT_COLUMNS} {_BY_START}", bounds)
+                    found += [
+                        segment
+                        for segment in map(_segment, rows)
+                        if any(segment.stamped.overlap(span) for span in spans)
+                    ]
+        return found
+
+    def stamped(self, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
+        """Return the stamped spans of the segments in `span` and of the last one begun before it.
+
+        The same as :meth:`segments_in` tells, for callers that need no more of a hundred thousand.
+        """
+        found: dict[str, list[Span]] = {}
+        columns = "stamped_start_ns, stop_pts - first_pts, tick_num, tick_den"
+        with self.read() as db:
+            for camera_id in cameras:
+                rows = db.execute(
+                    f"SELECT {columns} FROM segments WHERE camera_id = ? "
+                    "AND stamped_start_ns < ? ORDER BY stamped_start_ns DESC LIMIT 1",
+                    (camera_id, _bounded(span.start_ns)),
+                ).fetchall()
+                for bounds in _starts(db, camera_id, [span]):
+                    rows += db.execute(f"SELECT {columns} {_BY_START}", bounds)
+                found[camera_id] = [
+                    Span(start, start + ticks * number * SECOND_NS // per)
+                    for start, ticks, number, per in rows
+                ]
+        return found
+
+    def segments_of_size(self, size_bytes: int) -> list[Segment]:
+        """Return the segments whose file has this size."""
+        with self.read() as db:
+            rows = db.execute(
+                f"SELECT {_SEGMENT_COLUMNS} FROM segments WHERE size_bytes = ?", (size_bytes,)
+            )
+            return [_segment(row) for row in rows]
+
     def segment(self, sha256: str) -> Segment:
         """Return the segment of a hash, or of a prefix of 8 digits or more that only it has."""
         wanted = sha256.strip().lower()
@@ -198,12 +262,17 @@ class Catalogue:
                 marks = ", ".join("?" * len(row))
                 db.execute(f"INSERT INTO clock_fixes ({_FIX_COLUMNS}) VALUES ({marks})", row)
 
-    def clock_fixes(self, camera_id: str) -> list[ClockFix]:
-        """Return a camera's fixes, oldest first."""
+    def clock_fixes(self, camera_id: str, span: Span | None = None) -> list[ClockFix]:
+        """Return a camera's fixes, those valid somewhere in a span of stamped time; oldest first.
+
+        One that ends before `span` changes nothing in it: a search by validity passes it over.
+        """
+        within = span or Span(-_LAST_NS, _LAST_NS)
         with self.read() as db:
             rows = db.execute(
-                f"SELECT {_FIX_COLUMNS} FROM clock_fixes WHERE camera_id = ? ORDER BY fix_id",
-                (camera_id,),
+                f"SELECT {_FIX_COLUMNS} FROM clock_fixes WHERE camera_id = ? "
+                "AND valid_stop_ns > ? AND valid_start_ns < ? ORDER BY fix_id",
+                (camera_id, _bounded(within.start_ns), _bounded(within.stop_ns)),
             ).fetchall()
         return [
             ClockFix(camera, Span(start, stop), offset, sigma, method, drift, note)
@@ -372,9 +441,34 @@ def _segment_row(segment: Segment) -> Row:
 
 def _segment(row: Row) -> Segment:
     base_num, base_den, tick_num, tick_den = row[6:10]
-    ticks = (Fraction(base_num, base_den), Fraction(tick_num, tick_den))
-    facts: Row = (*row[:6], *ticks, *row[10:16], tuple(json.loads(row[16])))
+    ticks = (_fraction(base_num, base_den), _fraction(tick_num, tick_den))
+    notes = tuple(json.loads(row[16])) if row[16] != "[]" else ()
+    facts: Row = (*row[:6], *ticks, *row[10:16], notes)
     return Segment(*facts)
+
+
+@lru_cache(maxsize=256)
+def _fraction(numerator: int, denominator: int) -> Fraction:
+    # A ward has a handful of time bases and hundreds of thousands of files.
+    return Fraction(numerator, denominator)
+
+
+def _starts(db: sqlite3.Connection, camera_id: str, spans: Sequence[Span]) -> list[Row]:
+    """Return bounds ``(camera_id, from, to)`` of the starts of files that may reach into spans."""
+    longest = db.execute(
+        f"SELECT {_LENGTH_S} FROM segments WHERE camera_id = ? ORDER BY {_LENGTH_S} DESC LIMIT 1",
+        (camera_id,),
+    ).fetchone()
+    if longest is None:
+        return []
+    reach_ns = (math.ceil(longest[0]) + 1) * SECOND_NS
+    begins = union(Span(span.start_ns - reach_ns, span.stop_ns) for span in spans)
+    return [(camera_id, _bounded(one.start_ns), _bounded(one.stop_ns)) for one in begins]
+
+
+def _bounded(ns: int) -> int:
+    """Return an instant that SQLite's integers can hold."""
+    return int(min(max(ns, -_LAST_NS), _LAST_NS))
 
 
 def _refuse_other_claim(new: Segment, stored: Segment) -> None:

@@ -21,7 +21,7 @@ from workbench.store.lake import Lake
 from workbench.store.ledger import Head, Ledger
 from workbench.store.sightings import retimed
 from workbench.store.upkeep import Upkeep
-from workbench.timeline import ClockFix, Span
+from workbench.timeline import ClockFix, Span, stamped_spans
 
 FORMAT = 1
 """Version of the root's layout; a root of a later version is refused."""
@@ -216,9 +216,29 @@ class Store:
             self.put_index(segment.sha256, index)
         return self._catalogue.add_segment(segment)
 
-    def segments(self, cameras: Sequence[str] | None = None) -> list[Segment]:
-        """Return the segments of these cameras (None: all) by camera, then stamped start."""
-        return self._catalogue.segments(cameras)
+    def segments(
+        self, cameras: Sequence[str] | None = None, span: Span | None = None
+    ) -> list[Segment]:
+        """Return the segments of these cameras (None: all) by camera, then stamped start.
+
+        `span` keeps those whose corrected time meets it; others are not read from the disk.
+        """
+        if span is None:
+            return self._catalogue.segments(cameras)
+        names = self._catalogue.cameras() if cameras is None else list(cameras)
+        fixes = {camera_id: self.clock_fixes(camera_id) for camera_id in names}
+        found = self._catalogue.segments_in(
+            {camera_id: stamped_spans(span, known) for camera_id, known in fixes.items()}
+        )
+        return [one for one in found if one.utc_span(fixes[one.camera_id]).overlap(span)]
+
+    def stamped(self, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
+        """Return what each camera recorded in a span of stamped time, and its last file before."""
+        return self._catalogue.stamped(cameras, span)
+
+    def segments_of_size(self, size_bytes: int) -> list[Segment]:
+        """Return the segments whose file has this size."""
+        return self._catalogue.segments_of_size(size_bytes)
 
     def segment(self, sha256: str) -> Segment:
         """Return the segment of a hash, or of a unique prefix of it of 8 digits or more.
@@ -235,8 +255,13 @@ class Store:
         return self.root / segment.path
 
     def index_path(self, sha256: str) -> Path:
-        """Return where the frame index of a segment lies."""
-        return self.root / "index" / f"{sha256}.npz"
+        """Return where the frame index of a segment lies, or is to lie.
+
+        By the first two digits, so that no folder holds a million files; one that an earlier
+        workbench wrote directly into ``index/`` is still found there.
+        """
+        flat = self.root / "index" / f"{sha256}.npz"
+        return flat if flat.exists() else self.root / "index" / sha256[:2] / f"{sha256}.npz"
 
     def put_index(self, sha256: str, index: FrameIndex) -> None:
         """Write a segment's frame index, in place of an earlier one."""
@@ -277,9 +302,9 @@ class Store:
         """Add a fix as the newest of its camera; repeating the newest changes nothing."""
         self._catalogue.add_clock_fix(fix)
 
-    def clock_fixes(self, camera_id: str) -> list[ClockFix]:
-        """Return a camera's clock fixes, oldest first."""
-        return self._catalogue.clock_fixes(camera_id)
+    def clock_fixes(self, camera_id: str, span: Span | None = None) -> list[ClockFix]:
+        """Return a camera's clock fixes, oldest first; those valid in a span of stamped time."""
+        return self._catalogue.clock_fixes(camera_id, span)
 
     # --- sightings ------------------------------------------------------------------------------
 

@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS segments (
     notes            TEXT NOT NULL      -- JSON list of remarks made at ingest
 ) STRICT;
 CREATE INDEX IF NOT EXISTS segments_by_time ON segments (camera_id, stamped_start_ns);
+-- How long a camera's longest file is bounds how far back a search in time must begin.
+CREATE INDEX IF NOT EXISTS segments_by_length
+    ON segments (camera_id, (stop_pts - first_pts) * 1.0 * tick_num / tick_den);
+CREATE INDEX IF NOT EXISTS segments_by_size ON segments (size_bytes);
 CREATE TABLE IF NOT EXISTS clock_fixes (
     fix_id         INTEGER PRIMARY KEY,  -- order of entry: a later fix replaces an earlier one
     camera_id      TEXT NOT NULL,        -- whose clock
@@ -33,6 +37,7 @@ CREATE TABLE IF NOT EXISTS clock_fixes (
     note           TEXT NOT NULL         -- in words, how it was found
 ) STRICT;
 CREATE INDEX IF NOT EXISTS clock_fixes_by_camera ON clock_fixes (camera_id, fix_id);
+CREATE INDEX IF NOT EXISTS clock_fixes_by_validity ON clock_fixes (camera_id, valid_stop_ns);
 CREATE TABLE IF NOT EXISTS losses (
     camera_id TEXT NOT NULL,     -- whose footage ended
     at_ns     INTEGER NOT NULL,  -- when that was noticed, UTC
