@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -20,6 +21,7 @@ from typing import Any
 
 from workbench.errors import N_, BadInput, Damaged, Unavailable
 from workbench.records import Case, Progress, Segment
+from workbench.store import files
 from workbench.store.tables import TABLES, TRIGGERS
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, union
 
@@ -29,7 +31,7 @@ Row = tuple[Any, ...]
 _WAIT_S = 60.0
 _PREFIX_MIN = 8
 
-_SEGMENT_COLUMNS = (
+SEGMENT_COLUMNS = (
     "sha256, camera_id, path, stamped_start_ns, first_pts, stop_pts, time_base_num, time_base_den, "
     "tick_num, tick_den, frame_count, width_px, height_px, codec, rotation_deg, size_bytes, notes"
 )
@@ -62,16 +64,26 @@ class Searched:
 class Catalogue:
     """The SQLite file and the records in it. Holds a path only, so it pickles and forks freely."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: Path | None = None) -> None:
+        """Name the file; writers share `lock`, which whoever replaces the file holds alone."""
         self.path = path
+        self.lock = lock
 
-    def create(self) -> None:
-        """Make the file and its tables, unless they are there."""
+    def complete(self) -> None:
+        """Make the tables that an earlier workbench did not know, if any."""
+        with self.read() as db:
+            named = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index', 'trigger')"
+            there = {name for (name,) in db.execute(named)}
+        if not set(re.findall(r"IF NOT EXISTS (\w+)", TABLES + TRIGGERS)) <= there:
+            self.create()
+
+    def create(self, *, guarded: bool = True) -> None:
+        """Make the file and its tables, unless they are there; `guarded`: its triggers too."""
         with self._connection("rwc") as db:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("BEGIN IMMEDIATE")
             try:
-                for statement in _statements(TABLES) + _statements(TRIGGERS):
+                for statement in _statements(TABLES) + _statements(TRIGGERS if guarded else ""):
                     db.execute(statement)
                 db.execute("COMMIT")
             except BaseException:
@@ -87,7 +99,8 @@ class Catalogue:
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """Yield a connection inside a write transaction: committed on leaving, undone on error."""
-        with self._connection("rw") as db:
+        shared = files.locked(self.lock, shared=True) if self.lock else nullcontext()
+        with shared, self._connection("rw") as db:
             # FULL flushes each commit; NORMAL may lose the newest ones with the power, never more.
             db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
@@ -135,27 +148,27 @@ class Catalogue:
         BadInput
             When the same file is there under another camera, start or tick.
         """
-        row = _segment_row(segment)
+        row = segment_row(segment)
         with self.write() as db:
             stored = db.execute(
-                f"SELECT {_SEGMENT_COLUMNS} FROM segments WHERE sha256 = ?", (segment.sha256,)
+                f"SELECT {SEGMENT_COLUMNS} FROM segments WHERE sha256 = ?", (segment.sha256,)
             ).fetchone()
             if stored is None:
                 marks = ", ".join("?" * len(row))
-                db.execute(f"INSERT INTO segments ({_SEGMENT_COLUMNS}) VALUES ({marks})", row)
+                db.execute(f"INSERT INTO segments ({SEGMENT_COLUMNS}) VALUES ({marks})", row)
                 return True
-        _refuse_other_claim(segment, _segment(stored))
+        _refuse_other_claim(segment, segment_of(stored))
         return False
 
     def segments(self, cameras: Sequence[str] | None) -> list[Segment]:
         """Return segments by camera, then stamped start."""
-        query, values = f"SELECT {_SEGMENT_COLUMNS} FROM segments", Row()
+        query, values = f"SELECT {SEGMENT_COLUMNS} FROM segments", Row()
         if cameras is not None:
             query += " WHERE camera_id IN (SELECT value FROM json_each(?))"
             values = (json.dumps(list(cameras)),)
         with self.read() as db:
             rows = db.execute(f"{query} ORDER BY camera_id, stamped_start_ns, sha256", values)
-            return [_segment(row) for row in rows]
+            return [segment_of(row) for row in rows]
 
     def cameras(self) -> list[str]:
         """Return the cameras that have segments, sorted, without reading every segment."""
@@ -175,10 +188,10 @@ class Catalogue:
             for camera_id in sorted(wanted):
                 spans = wanted[camera_id]
                 for bounds in _starts(db, camera_id, spans):
-                    rows = db.execute(f"SELECT {_SEGMENT_COLUMNS} {_BY_START}", bounds)
+                    rows = db.execute(f"SELECT {SEGMENT_COLUMNS} {_BY_START}", bounds)
                     found += [
                         segment
-                        for segment in map(_segment, rows)
+                        for segment in map(segment_of, rows)
                         if any(segment.stamped.overlap(span) for span in spans)
                     ]
         return found
@@ -209,9 +222,9 @@ class Catalogue:
         """Return the segments whose file has this size."""
         with self.read() as db:
             rows = db.execute(
-                f"SELECT {_SEGMENT_COLUMNS} FROM segments WHERE size_bytes = ?", (size_bytes,)
+                f"SELECT {SEGMENT_COLUMNS} FROM segments WHERE size_bytes = ?", (size_bytes,)
             )
-            return [_segment(row) for row in rows]
+            return [segment_of(row) for row in rows]
 
     def segment(self, sha256: str) -> Segment:
         """Return the segment of a hash, or of a prefix of 8 digits or more that only it has."""
@@ -220,12 +233,12 @@ class Catalogue:
         if len(wanted) >= _PREFIX_MIN and set(wanted) <= set("0123456789abcdef"):
             with self.read() as db:
                 rows = db.execute(
-                    f"SELECT {_SEGMENT_COLUMNS} FROM segments WHERE sha256 >= ? AND sha256 < ? "
+                    f"SELECT {SEGMENT_COLUMNS} FROM segments WHERE sha256 >= ? AND sha256 < ? "
                     "LIMIT 2",
                     (wanted, wanted + "g"),
                 ).fetchall()
         if len(rows) == 1:
-            return _segment(rows[0])
+            return segment_of(rows[0])
         if rows:
             raise BadInput(
                 N_("more than one segment begins with {sha256}"),
@@ -237,6 +250,17 @@ class Catalogue:
             N_("give its SHA-256, or the first 8 digits of it or more"),
             sha256=sha256,
         )
+
+    def gone(self, hashes: Sequence[str]) -> set[str]:
+        """Return which of these segments were dropped and have not come back."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT DISTINCT sha256 FROM dropped WHERE sha256 IN "
+                "(SELECT value FROM json_each(?)) "
+                "AND sha256 NOT IN (SELECT sha256 FROM segments)",
+                (json.dumps(list(hashes)),),
+            ).fetchall()
+        return {sha256 for (sha256,) in rows}
 
     # --- clock fixes ----------------------------------------------------------------------------
 
@@ -378,6 +402,13 @@ class Catalogue:
             ).fetchall()
         return {day for (day,) in rows}
 
+    def forget_days(self, segments: Sequence[str]) -> None:
+        """Take away where sightings of these segments might be."""
+        with self.write() as db:
+            db.executemany(
+                "DELETE FROM sighting_days WHERE segment_sha256 = ?", [(one,) for one in segments]
+            )
+
     def set_progress(self, job: str, progress: Progress, at_ns: int) -> None:
         """Say how far a job is; what was said later stands."""
         failed = json.dumps(list(progress.failed))
@@ -416,7 +447,8 @@ def _statements(script: str) -> list[str]:
     return found
 
 
-def _segment_row(segment: Segment) -> Row:
+def segment_row(segment: Segment) -> Row:
+    """Return a segment as a row of its table."""
     return (
         segment.sha256,
         segment.camera_id,
@@ -439,7 +471,8 @@ def _segment_row(segment: Segment) -> Row:
     )
 
 
-def _segment(row: Row) -> Segment:
+def segment_of(row: Row) -> Segment:
+    """Return the segment of such a row."""
     base_num, base_den, tick_num, tick_den = row[6:10]
     ticks = (_fraction(base_num, base_den), _fraction(tick_num, tick_den))
     notes = tuple(json.loads(row[16])) if row[16] != "[]" else ()

@@ -17,6 +17,8 @@ from workbench.errors import N_, BadInput, Damaged
 from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
 from workbench.store import files
 from workbench.store.catalogue import Catalogue, Searched
+from workbench.store.journal import Journal, read_sidecar, sidecar_of, write_sidecar
+from workbench.store.keeping import Keeping
 from workbench.store.lake import Lake
 from workbench.store.ledger import Head, Ledger
 from workbench.store.sightings import retimed
@@ -44,10 +46,12 @@ class Store:
         self.root = root
         self.ward_folder = root / "ward"
         self.archive_folder = root / "archive"
-        self._catalogue = Catalogue(root / "catalogue.sqlite")
+        self._catalogue = Catalogue(root / "catalogue.sqlite", root / ".locks" / "catalogue")
         self._ledger = Ledger(self._catalogue, root / "audit-head.json", root / ".locks" / "audit")
-        self.upkeep = Upkeep(root, self._catalogue)
         self._lake = Lake(root / "sightings", root / ".locks", self._catalogue)
+        self.journal = Journal(root / "journal", root / ".locks" / "journal", self._catalogue)
+        self.upkeep = Upkeep(root, self._catalogue, self.journal)
+        self.keeping = Keeping(root, self._catalogue, self.journal, self._lake)
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
@@ -116,6 +120,30 @@ class Store:
         Damaged
             When its catalogue is gone.
         """
+        store = cls.lost(root)
+        root = store.root
+        if not store._catalogue.path.exists():
+            raise Damaged(
+                N_("the catalogue of this workbench is missing"),
+                N_(
+                    "run: workbench rebuild; after an interrupted creation, "
+                    "create the workbench again"
+                ),
+                where=str(store._catalogue.path),
+            )
+        (root / ".locks").mkdir(exist_ok=True)
+        store._catalogue.complete()
+        return store
+
+    @classmethod
+    def lost(cls, root: Path) -> Store:
+        """Return the store of a root whose catalogue may be missing or damaged, to rebuild it.
+
+        Raises
+        ------
+        BadInput
+            When there is no root, or a newer workbench made it.
+        """
         root = root.absolute()
         if not (root / "workbench.json").exists():
             raise BadInput(
@@ -124,17 +152,7 @@ class Store:
                 where=str(root),
             )
         _check_format(root)
-        store = cls(root)
-        if not store._catalogue.path.exists():
-            raise Damaged(
-                N_("the catalogue of this workbench is missing"),
-                N_(
-                    "restore catalogue.sqlite from a backup; after an interrupted creation, "
-                    "create the workbench again"
-                ),
-                where=str(store._catalogue.path),
-            )
-        return store
+        return cls(root)
 
     def _complete(self, ward_folder: Path) -> None:
         for folder in (".locks", "archive", "index", "sightings"):
@@ -143,7 +161,7 @@ class Store:
         if head.exists() and not catalogue.exists():
             raise Damaged(
                 N_("the catalogue of this workbench is missing"),
-                N_("restore catalogue.sqlite from a backup; a new one would hide what is lost"),
+                N_("run: workbench rebuild; an empty one would hide what is lost"),
                 where=str(catalogue),
             )
         with files.locked(self.root / ".locks" / "create"):
@@ -214,7 +232,31 @@ class Store:
             )
         if not self.index_path(segment.sha256).exists():
             self.put_index(segment.sha256, index)
-        return self._catalogue.add_segment(segment)
+        # The sidecar comes first: what the catalogue knows, the disk can tell.
+        beside = sidecar_of(self.root, segment)
+        fresh = not beside.exists()
+        if fresh:
+            write_sidecar(self.root, segment)
+        try:
+            added = self._catalogue.add_segment(segment)
+        except BadInput:
+            if fresh:
+                beside.unlink(missing_ok=True)
+            raise
+        if added and not fresh and read_sidecar(beside) != segment:
+            write_sidecar(self.root, segment)  # of an import that was broken off
+        return added
+
+    def settle(self) -> None:
+        """Write down on the disk what so far only the catalogue holds; see ``store.journal``."""
+        self.journal.settle()
+        for segment in self.segments():
+            if not sidecar_of(self.root, segment).exists():
+                write_sidecar(self.root, segment)
+
+    def note_sighting_days(self) -> None:
+        """Learn anew from the files of sightings which segments they are of."""
+        self._lake.note_days()
 
     def segments(
         self, cameras: Sequence[str] | None = None, span: Span | None = None
@@ -301,6 +343,7 @@ class Store:
     def add_clock_fix(self, fix: ClockFix) -> None:
         """Add a fix as the newest of its camera; repeating the newest changes nothing."""
         self._catalogue.add_clock_fix(fix)
+        self.journal.settle()
 
     def clock_fixes(self, camera_id: str, span: Span | None = None) -> list[ClockFix]:
         """Return a camera's clock fixes, oldest first; those valid in a span of stamped time."""
@@ -440,6 +483,7 @@ class Store:
     def put_case(self, case: Case) -> None:
         """Store a case; an earlier version of it is kept beside."""
         self._catalogue.put_case(case)
+        self.journal.settle()
 
     def case(self, case_id: str) -> Case:
         """Return a case in the version in force.

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from workbench.records import Loss
 from workbench.store import files
 from workbench.store.catalogue import Catalogue
+from workbench.store.journal import Journal
 from workbench.timeline import SECOND_NS, Span, format_utc
 
 LAST_NS = 2**63 - 1
@@ -21,8 +22,8 @@ LAST_NS = 2**63 - 1
 class Upkeep:
     """The upkeep part of a store. It holds paths only, as the store does."""
 
-    def __init__(self, root: Path, catalogue: Catalogue) -> None:
-        self._root, self._catalogue = root, catalogue
+    def __init__(self, root: Path, catalogue: Catalogue, journal: Journal) -> None:
+        self._root, self._catalogue, self._journal = root, catalogue, journal
 
     def add_loss(self, loss: Loss) -> None:
         """Record that a camera's footage ended, and why; repeating it changes nothing."""
@@ -31,6 +32,7 @@ class Upkeep:
                 "INSERT OR IGNORE INTO losses VALUES (?, ?, ?, ?)",
                 (loss.camera_id, int(loss.at_ns), loss.cause, loss.detail),
             )
+        self._journal.settle()
 
     def losses(self, cameras: Sequence[str] | None = None, span: Span | None = None) -> list[Loss]:
         """Return the losses of these cameras (None: all) inside `span`, by camera, then time."""
