@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sys
 
-from workbench.cli import cameras
+from workbench.cli import cameras, keeping
 from workbench.cli.footage import app
 from workbench.errors import Refused, WorkbenchError
 
 __all__ = ["app", "main"]
 
-app.registered_commands.extend(cameras.app.registered_commands)
+for part in (cameras.app, keeping.app):
+    app.registered_commands.extend(part.registered_commands)
+    app.registered_groups.extend(part.registered_groups)
 
 
 def main() -> None:

@@ -19,13 +19,14 @@ import xarray as xr
 
 from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Refused
+from workbench.monitoring.keeping import Keeping
 from workbench.monitoring.session import Session
 from workbench.monitoring.status import CameraStatus
 from workbench.records import Gap, Loss, Segment
 from workbench.store import Store, files
 from workbench.store.upkeep import LAST_NS
 from workbench.streams.messages import SegmentTold
-from workbench.timeline import SECOND_NS, Span
+from workbench.timeline import SECOND_NS, Span, union
 
 REFERENCE_FILES, REFERENCE_PICTURES = 4, 30
 REFERENCE_OLDEST_S = 600.0
@@ -65,6 +66,7 @@ class Monitoring:
         self.now = now
         self.translate = translate
         self.ward = ward.load(store.ward_folder)
+        self.keeping = Keeping(self, store)
 
     @property
     def folder(self) -> Path:
@@ -136,6 +138,7 @@ class Monitoring:
                     where=str(self.folder),
                 )
             self._log("record.start", details={"cameras": list(sources), "segment_s": segment_s})
+            self._store.settle()
             session = Session(self, sources, segment_s, on_status)
             try:
                 session.run(stopped)
@@ -173,14 +176,22 @@ class Monitoring:
         cameras = list(self.sources() if cameras is None else cameras)
         # By the recorder's own clock, as the losses are: a camera's finer clock comes and goes.
         covered = self._store.stamped(cameras, span)
-        found = []
+        removed: dict[str, list[Span]] = {}
+        for one in self._store.keeping.dropped(cameras, span):
+            removed.setdefault(one.camera_id, []).append(one.span)
+        found: list[Gap] = []
         for camera_id in cameras:
-            spans = covered[camera_id]
+            gone = union(removed.get(camera_id, []), join_ns=SECOND_NS)
+            spans = covered[camera_id] + gone
             # an outage that began before the window has its losses there
             since_ns = min((one.stop_ns for one in spans), default=span.start_ns)
             first_ns = min(since_ns, span.start_ns) - round(60 * SECOND_NS)
             losses = self._store.upkeep.losses([camera_id], Span(first_ns, span.stop_ns))
-            found += streams.derive_gaps(camera_id, spans, losses, span)
+            missing = streams.derive_gaps(camera_id, spans, losses, span)
+            missing += [
+                Gap(camera_id, cut, (), dropped=True) for one in gone if (cut := one.overlap(span))
+            ]
+            found += sorted(missing, key=lambda gap: gap.span)
         return found
 
     def set_reference(self, camera_id: str, light: streams.Light) -> None:

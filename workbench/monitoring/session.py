@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import streams
 from workbench.errors import BadInput, Damaged
+from workbench.monitoring.keeping import Caretaker
 from workbench.monitoring.status import CameraStatus
 from workbench.records import Loss
 from workbench.store import files
@@ -71,6 +72,9 @@ class Session:
         self._taken = self._losses = self._dropped = 0
         self._trouble = ""
         self._written_s = 0.0
+        self._caretaker = Caretaker(
+            house.keeping, lambda: sum(one.kbit_s for one in self._cameras.values())
+        )
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Record until `stopped`; returns when every finished file is in the archive."""
@@ -84,7 +88,8 @@ class Session:
             return stopped()
 
         try:
-            streams.record(self._jobs, self._hear, turn)
+            with self._caretaker:
+                streams.record(self._jobs, self._hear, turn)
         finally:
             asked = sys.exc_info()[0] is None
             for camera, status in self._cameras.items():
@@ -238,7 +243,7 @@ class Session:
         told: dict[str, Any] = {
             "at_ns": self._house.now(),
             "waiting_files": self._finished.qsize(),
-            "trouble": self._trouble,
+            "trouble": "; ".join(filter(None, (self._trouble, self._caretaker.trouble))),
             "cameras": {camera: asdict(status) for camera, status in self._cameras.items()},
         }
         text = json.dumps(told, ensure_ascii=False)

@@ -133,7 +133,7 @@ class Catalogue:
                 raise  # its subclasses speak of the statement, not of the file
             raise Damaged(
                 N_("the catalogue is damaged: {error}"),
-                N_("stop the workbench and restore the file from a backup"),
+                N_("stop the workbench, then run: workbench rebuild"),
                 where=str(self.path),
                 error=error,
             ) from error
@@ -217,6 +217,20 @@ class Catalogue:
                     for start, ticks, number, per in rows
                 ]
         return found
+
+    def oldest_ns(self, from_ns: int | None) -> int | None:
+        """Return the earliest stamped start from an instant on, over all cameras."""
+        since = -_LAST_NS if from_ns is None else from_ns
+        found = []
+        with self.read() as db:
+            for camera_id in self.cameras():
+                (start,) = db.execute(
+                    "SELECT MIN(stamped_start_ns) FROM segments "
+                    "WHERE camera_id = ? AND stamped_start_ns >= ?",
+                    (camera_id, since),
+                ).fetchone()
+                found += [] if start is None else [int(start)]
+        return min(found, default=None)
 
     def segments_of_size(self, size_bytes: int) -> list[Segment]:
         """Return the segments whose file has this size."""

@@ -115,6 +115,15 @@ class Journal:
                 )
             return len(found)
 
+    def has_sidecars(self, *, now: bool = False) -> bool:
+        """Return whether every original has its sidecar; `now` notes that it has."""
+        if now:
+            with self._catalogue.write() as db:
+                db.execute("INSERT OR REPLACE INTO journalled VALUES ('segments', 0)")
+        with self._catalogue.read() as db:
+            found = db.execute("SELECT 1 FROM journalled WHERE table_name = 'segments'").fetchone()
+        return found is not None
+
     def append(self, lines: list[Line]) -> None:
         """Add lines to the files of their days; they are on the disk when it returns."""
         days: dict[str, str] = {}

@@ -150,6 +150,7 @@ class Draft:
                     f"INSERT OR REPLACE INTO journalled SELECT '{table}', "
                     f"COALESCE(MAX(rowid), 0) FROM {table}"
                 )
+            db.execute("INSERT OR REPLACE INTO journalled VALUES ('segments', 0)")
         self._catalogue.create()
         with closing(sqlite3.connect(self.path)) as db:
             db.execute("PRAGMA journal_mode=DELETE")

@@ -250,9 +250,12 @@ class Store:
     def settle(self) -> None:
         """Write down on the disk what so far only the catalogue holds; see ``store.journal``."""
         self.journal.settle()
+        if self.journal.has_sidecars():
+            return
         for segment in self.segments():
             if not sidecar_of(self.root, segment).exists():
                 write_sidecar(self.root, segment)
+        self.journal.has_sidecars(now=True)
 
     def note_sighting_days(self) -> None:
         """Learn anew from the files of sightings which segments they are of."""
@@ -277,6 +280,10 @@ class Store:
     def stamped(self, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
         """Return what each camera recorded in a span of stamped time, and its last file before."""
         return self._catalogue.stamped(cameras, span)
+
+    def oldest_ns(self, from_ns: int | None = None) -> int | None:
+        """Return the earliest stamped start from an instant on; None where there is none."""
+        return self._catalogue.oldest_ns(from_ns)
 
     def segments_of_size(self, size_bytes: int) -> list[Segment]:
         """Return the segments whose file has this size."""
