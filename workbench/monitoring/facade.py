@@ -329,7 +329,8 @@ class Monitoring:
             if not folder.is_dir():
                 continue
             times = [path.stat().st_mtime_ns for path in folder.glob("[0-9]*.mp4")]
-            times += [one.stamped.stop_ns for one in self._store.segments([camera_id])]
+            lately = Span(self.now(), LAST_NS)  # with the last file begun before
+            times += [one.stop_ns for one in self._store.stamped([camera_id], lately)[camera_id]]
             told = self._store.upkeep.losses([camera_id])[-1:]
             stopped_ns = max((one.at_ns for one in told if one.cause == "stopped"), default=0)
             if times and max(times) > stopped_ns + SECOND_NS:

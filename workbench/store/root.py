@@ -266,7 +266,7 @@ class Store:
     ) -> list[Segment]:
         """Return the segments of these cameras (None: all) by camera, then stamped start.
 
-        `span` keeps those whose corrected time meets it; others are not read from the disk.
+        `span` keeps those that hold an instant of it, corrected; no others are read.
         """
         if span is None:
             return self._catalogue.segments(cameras)
