@@ -306,9 +306,11 @@ class Workbench:
         """Return what is known of a camera's clock, oldest first."""
         return self._store.clock_fixes(camera_id)
 
-    def segments(self, cameras: Sequence[str] | None = None) -> list[Segment]:
-        """Return the archived files, by camera and start."""
-        return self._store.segments(cameras)
+    def segments(
+        self, cameras: Sequence[str] | None = None, span: Span | None = None
+    ) -> list[Segment]:
+        """Return the archived files, by camera and start; those that meet `span` of UTC."""
+        return self._store.segments(cameras, span)
 
     def segment(self, sha256: str) -> Segment:
         """Return one archived file by its hash or a unique beginning of it."""
@@ -320,7 +322,7 @@ class Workbench:
 
     def utc_span(self, segment: Segment) -> Span:
         """Return the corrected time a segment covers."""
-        return segment.utc_span(self._store.clock_fixes(segment.camera_id))
+        return segment.utc_span(self._store.clock_fixes(segment.camera_id, segment.stamped))
 
     def utc(self, segment: Segment, pts: int) -> tuple[UtcNs, int]:
         """Return ``(utc_ns, sigma_ns)`` of a frame."""
@@ -447,10 +449,8 @@ class Workbench:
     def _jobs(
         self, cameras: Sequence[str] | None, span: Span | None, settings: recognition.Settings
     ) -> Iterable[recognition.Job]:
-        for segment in self._store.segments(cameras):
+        for segment in self._store.segments(cameras, span):
             fixes = self._store.clock_fixes(segment.camera_id)
-            if span is not None and segment.utc_span(fixes).overlap(span) is None:
-                continue
             index = self._store.frame_index(segment.sha256)
             yield from recognition.plan_jobs(
                 segment=segment,

@@ -58,10 +58,13 @@ class Gap:
     camera_id: str
     span: Span
     losses: tuple[Loss, ...]
+    dropped: bool = False
 
     @property
-    def cause(self) -> LossCause | None:
-        """Return what ended the footage before it."""
+    def cause(self) -> LossCause | Literal["dropped"] | None:
+        """Return what ended the footage before it; "dropped": it was recorded and removed."""
+        if self.dropped:
+            return "dropped"
         return self.losses[0].cause if self.losses else None
 
 
@@ -182,6 +185,50 @@ class IncidentRecord:
             return ""
         what = f"{self.evidence.sentence(translate)}: {self.cause.sentence(translate)}"
         return f"{what} ({100 * self.probability:.0f} %)"
+
+
+class Protection:
+    """A span of UTC whose footage is not to be dropped, until somebody lifts it.
+
+    ``cameras`` empty means every camera; ``number`` is that of a case or an accident.
+    ``lifted_at_ns`` is None while it holds.
+    """
+
+    protection_id: int
+    cameras: tuple[str, ...]
+    span: Span
+    number: str
+    reason: str
+    made_by: str
+    made_at_ns: int
+    lifted_by: str = ""
+    lifted_at_ns: int | None = None
+    lift_reason: str = ""
+
+    def covers(self, camera_id: str, span: Span) -> bool:
+        """Return whether it keeps footage of a camera that lies, even in part, in `span`.
+
+        >>> held = Protection(1, ("C1",), Span(0, 10), "HS-1", "", "", 0)
+        >>> held.covers("C1", Span(9, 20)), held.covers("C1", Span(10, 20))
+        (True, False)
+        """
+        return (
+            self.lifted_at_ns is None
+            and (not self.cameras or camera_id in self.cameras)
+            and self.span.overlap(span) is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A segment that was removed on purpose: what, when and why; ``span`` is stamped."""
+
+    sha256: str
+    camera_id: str
+    span: Span
+    size_bytes: int
+    at_ns: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

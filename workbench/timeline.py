@@ -122,6 +122,32 @@ def correct_span(stamped: Span, fixes: Sequence[ClockFix]) -> Span:
     return Span(min(ends), max(ends) + 1)
 
 
+def stamped_spans(span: Span, fixes: Sequence[ClockFix]) -> list[Span]:
+    """Return spans of stamped time that hold whatever may lie in a span of UTC, sorted and merged.
+
+    It is never too little: every stamped instant that :func:`correct` puts into `span` lies in one
+    of them. It may be more, because an older fix counts although a newer one replaced it.
+
+    >>> late = ClockFix("C1", Span(0, 1000), -100, 0, "operator")
+    >>> stamped_spans(Span(200, 210), [late])
+    [Span(start_ns=200, stop_ns=210), Span(start_ns=298, stop_ns=312)]
+    """
+    found = [span]
+    for fix in fixes:
+        origin_ns, rate = fix.valid.start_ns, SECOND_NS + fix.drift_ppb
+        if rate <= 0:  # such a clock runs backwards: no order to go by
+            found.append(fix.valid)
+            continue
+        start, stop = (
+            origin_ns + (bound_ns - fix.offset_ns - origin_ns) * SECOND_NS // rate
+            for bound_ns in (span.start_ns, span.stop_ns)
+        )
+        inside = Span(start - 2, stop + 2).overlap(fix.valid)
+        if inside is not None:
+            found.append(inside)
+    return union(found)
+
+
 def pts_to_ns(pts: int, tick_s: Fraction) -> int:
     """Return the nanoseconds of `pts` ticks of `tick_s` seconds, rounded down.
 

@@ -137,6 +137,7 @@ def test_strays_in_archive_and_index(store: Store) -> None:
     (store.archive_folder / "C7").mkdir()
     planted = [store.archive_folder / "C7" / "x.mp4", store.index_path("0" * 64)]
     for path in planted:
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
     findings = archive.verify(store)
     assert {(f.kind, f.problem.where) for f in findings} == {

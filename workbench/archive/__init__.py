@@ -3,15 +3,19 @@
 from workbench.archive.access import coverage, coverage_grid, frames, still
 from workbench.archive.ingest import describe, import_file, import_folder
 from workbench.archive.integrity import Finding, repair_index, verify
+from workbench.archive.rebuild import Rebuilt, differs, rebuild
 
 __all__ = [
     "Finding",
+    "Rebuilt",
     "coverage",
     "coverage_grid",
     "describe",
+    "differs",
     "frames",
     "import_file",
     "import_folder",
+    "rebuild",
     "repair_index",
     "still",
     "verify",

@@ -77,9 +77,7 @@ def frames(store: Store, camera_id: str, span: Span) -> xr.DataArray:
     fixes = store.clock_fixes(camera_id)
     parts: list[_Part] = []
     sigma_ns, overlapping, last_ns = 0, 0, np.iinfo(np.int64).min
-    for segment in store.segments([camera_id]):
-        if segment.utc_span(fixes).overlap(span) is None:
-            continue
+    for segment in store.segments([camera_id], span):
         index = store.frame_index(segment.sha256)
         utc, sigma = utc_ns(segment, index.pts, fixes)
         inside = (utc >= span.start_ns) & (utc < span.stop_ns)
@@ -247,7 +245,7 @@ def _broken(path: Path, pts: int) -> Damaged:
 
 
 def coverage(
-    store: Store, cameras: Sequence[str], span: Span | None = None, *, join_ns: int = _JOIN_NS
+    store: Store, cameras: Sequence[str], span: Span | None = None
 ) -> dict[str, list[Span]]:
     """Return the recorded spans of each camera, corrected, merged and in order.
 
@@ -259,8 +257,6 @@ def coverage(
         Ids; one without footage gets an empty list.
     span
         Cut to this span of UTC; None: everything.
-    join_ns
-        Files this close together are one span.
 
     Notes
     -----
@@ -269,14 +265,11 @@ def coverage(
     """
     pieces: dict[str, list[Span]] = {camera_id: [] for camera_id in cameras}
     fixes = {camera_id: store.clock_fixes(camera_id) for camera_id in pieces}
-    for segment in store.segments(list(pieces)):
-        whole = correct_span(segment.stamped, fixes[segment.camera_id])
-        if span is not None and whole.overlap(span) is None:
-            continue  # its index need not be read
+    for segment in store.segments(list(pieces), span):
         pieces[segment.camera_id] += [
             correct_span(stamped, fixes[segment.camera_id]) for stamped in _recorded(store, segment)
         ]
-    found = {camera_id: union(spans, join_ns=join_ns) for camera_id, spans in pieces.items()}
+    found = {camera_id: union(spans, join_ns=_JOIN_NS) for camera_id, spans in pieces.items()}
     if span is None:
         return found
     return {

@@ -167,7 +167,7 @@ def _import(
         added = store.add_segment(segment, index)
     except BadInput as error:
         # Nothing in the catalogue names this copy (where another import was quicker, it may).
-        if not any(s.path == stored_path for s in store.segments([camera_id])):
+        if not any(s.path == stored_path for s in store.segments_of_size(copy.stat().st_size)):
             copy.unlink(missing_ok=True)
         raise BadInput(error.what, error.remedy, where=str(path), **error.fields) from None
     return segment if added else store.segment(sha256)
@@ -177,7 +177,7 @@ def _known(store: Store, path: Path) -> Segment | None:
     """Return the segment with the same bytes, hashing the file only where a size agrees."""
     try:
         size = path.stat().st_size
-        sizes = [s for s in store.segments() if s.size_bytes == size]
+        sizes = store.segments_of_size(size)
         if not sizes:
             return None
         sha256 = sha256_of(path)

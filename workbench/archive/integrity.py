@@ -14,6 +14,7 @@ from workbench.errors import N_, Damaged, WorkbenchError
 from workbench.records import FrameIndex, Segment
 from workbench.store import Store
 from workbench.store.files import TEMPORARY, sha256_of
+from workbench.store.journal import read_sidecar, sidecar_of
 
 FindingKind = Literal[
     "missing file",
@@ -24,6 +25,8 @@ FindingKind = Literal[
     "lost index",
     "altered index",
     "altered catalogue",
+    "lost sidecar",
+    "altered sidecar",
     "stray file",
 ]
 
@@ -75,7 +78,10 @@ def _check(store: Store, segment: Segment, known: set[str]) -> Iterator[Finding]
         sound = sound and finding.kind == "writable file"
         yield finding
     if sound:
-        yield from _check_index(store, segment)
+        found = list(_check_index(store, segment))
+        yield from found
+        if "altered catalogue" not in {one.kind for one in found}:
+            yield from _check_sidecar(store, segment)
     elif not store.index_path(segment.sha256).exists():
         yield _lost_index(store, segment)
 
@@ -147,7 +153,7 @@ def _check_index(store: Store, segment: Segment) -> Iterator[Finding]:
         return
     if not store.index_path(segment.sha256).exists():
         yield _lost_index(store, segment)
-    elif not _same(store, segment, fresh):
+    elif not same_index(store, segment, fresh):
         yield Finding(
             "altered index",
             segment.sha256,
@@ -190,7 +196,32 @@ def _check_index(store: Store, segment: Segment) -> Iterator[Finding]:
         )
 
 
-def _same(store: Store, segment: Segment, fresh: FrameIndex) -> bool:
+def _check_sidecar(store: Store, segment: Segment) -> Iterator[Finding]:
+    beside = sidecar_of(store.root, segment)
+    if not beside.exists():
+        yield Finding(
+            "lost sidecar",
+            segment.sha256,
+            Damaged(
+                N_("nothing beside this file says whose it is, should the catalogue be lost"),
+                N_("run: workbench rebuild; it is written from the catalogue"),
+                where=str(beside),
+            ),
+        )
+    elif read_sidecar(beside) != segment:
+        yield Finding(
+            "altered sidecar",
+            segment.sha256,
+            Damaged(
+                N_("what is written beside this file is not what the catalogue says of it"),
+                N_("compare both with a backup: one of them was altered"),
+                where=str(beside),
+            ),
+        )
+
+
+def same_index(store: Store, segment: Segment, fresh: FrameIndex) -> bool:
+    """Return whether the stored frame index of a segment is this one."""
     try:
         stored = store.frame_index(segment.sha256)
     except WorkbenchError:
@@ -218,6 +249,7 @@ def _lost_index(store: Store, segment: Segment) -> Finding:
 def _strays(store: Store, segments: list[Segment]) -> Iterator[Finding]:
     expected = {store.file(segment) for segment in segments}
     expected |= {store.index_path(segment.sha256) for segment in segments}
+    expected |= {sidecar_of(store.root, segment) for segment in segments}
     folders: list[Path] = [store.archive_folder, store.root / "index"]
     for path in sorted(p for folder in folders for p in folder.rglob("*")):
         # What is being written at this moment is no stray yet.

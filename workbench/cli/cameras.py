@@ -65,6 +65,7 @@ def health(root: Root) -> None:
             f"{house.quarantine}",
             err=True,
         )
+    typer.echo(house.keeping.note(), err=True)
     for camera_id, camera in status.items():
         told = f"{camera.state:<10} {camera_id:<8} since {format_utc(camera.since_ns)}"
         told += f"  {camera.fps:4.1f} fps {camera.kbit_s:7.0f} kbit/s" if camera.fps else ""

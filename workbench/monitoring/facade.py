@@ -20,14 +20,16 @@ import xarray as xr
 from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Refused
 from workbench.monitoring.incidents import BEFORE_S, lost_s
+from workbench.monitoring.keeping import Keeping
 from workbench.monitoring.notices import notice
 from workbench.monitoring.notify import FILE, LOG, read_settings, trial
 from workbench.monitoring.session import Session
 from workbench.monitoring.status import CameraStatus
 from workbench.records import Affected, Gap, IncidentRecord, Loss, Segment, Source
 from workbench.store import Store, files
+from workbench.store.upkeep import LAST_NS
 from workbench.streams.messages import SegmentTold
-from workbench.timeline import SECOND_NS, Span
+from workbench.timeline import SECOND_NS, Span, union
 
 SOURCE_NOTES: Mapping[Source, str] = {
     "sub": "recorded from the camera's sub-stream: its main stream failed",
@@ -73,6 +75,7 @@ class Monitoring:
         self.now = now
         self.translate = translate
         self.ward = ward.load(store.ward_folder)
+        self.keeping = Keeping(self, store)
 
     @property
     def folder(self) -> Path:
@@ -162,6 +165,7 @@ class Monitoring:
                     where=str(self.folder),
                 )
             self._log("record.start", details={"cameras": list(sources), "segment_s": segment_s})
+            self._store.settle()
             session = Session(self, sources, segment_s, on_status, settings)
             try:
                 session.run(stopped)
@@ -198,19 +202,24 @@ class Monitoring:
         """Return what was not recorded in `span`, with its causes, by camera, then time."""
         cameras = list(self.sources() if cameras is None else cameras)
         # By the recorder's own clock, as the losses are: a camera's finer clock comes and goes.
-        covered: dict[str, list[Span]] = {}
-        for segment in self._store.segments(cameras):
-            covered.setdefault(segment.camera_id, []).append(segment.stamped)
-        losses: dict[str, list[Loss]] = {}
-        for loss in self._store.upkeep.losses(cameras, Span(0, span.stop_ns)):
-            losses.setdefault(loss.camera_id, []).append(loss)
-        return [
-            gap
-            for camera_id in cameras
-            for gap in streams.derive_gaps(
-                camera_id, covered.get(camera_id, []), losses.get(camera_id, []), span
-            )
-        ]
+        covered = self._store.stamped(cameras, span)
+        removed: dict[str, list[Span]] = {}
+        for one in self._store.keeping.dropped(cameras, span):
+            removed.setdefault(one.camera_id, []).append(one.span)
+        found: list[Gap] = []
+        for camera_id in cameras:
+            gone = union(removed.get(camera_id, []), join_ns=SECOND_NS)
+            spans = covered[camera_id] + gone
+            # an outage that began before the window has its losses there
+            since_ns = min((one.stop_ns for one in spans), default=span.start_ns)
+            first_ns = min(since_ns, span.start_ns) - round(60 * SECOND_NS)
+            losses = self._store.upkeep.losses([camera_id], Span(first_ns, span.stop_ns))
+            missing = streams.derive_gaps(camera_id, spans, losses, span)
+            missing += [
+                Gap(camera_id, cut, (), dropped=True) for one in gone if (cut := one.overlap(span))
+            ]
+            found += sorted(missing, key=lambda gap: gap.span)
+        return found
 
     def set_reference(self, camera_id: str, light: streams.Light) -> None:
         """Take the last recorded minute of a camera as what it should look like from now on.
@@ -224,7 +233,8 @@ class Monitoring:
             When nothing of the camera was recorded lately.
         """
         self.ward.camera(camera_id)
-        recent = self._store.segments([camera_id])[-REFERENCE_FILES:]
+        lately = Span(self.now() - round(2 * REFERENCE_OLDEST_S * SECOND_NS), LAST_NS)
+        recent = self._store.segments([camera_id], lately)[-REFERENCE_FILES:]
         if not recent or self.now() - recent[-1].stamped.stop_ns > REFERENCE_OLDEST_S * SECOND_NS:
             raise BadInput(
                 N_("nothing of camera {camera} was recorded in the last minutes"),
@@ -315,7 +325,8 @@ class Monitoring:
             told.sha256, stored, facts, index, told.camera_id, told.start_ns, notes
         )
         self._store.add_segment(segment, index)
-        for fix in streams.new_fixes(told, segment, self._store.clock_fixes(told.camera_id)):
+        known = self._store.clock_fixes(told.camera_id, Span(segment.stamped.start_ns, LAST_NS))
+        for fix in streams.new_fixes(told, segment, known):
             self._store.add_clock_fix(fix)
         streams.forget(told)
         return segment
@@ -347,7 +358,8 @@ class Monitoring:
             if not folder.is_dir():
                 continue
             times = [path.stat().st_mtime_ns for path in folder.glob("[0-9]*.mp4")]
-            times += [one.stamped.stop_ns for one in self._store.segments([camera_id])]
+            lately = Span(self.now(), LAST_NS)  # with the last file begun before
+            times += [one.stop_ns for one in self._store.stamped([camera_id], lately)[camera_id]]
             told = self._store.upkeep.losses([camera_id])[-1:]
             stopped_ns = max((one.at_ns for one in told if one.cause == "stopped"), default=0)
             if times and max(times) > stopped_ns + SECOND_NS:

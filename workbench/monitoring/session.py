@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from workbench import streams
 from workbench.errors import BadInput
 from workbench.monitoring.incidents import Change, IncidentDesk, taken_up
+from workbench.monitoring.keeping import Caretaker
 from workbench.monitoring.notices import Event, notice
 from workbench.monitoring.notify import Notifier, Settings
 from workbench.monitoring.status import CameraStatus
@@ -92,6 +93,9 @@ class Session:
         self._taken = self._losses = self._dropped = 0
         self._trouble = ""
         self._written_s = 0.0
+        self._caretaker = Caretaker(
+            house.keeping, lambda: sum(one.kbit_s for one in self._cameras.values())
+        )
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Record until `stopped`; returns when every finished file is in the archive."""
@@ -113,7 +117,8 @@ class Session:
             return self._steering.turn(self._house.now(), lost_ns)
 
         try:
-            streams.record(self._jobs, self._hear, turn, changes=changes)
+            with self._caretaker:
+                streams.record(self._jobs, self._hear, turn, changes=changes)
         finally:
             asked = sys.exc_info()[0] is None
             for camera, status in self._cameras.items():
@@ -303,7 +308,7 @@ class Session:
         told: dict[str, Any] = {
             "at_ns": now_ns,
             "waiting_files": self._finished.qsize(),
-            "trouble": self._trouble,
+            "trouble": "; ".join(filter(None, (self._trouble, self._caretaker.trouble))),
             "cameras": {camera: asdict(status) for camera, status in self._cameras.items()},
         }
         text = json.dumps(told, ensure_ascii=False)

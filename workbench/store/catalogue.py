@@ -8,18 +8,22 @@ crosses a fork or a pickle. WAL lets readers go on while one writer writes; writ
 from __future__ import annotations
 
 import json
+import math
+import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import N_, BadInput, Damaged, Unavailable
 from workbench.records import Case, Progress, Segment
+from workbench.store import files
 from workbench.store.tables import TABLES, TRIGGERS
-from workbench.timeline import ClockFix, Span, format_utc
+from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, union
 
 Row = tuple[Any, ...]
 """One row of SQLite; the STRICT tables below answer for its types."""
@@ -27,13 +31,19 @@ Row = tuple[Any, ...]
 _WAIT_S = 60.0
 _PREFIX_MIN = 8
 
-_SEGMENT_COLUMNS = (
+SEGMENT_COLUMNS = (
     "sha256, camera_id, path, stamped_start_ns, first_pts, stop_pts, time_base_num, time_base_den, "
     "tick_num, tick_den, frame_count, width_px, height_px, codec, rotation_deg, size_bytes, notes"
 )
 _FIX_COLUMNS = (
     "camera_id, valid_start_ns, valid_stop_ns, offset_ns, sigma_ns, method, drift_ppb, note"
 )
+_LENGTH_S = "(stop_pts - first_pts) * 1.0 * tick_num / tick_den"
+_BY_START = (
+    "FROM segments WHERE camera_id = ? AND stamped_start_ns >= ? AND stamped_start_ns < ? "
+    "ORDER BY stamped_start_ns, sha256"
+)
+_LAST_NS = 2**63 - 1
 _CASE_COLUMNS = (
     "case_id, title, legal_basis, reason, period_start_ns, period_stop_ns, cameras, opened_by, "
     "opened_at_ns, closed, training"
@@ -54,16 +64,26 @@ class Searched:
 class Catalogue:
     """The SQLite file and the records in it. Holds a path only, so it pickles and forks freely."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: Path | None = None) -> None:
+        """Name the file; writers share `lock`, which whoever replaces the file holds alone."""
         self.path = path
+        self.lock = lock
 
-    def create(self) -> None:
-        """Make the file and its tables, unless they are there."""
+    def complete(self) -> None:
+        """Make the tables that an earlier workbench did not know, if any."""
+        with self.read() as db:
+            named = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index', 'trigger')"
+            there = {name for (name,) in db.execute(named)}
+        if not set(re.findall(r"IF NOT EXISTS (\w+)", TABLES + TRIGGERS)) <= there:
+            self.create()
+
+    def create(self, *, guarded: bool = True) -> None:
+        """Make the file and its tables, unless they are there; `guarded`: its triggers too."""
         with self._connection("rwc") as db:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("BEGIN IMMEDIATE")
             try:
-                for statement in _statements(TABLES) + _statements(TRIGGERS):
+                for statement in _statements(TABLES) + _statements(TRIGGERS if guarded else ""):
                     db.execute(statement)
                 db.execute("COMMIT")
             except BaseException:
@@ -79,7 +99,8 @@ class Catalogue:
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """Yield a connection inside a write transaction: committed on leaving, undone on error."""
-        with self._connection("rw") as db:
+        shared = files.locked(self.lock, shared=True) if self.lock else nullcontext()
+        with shared, self._connection("rw") as db:
             # FULL flushes each commit; NORMAL may lose the newest ones with the power, never more.
             db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
@@ -112,7 +133,7 @@ class Catalogue:
                 raise  # its subclasses speak of the statement, not of the file
             raise Damaged(
                 N_("the catalogue is damaged: {error}"),
-                N_("stop the workbench and restore the file from a backup"),
+                N_("stop the workbench, then run: workbench rebuild"),
                 where=str(self.path),
                 error=error,
             ) from error
@@ -127,27 +148,97 @@ class Catalogue:
         BadInput
             When the same file is there under another camera, start or tick.
         """
-        row = _segment_row(segment)
+        row = segment_row(segment)
         with self.write() as db:
             stored = db.execute(
-                f"SELECT {_SEGMENT_COLUMNS} FROM segments WHERE sha256 = ?", (segment.sha256,)
+                f"SELECT {SEGMENT_COLUMNS} FROM segments WHERE sha256 = ?", (segment.sha256,)
             ).fetchone()
             if stored is None:
                 marks = ", ".join("?" * len(row))
-                db.execute(f"INSERT INTO segments ({_SEGMENT_COLUMNS}) VALUES ({marks})", row)
+                db.execute(f"INSERT INTO segments ({SEGMENT_COLUMNS}) VALUES ({marks})", row)
                 return True
-        _refuse_other_claim(segment, _segment(stored))
+        _refuse_other_claim(segment, segment_of(stored))
         return False
 
     def segments(self, cameras: Sequence[str] | None) -> list[Segment]:
         """Return segments by camera, then stamped start."""
-        query, values = f"SELECT {_SEGMENT_COLUMNS} FROM segments", Row()
+        query, values = f"SELECT {SEGMENT_COLUMNS} FROM segments", Row()
         if cameras is not None:
             query += " WHERE camera_id IN (SELECT value FROM json_each(?))"
             values = (json.dumps(list(cameras)),)
         with self.read() as db:
             rows = db.execute(f"{query} ORDER BY camera_id, stamped_start_ns, sha256", values)
-            return [_segment(row) for row in rows]
+            return [segment_of(row) for row in rows]
+
+    def cameras(self) -> list[str]:
+        """Return the cameras that have segments, sorted, without reading every segment."""
+        with self.read() as db:
+            rows = db.execute(
+                "WITH RECURSIVE found (camera_id) AS (SELECT MIN(camera_id) FROM segments "
+                "UNION ALL SELECT (SELECT MIN(camera_id) FROM segments "
+                "WHERE camera_id > found.camera_id) FROM found WHERE camera_id IS NOT NULL) "
+                "SELECT camera_id FROM found WHERE camera_id IS NOT NULL"
+            ).fetchall()
+        return [camera_id for (camera_id,) in rows]
+
+    def segments_in(self, wanted: Mapping[str, Sequence[Span]]) -> list[Segment]:
+        """Return the segments that meet any of their camera's spans of stamped time, in order."""
+        found = []
+        with self.read() as db:
+            for camera_id in sorted(wanted):
+                spans = wanted[camera_id]
+                for bounds in _starts(db, camera_id, spans):
+                    rows = db.execute(f"SELECT {SEGMENT_COLUMNS} {_BY_START}", bounds)
+                    found += [
+                        segment
+                        for segment in map(segment_of, rows)
+                        if any(segment.stamped.overlap(span) for span in spans)
+                    ]
+        return found
+
+    def stamped(self, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
+        """Return the stamped spans of the segments in `span` and of the last one begun before it.
+
+        The same as :meth:`segments_in` tells, for callers that need no more of a hundred thousand.
+        """
+        found: dict[str, list[Span]] = {}
+        columns = "stamped_start_ns, stop_pts - first_pts, tick_num, tick_den"
+        with self.read() as db:
+            for camera_id in cameras:
+                rows = db.execute(
+                    f"SELECT {columns} FROM segments WHERE camera_id = ? "
+                    "AND stamped_start_ns < ? ORDER BY stamped_start_ns DESC LIMIT 1",
+                    (camera_id, _bounded(span.start_ns)),
+                ).fetchall()
+                for bounds in _starts(db, camera_id, [span]):
+                    rows += db.execute(f"SELECT {columns} {_BY_START}", bounds)
+                found[camera_id] = [
+                    Span(start, start + ticks * number * SECOND_NS // per)
+                    for start, ticks, number, per in rows
+                ]
+        return found
+
+    def oldest_ns(self, from_ns: int | None) -> int | None:
+        """Return the earliest stamped start from an instant on, over all cameras."""
+        since = -_LAST_NS if from_ns is None else from_ns
+        found = []
+        with self.read() as db:
+            for camera_id in self.cameras():
+                (start,) = db.execute(
+                    "SELECT MIN(stamped_start_ns) FROM segments "
+                    "WHERE camera_id = ? AND stamped_start_ns >= ?",
+                    (camera_id, since),
+                ).fetchone()
+                found += [] if start is None else [int(start)]
+        return min(found, default=None)
+
+    def segments_of_size(self, size_bytes: int) -> list[Segment]:
+        """Return the segments whose file has this size."""
+        with self.read() as db:
+            rows = db.execute(
+                f"SELECT {SEGMENT_COLUMNS} FROM segments WHERE size_bytes = ?", (size_bytes,)
+            )
+            return [segment_of(row) for row in rows]
 
     def segment(self, sha256: str) -> Segment:
         """Return the segment of a hash, or of a prefix of 8 digits or more that only it has."""
@@ -156,12 +247,12 @@ class Catalogue:
         if len(wanted) >= _PREFIX_MIN and set(wanted) <= set("0123456789abcdef"):
             with self.read() as db:
                 rows = db.execute(
-                    f"SELECT {_SEGMENT_COLUMNS} FROM segments WHERE sha256 >= ? AND sha256 < ? "
+                    f"SELECT {SEGMENT_COLUMNS} FROM segments WHERE sha256 >= ? AND sha256 < ? "
                     "LIMIT 2",
                     (wanted, wanted + "g"),
                 ).fetchall()
         if len(rows) == 1:
-            return _segment(rows[0])
+            return segment_of(rows[0])
         if rows:
             raise BadInput(
                 N_("more than one segment begins with {sha256}"),
@@ -173,6 +264,17 @@ class Catalogue:
             N_("give its SHA-256, or the first 8 digits of it or more"),
             sha256=sha256,
         )
+
+    def gone(self, hashes: Sequence[str]) -> set[str]:
+        """Return which of these segments were dropped and have not come back."""
+        with self.read() as db:
+            rows = db.execute(
+                "SELECT DISTINCT sha256 FROM dropped WHERE sha256 IN "
+                "(SELECT value FROM json_each(?)) "
+                "AND sha256 NOT IN (SELECT sha256 FROM segments)",
+                (json.dumps(list(hashes)),),
+            ).fetchall()
+        return {sha256 for (sha256,) in rows}
 
     # --- clock fixes ----------------------------------------------------------------------------
 
@@ -198,12 +300,17 @@ class Catalogue:
                 marks = ", ".join("?" * len(row))
                 db.execute(f"INSERT INTO clock_fixes ({_FIX_COLUMNS}) VALUES ({marks})", row)
 
-    def clock_fixes(self, camera_id: str) -> list[ClockFix]:
-        """Return a camera's fixes, oldest first."""
+    def clock_fixes(self, camera_id: str, span: Span | None = None) -> list[ClockFix]:
+        """Return a camera's fixes, those valid somewhere in a span of stamped time; oldest first.
+
+        One that ends before `span` changes nothing in it: a search by validity passes it over.
+        """
+        within = span or Span(-_LAST_NS, _LAST_NS)
         with self.read() as db:
             rows = db.execute(
-                f"SELECT {_FIX_COLUMNS} FROM clock_fixes WHERE camera_id = ? ORDER BY fix_id",
-                (camera_id,),
+                f"SELECT {_FIX_COLUMNS} FROM clock_fixes WHERE camera_id = ? "
+                "AND valid_stop_ns > ? AND valid_start_ns < ? ORDER BY fix_id",
+                (camera_id, _bounded(within.start_ns), _bounded(within.stop_ns)),
             ).fetchall()
         return [
             ClockFix(camera, Span(start, stop), offset, sigma, method, drift, note)
@@ -309,6 +416,13 @@ class Catalogue:
             ).fetchall()
         return {day for (day,) in rows}
 
+    def forget_days(self, segments: Sequence[str]) -> None:
+        """Take away where sightings of these segments might be."""
+        with self.write() as db:
+            db.executemany(
+                "DELETE FROM sighting_days WHERE segment_sha256 = ?", [(one,) for one in segments]
+            )
+
     def set_progress(self, job: str, progress: Progress, at_ns: int) -> None:
         """Say how far a job is; what was said later stands."""
         failed = json.dumps(list(progress.failed))
@@ -347,7 +461,8 @@ def _statements(script: str) -> list[str]:
     return found
 
 
-def _segment_row(segment: Segment) -> Row:
+def segment_row(segment: Segment) -> Row:
+    """Return a segment as a row of its table."""
     return (
         segment.sha256,
         segment.camera_id,
@@ -370,11 +485,37 @@ def _segment_row(segment: Segment) -> Row:
     )
 
 
-def _segment(row: Row) -> Segment:
+def segment_of(row: Row) -> Segment:
+    """Return the segment of such a row."""
     base_num, base_den, tick_num, tick_den = row[6:10]
-    ticks = (Fraction(base_num, base_den), Fraction(tick_num, tick_den))
-    facts: Row = (*row[:6], *ticks, *row[10:16], tuple(json.loads(row[16])))
+    ticks = (_fraction(base_num, base_den), _fraction(tick_num, tick_den))
+    notes = tuple(json.loads(row[16])) if row[16] != "[]" else ()
+    facts: Row = (*row[:6], *ticks, *row[10:16], notes)
     return Segment(*facts)
+
+
+@lru_cache(maxsize=256)
+def _fraction(numerator: int, denominator: int) -> Fraction:
+    # A ward has a handful of time bases and hundreds of thousands of files.
+    return Fraction(numerator, denominator)
+
+
+def _starts(db: sqlite3.Connection, camera_id: str, spans: Sequence[Span]) -> list[Row]:
+    """Return bounds ``(camera_id, from, to)`` of the starts of files that may reach into spans."""
+    longest = db.execute(
+        f"SELECT {_LENGTH_S} FROM segments WHERE camera_id = ? ORDER BY {_LENGTH_S} DESC LIMIT 1",
+        (camera_id,),
+    ).fetchone()
+    if longest is None:
+        return []
+    reach_ns = (math.ceil(longest[0]) + 1) * SECOND_NS
+    begins = union(Span(span.start_ns - reach_ns, span.stop_ns) for span in spans)
+    return [(camera_id, _bounded(one.start_ns), _bounded(one.stop_ns)) for one in begins]
+
+
+def _bounded(ns: int) -> int:
+    """Return an instant that SQLite's integers can hold."""
+    return int(min(max(ns, -_LAST_NS), _LAST_NS))
 
 
 def _refuse_other_claim(new: Segment, stored: Segment) -> None:

@@ -60,6 +60,22 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True, mode: int | No
         temporary.write_bytes(data)
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add lines to a file and flush them; a line that was cut short before is ended first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = not path.exists()
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                text = "\n" + text
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+    if fresh:
+        _flush(path.parent)
+
+
 def copy_hashed(
     source: Path,
     name: Callable[[str], Path],
@@ -138,6 +154,13 @@ def link_read_only(source: Path, target: Path, sha256: str) -> None:
                     N_("look at the disk of the archive; the recording is kept and tried again"),
                     where=str(source),
                 ) from None
+    _flush(target.parent)
+
+
+def rename_durable(source: Path, target: Path) -> None:
+    """Put a finished file in the place of another; it is on the disk when this returns."""
+    _flush(source)
+    source.replace(target)
     _flush(target.parent)
 
 

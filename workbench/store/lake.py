@@ -64,6 +64,11 @@ class Lake:
             return 0
         with files.locked(self._writers):
             new = rows.filter(pc.invert(self._stored(rows)))
+            # what was dropped while it was being searched leaves nothing behind
+            gone = self._catalogue.gone(pc.unique(new["segment_sha256"]).to_pylist())
+            if gone:
+                names = pa.array(sorted(gone), pa.string())
+                new = new.filter(pc.invert(pc.is_in(new["segment_sha256"], names)))
             self._note_days(new)
             for partition, part in _partitions(new):
                 folder = self._folder / partition
@@ -74,6 +79,34 @@ class Lake:
                 if len(crowd) > _CROWD:
                     self._replace(crowd, self._read(crowd))
             return int(new.num_rows)
+
+    def forget(self, segments: Sequence[str]) -> int:
+        """Take away the sightings of segments that were dropped; return how many they were."""
+        wanted = pa.array(list(segments), pa.string())
+        forgotten = 0
+        with files.locked(self._writers):
+            with self._settled():
+                old = self.files(days=self._catalogue.sighting_days(segments))
+            folders = sorted({path.parent for path in old})
+            for folder in folders:
+                paths = [path for path in old if path.parent == folder]
+                rows = self._read(paths)
+                left = rows.filter(pc.invert(pc.is_in(rows["segment_sha256"], wanted)))
+                if left.num_rows < rows.num_rows:
+                    forgotten += rows.num_rows - left.num_rows
+                    self._replace(paths, left)
+            self._catalogue.forget_days(segments)
+        return forgotten
+
+    def note_days(self) -> None:
+        """Note in the catalogue which segments each day holds sightings of, from the files."""
+        with files.locked(self._writers), self._settled():
+            for path in self.files():
+                day = path.parent.parent.name.removeprefix("day=")
+                names = pq.ParquetFile(path).read(["segment_sha256"])["segment_sha256"]
+                self._catalogue.add_sighting_days(
+                    (one, day) for one in pc.unique(names).to_pylist()
+                )
 
     def rewrite(self, camera_id: str, change: Callable[[pa.Table], pa.Table]) -> int:
         """Put other times of one camera's rows in place of the stored ones; return how many differ.

@@ -17,11 +17,13 @@ from workbench.errors import N_, BadInput, Damaged
 from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
 from workbench.store import files
 from workbench.store.catalogue import Catalogue, Searched
+from workbench.store.journal import Journal, read_sidecar, sidecar_of, write_sidecar
+from workbench.store.keeping import Keeping
 from workbench.store.lake import Lake
 from workbench.store.ledger import Head, Ledger
 from workbench.store.sightings import retimed
 from workbench.store.upkeep import Upkeep
-from workbench.timeline import ClockFix, Span
+from workbench.timeline import ClockFix, Span, stamped_spans
 
 FORMAT = 1
 """Version of the root's layout; a root of a later version is refused."""
@@ -44,10 +46,12 @@ class Store:
         self.root = root
         self.ward_folder = root / "ward"
         self.archive_folder = root / "archive"
-        self._catalogue = Catalogue(root / "catalogue.sqlite")
+        self._catalogue = Catalogue(root / "catalogue.sqlite", root / ".locks" / "catalogue")
         self._ledger = Ledger(self._catalogue, root / "audit-head.json", root / ".locks" / "audit")
-        self.upkeep = Upkeep(root, self._catalogue)
         self._lake = Lake(root / "sightings", root / ".locks", self._catalogue)
+        self.journal = Journal(root / "journal", root / ".locks" / "journal", self._catalogue)
+        self.upkeep = Upkeep(root, self._catalogue, self.journal)
+        self.keeping = Keeping(root, self._catalogue, self.journal, self._lake)
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
@@ -116,6 +120,30 @@ class Store:
         Damaged
             When its catalogue is gone.
         """
+        store = cls.lost(root)
+        root = store.root
+        if not store._catalogue.path.exists():
+            raise Damaged(
+                N_("the catalogue of this workbench is missing"),
+                N_(
+                    "run: workbench rebuild; after an interrupted creation, "
+                    "create the workbench again"
+                ),
+                where=str(store._catalogue.path),
+            )
+        (root / ".locks").mkdir(exist_ok=True)
+        store._catalogue.complete()
+        return store
+
+    @classmethod
+    def lost(cls, root: Path) -> Store:
+        """Return the store of a root whose catalogue may be missing or damaged, to rebuild it.
+
+        Raises
+        ------
+        BadInput
+            When there is no root, or a newer workbench made it.
+        """
         root = root.absolute()
         if not (root / "workbench.json").exists():
             raise BadInput(
@@ -124,17 +152,7 @@ class Store:
                 where=str(root),
             )
         _check_format(root)
-        store = cls(root)
-        if not store._catalogue.path.exists():
-            raise Damaged(
-                N_("the catalogue of this workbench is missing"),
-                N_(
-                    "restore catalogue.sqlite from a backup; after an interrupted creation, "
-                    "create the workbench again"
-                ),
-                where=str(store._catalogue.path),
-            )
-        return store
+        return cls(root)
 
     def _complete(self, ward_folder: Path) -> None:
         for folder in (".locks", "archive", "index", "sightings"):
@@ -143,7 +161,7 @@ class Store:
         if head.exists() and not catalogue.exists():
             raise Damaged(
                 N_("the catalogue of this workbench is missing"),
-                N_("restore catalogue.sqlite from a backup; a new one would hide what is lost"),
+                N_("run: workbench rebuild; an empty one would hide what is lost"),
                 where=str(catalogue),
             )
         with files.locked(self.root / ".locks" / "create"):
@@ -214,11 +232,62 @@ class Store:
             )
         if not self.index_path(segment.sha256).exists():
             self.put_index(segment.sha256, index)
-        return self._catalogue.add_segment(segment)
+        # The sidecar comes first: what the catalogue knows, the disk can tell.
+        beside = sidecar_of(self.root, segment)
+        fresh = not beside.exists()
+        if fresh:
+            write_sidecar(self.root, segment)
+        try:
+            added = self._catalogue.add_segment(segment)
+        except BadInput:
+            if fresh:
+                beside.unlink(missing_ok=True)
+            raise
+        if added and not fresh and read_sidecar(beside) != segment:
+            write_sidecar(self.root, segment)  # of an import that was broken off
+        return added
 
-    def segments(self, cameras: Sequence[str] | None = None) -> list[Segment]:
-        """Return the segments of these cameras (None: all) by camera, then stamped start."""
-        return self._catalogue.segments(cameras)
+    def settle(self) -> None:
+        """Write down on the disk what so far only the catalogue holds; see ``store.journal``."""
+        self.journal.settle()
+        if self.journal.has_sidecars():
+            return
+        for segment in self.segments():
+            if not sidecar_of(self.root, segment).exists():
+                write_sidecar(self.root, segment)
+        self.journal.has_sidecars(now=True)
+
+    def note_sighting_days(self) -> None:
+        """Learn anew from the files of sightings which segments they are of."""
+        self._lake.note_days()
+
+    def segments(
+        self, cameras: Sequence[str] | None = None, span: Span | None = None
+    ) -> list[Segment]:
+        """Return the segments of these cameras (None: all) by camera, then stamped start.
+
+        `span` keeps those that hold an instant of it, corrected; no others are read.
+        """
+        if span is None:
+            return self._catalogue.segments(cameras)
+        names = self._catalogue.cameras() if cameras is None else list(cameras)
+        fixes = {camera_id: self.clock_fixes(camera_id) for camera_id in names}
+        found = self._catalogue.segments_in(
+            {camera_id: stamped_spans(span, known) for camera_id, known in fixes.items()}
+        )
+        return [one for one in found if one.utc_span(fixes[one.camera_id]).overlap(span)]
+
+    def stamped(self, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
+        """Return what each camera recorded in a span of stamped time, and its last file before."""
+        return self._catalogue.stamped(cameras, span)
+
+    def oldest_ns(self, from_ns: int | None = None) -> int | None:
+        """Return the earliest stamped start from an instant on; None where there is none."""
+        return self._catalogue.oldest_ns(from_ns)
+
+    def segments_of_size(self, size_bytes: int) -> list[Segment]:
+        """Return the segments whose file has this size."""
+        return self._catalogue.segments_of_size(size_bytes)
 
     def segment(self, sha256: str) -> Segment:
         """Return the segment of a hash, or of a unique prefix of it of 8 digits or more.
@@ -235,8 +304,13 @@ class Store:
         return self.root / segment.path
 
     def index_path(self, sha256: str) -> Path:
-        """Return where the frame index of a segment lies."""
-        return self.root / "index" / f"{sha256}.npz"
+        """Return where the frame index of a segment lies, or is to lie.
+
+        By the first two digits, so that no folder holds a million files; one that an earlier
+        workbench wrote directly into ``index/`` is still found there.
+        """
+        flat = self.root / "index" / f"{sha256}.npz"
+        return flat if flat.exists() else self.root / "index" / sha256[:2] / f"{sha256}.npz"
 
     def put_index(self, sha256: str, index: FrameIndex) -> None:
         """Write a segment's frame index, in place of an earlier one."""
@@ -276,10 +350,11 @@ class Store:
     def add_clock_fix(self, fix: ClockFix) -> None:
         """Add a fix as the newest of its camera; repeating the newest changes nothing."""
         self._catalogue.add_clock_fix(fix)
+        self.journal.settle()
 
-    def clock_fixes(self, camera_id: str) -> list[ClockFix]:
-        """Return a camera's clock fixes, oldest first."""
-        return self._catalogue.clock_fixes(camera_id)
+    def clock_fixes(self, camera_id: str, span: Span | None = None) -> list[ClockFix]:
+        """Return a camera's clock fixes, oldest first; those valid in a span of stamped time."""
+        return self._catalogue.clock_fixes(camera_id, span)
 
     # --- sightings ------------------------------------------------------------------------------
 
@@ -415,6 +490,7 @@ class Store:
     def put_case(self, case: Case) -> None:
         """Store a case; an earlier version of it is kept beside."""
         self._catalogue.put_case(case)
+        self.journal.settle()
 
     def case(self, case_id: str) -> Case:
         """Return a case in the version in force.

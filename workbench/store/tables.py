@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS segments (
     notes            TEXT NOT NULL      -- JSON list of remarks made at ingest
 ) STRICT;
 CREATE INDEX IF NOT EXISTS segments_by_time ON segments (camera_id, stamped_start_ns);
+-- How long a camera's longest file is bounds how far back a search in time must begin.
+CREATE INDEX IF NOT EXISTS segments_by_length
+    ON segments (camera_id, (stop_pts - first_pts) * 1.0 * tick_num / tick_den);
+CREATE INDEX IF NOT EXISTS segments_by_size ON segments (size_bytes);
 CREATE TABLE IF NOT EXISTS clock_fixes (
     fix_id         INTEGER PRIMARY KEY,  -- order of entry: a later fix replaces an earlier one
     camera_id      TEXT NOT NULL,        -- whose clock
@@ -33,6 +37,7 @@ CREATE TABLE IF NOT EXISTS clock_fixes (
     note           TEXT NOT NULL         -- in words, how it was found
 ) STRICT;
 CREATE INDEX IF NOT EXISTS clock_fixes_by_camera ON clock_fixes (camera_id, fix_id);
+CREATE INDEX IF NOT EXISTS clock_fixes_by_validity ON clock_fixes (camera_id, valid_stop_ns);
 CREATE TABLE IF NOT EXISTS losses (
     camera_id TEXT NOT NULL,     -- whose footage ended
     at_ns     INTEGER NOT NULL,  -- when that was noticed, UTC
@@ -67,6 +72,39 @@ CREATE TABLE IF NOT EXISTS tasks (
     closed_ns   INTEGER,           -- when it was done with, UTC; NULL: it waits
     closed_by   TEXT NOT NULL,     -- who closed it; empty: the incident ended
     note        TEXT NOT NULL      -- what they found
+) STRICT;
+CREATE TABLE IF NOT EXISTS dropped (
+    drop_id    INTEGER PRIMARY KEY,  -- order of entry
+    sha256     TEXT NOT NULL,        -- of the file that was removed
+    camera_id  TEXT NOT NULL,        -- the camera that filmed it
+    start_ns   INTEGER NOT NULL,     -- stamped instant of its first frame
+    stop_ns    INTEGER NOT NULL,     -- stamped instant its last frame ended
+    size_bytes INTEGER NOT NULL,     -- of the removed file
+    at_ns      INTEGER NOT NULL,     -- when it was removed, UTC
+    why        TEXT NOT NULL         -- age: its days were over; disk: no room was left
+) STRICT;
+CREATE INDEX IF NOT EXISTS dropped_by_time ON dropped (camera_id, start_ns);
+CREATE INDEX IF NOT EXISTS dropped_by_length ON dropped (camera_id, stop_ns - start_ns);
+CREATE INDEX IF NOT EXISTS dropped_by_hash ON dropped (sha256);
+CREATE TABLE IF NOT EXISTS protections (
+    protection_id INTEGER PRIMARY KEY,  -- order of entry
+    cameras       TEXT NOT NULL,        -- JSON list of the cameras kept; empty: every camera
+    start_ns      INTEGER NOT NULL,     -- first instant that is kept, UTC
+    stop_ns       INTEGER NOT NULL,     -- first instant that is not, UTC
+    number        TEXT NOT NULL,        -- of the case or the accident
+    reason        TEXT NOT NULL,        -- why it must be kept
+    made_by       TEXT NOT NULL,        -- who asked for it
+    made_at_ns    INTEGER NOT NULL      -- when it was asked for, UTC
+) STRICT;
+CREATE TABLE IF NOT EXISTS lifts (
+    protection_id INTEGER PRIMARY KEY,  -- the protection that ended
+    reason        TEXT NOT NULL,        -- why it need not be kept any more
+    lifted_by     TEXT NOT NULL,        -- who ended it
+    lifted_at_ns  INTEGER NOT NULL      -- when it ended, UTC
+) STRICT;
+CREATE TABLE IF NOT EXISTS journalled (
+    table_name TEXT PRIMARY KEY,  -- a table that is written to the journal on disk too
+    last       INTEGER NOT NULL   -- number of its newest row there
 ) STRICT;
 CREATE TABLE IF NOT EXISTS cases (
     version         INTEGER PRIMARY KEY,  -- order of entry: the newest of a case is in force
@@ -129,6 +167,18 @@ CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE DELETE ON audit
 CREATE TRIGGER IF NOT EXISTS audit_follows BEFORE INSERT ON audit
     WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM audit)
     BEGIN SELECT RAISE(ABORT, 'the audit ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS protections_keep BEFORE UPDATE ON protections
+    BEGIN SELECT RAISE(ABORT, 'a protection is lifted, never altered'); END;
+CREATE TRIGGER IF NOT EXISTS protections_stay BEFORE DELETE ON protections
+    BEGIN SELECT RAISE(ABORT, 'a protection is lifted, never altered'); END;
+CREATE TRIGGER IF NOT EXISTS lifts_keep BEFORE UPDATE ON lifts
+    BEGIN SELECT RAISE(ABORT, 'a protection is lifted once'); END;
+CREATE TRIGGER IF NOT EXISTS lifts_stay BEFORE DELETE ON lifts
+    BEGIN SELECT RAISE(ABORT, 'a protection is lifted once'); END;
+CREATE TRIGGER IF NOT EXISTS dropped_keep BEFORE UPDATE ON dropped
+    BEGIN SELECT RAISE(ABORT, 'what was dropped stays told'); END;
+CREATE TRIGGER IF NOT EXISTS dropped_stay BEFORE DELETE ON dropped
+    BEGIN SELECT RAISE(ABORT, 'what was dropped stays told'); END;
 CREATE TRIGGER IF NOT EXISTS cases_keep BEFORE UPDATE ON cases
     BEGIN SELECT RAISE(ABORT, 'versions of a case are kept'); END;
 CREATE TRIGGER IF NOT EXISTS cases_stay BEFORE DELETE ON cases

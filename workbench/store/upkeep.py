@@ -13,14 +13,18 @@ from workbench.records import Loss
 from workbench.store import files
 from workbench.store.catalogue import Catalogue
 from workbench.store.incidents import IncidentBook
+from workbench.store.journal import Journal
 from workbench.timeline import SECOND_NS, Span, format_utc
+
+LAST_NS = 2**63 - 1
+"""What SQLite holds as a time at most."""
 
 
 class Upkeep:
     """The upkeep part of a store. It holds paths only, as the store does."""
 
-    def __init__(self, root: Path, catalogue: Catalogue) -> None:
-        self._root, self._catalogue = root, catalogue
+    def __init__(self, root: Path, catalogue: Catalogue, journal: Journal) -> None:
+        self._root, self._catalogue, self._journal = root, catalogue, journal
         self.incidents = IncidentBook(catalogue)
 
     def add_loss(self, loss: Loss) -> None:
@@ -30,6 +34,7 @@ class Upkeep:
                 "INSERT OR IGNORE INTO losses VALUES (?, ?, ?, ?)",
                 (loss.camera_id, int(loss.at_ns), loss.cause, loss.detail),
             )
+        self._journal.settle()
 
     def losses(self, cameras: Sequence[str] | None = None, span: Span | None = None) -> list[Loss]:
         """Return the losses of these cameras (None: all) inside `span`, by camera, then time."""
@@ -57,9 +62,13 @@ class Upkeep:
 
     def health(self, span: Span) -> list[pa.Table]:
         """Return the tables of health checks written in `span` or within a day after it."""
-        found = []
-        for path in sorted((self._root / "health").glob("day=*/*.parquet")):
-            written_ns = int(path.stem)
-            if span.start_ns <= written_ns < span.stop_ns + 86_400 * SECOND_NS:
-                found.append(pq.ParquetFile(path).read())
-        return found
+        latest_ns = span.stop_ns + 86_400 * SECOND_NS
+        first, last = (format_utc(min(ns, LAST_NS))[:10] for ns in (span.start_ns, latest_ns))
+        days = sorted((self._root / "health").glob("day=*"))
+        return [
+            pq.ParquetFile(path).read()
+            for day in days
+            if first <= day.name.removeprefix("day=") <= last
+            for path in sorted(day.glob("*.parquet"))
+            if span.start_ns <= int(path.stem) < latest_ns
+        ]

@@ -91,11 +91,8 @@ class _ReviewPage:
 
     def _recorded(self) -> dict[str, Segment]:
         wb = self.visit.wb
-        return {
-            segment.sha256: segment
-            for segment in wb.segments(self._allowed)
-            if wb.utc_span(segment).overlap(self._period) is not None
-        }
+        found = wb.segments(self._allowed, self._period)
+        return {segment.sha256: segment for segment in found}
 
     def _look(self) -> None:
         """List recordings that were added since."""

@@ -1,0 +1,233 @@
+"""The catalogue from the disk alone: the same rows; what does not fit is said, nothing made up."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from make.clips import make_clip
+from make.rows import case, fix
+
+from workbench import archive
+from workbench.cases import check_chain
+from workbench.errors import Damaged
+from workbench.records import Loss
+from workbench.store import Store
+from workbench.timeline import SECOND_NS, Span, parse_instant
+
+START = parse_instant("2026-11-20T07:15:00+07:00")
+S = SECOND_NS
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    (tmp_path / "tables").mkdir()
+    store = Store.create(tmp_path / "root", tmp_path / "tables")
+    for number, (name, rate) in enumerate(
+        (("a.mp4", None), ("b.ts", Fraction(10)), ("c.h264", Fraction(20)))
+    ):
+        make_clip(tmp_path / name, 20, first_number=100 * number, bframes=2)
+        archive.import_file(
+            store, tmp_path / name, camera_id="C1", stamped_start_ns=START + number * S, rate=rate
+        )
+    for n in range(5):
+        store.upkeep.add_loss(Loss("C1", START + n * S, "stalled", f"thing {n}"))
+        store.add_clock_fix(fix("C1", offset_ns=n * S))
+    store.put_case(case())
+    store.keeping.protect(
+        ["C1"], Span(0, START), number="TN-7", reason="r", made_by="me", at_ns=START
+    )
+    store.keeping.lift(1, reason="over", lifted_by="you", at_ns=START + 1)
+    for n in range(3):
+        store.append_audit(at_ns=n, actor="a", action="view", subject=str(n))
+    return store
+
+
+def rows(path: Path) -> dict[str, list[tuple]]:
+    with closing(sqlite3.connect(path)) as db:
+        names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        return {
+            name: db.execute(f"SELECT rowid, * FROM {name} ORDER BY rowid").fetchall()
+            for name in names
+        }
+
+
+DISK = ("losses", "clock_fixes", "cases", "protections", "lifts", "dropped")
+
+
+def same(before, after, *, alone: bool) -> None:
+    for name in DISK if alone else (*DISK, "audit", "searched", "progress", "sighting_days"):
+        assert after[name] == before[name], name
+    assert sorted(row[1:] for row in after["segments"]) == sorted(
+        row[1:] for row in before["segments"]
+    )
+
+
+def lose(store: Store) -> None:
+    for path in store.root.glob("catalogue.sqlite*"):
+        path.unlink()
+
+
+def test_the_disk_alone_gives_the_same_tables(store: Store) -> None:
+    assert archive.differs(store) == []
+    path = store.root / "catalogue.sqlite"
+    before = rows(path)
+    lose(store)
+    made = archive.rebuild(Store.lost(store.root), at_ns=START)
+    assert (made.segments, made.findings, made.aside) == (3, [], None)
+    same(before, rows(path), alone=True)
+    assert archive.verify(Store.open(store.root)) == []
+    assert archive.differs(store) == []
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_sound_catalogue_is_set_aside_and_nothing_of_it_is_lost(store: Store, hashed) -> None:
+    path = store.root / "catalogue.sqlite"
+    before = rows(path)
+    store.mark_searched("0" * 64, 0, 10, "m")
+    before["searched"] = rows(path)["searched"]
+    made = archive.rebuild(store, at_ns=START, hashed=hashed)
+    assert made.findings == []
+    assert made.aside is not None
+    same(before, rows(path), alone=False)
+    same(before, rows(made.aside), alone=False)
+    entries, head = store.audit_with_head()
+    assert check_chain(entries, head) == []
+    with pytest.raises(sqlite3.IntegrityError), store._catalogue.write() as db:
+        db.execute("DELETE FROM audit")
+
+
+def test_a_lost_log_is_never_made_to_look_whole(store: Store) -> None:
+    head = (store.root / "audit-head.json").read_bytes()
+    lose(store)
+    archive.rebuild(Store.lost(store.root), at_ns=START)
+    again = Store.open(store.root)
+    assert (store.root / "audit-head.json").read_bytes() == head
+    assert "it was cut" in " ".join(check_chain(*again.audit_with_head()))
+    for n in range(9):  # more entries than were lost
+        again.append_audit(at_ns=n, actor="a", action="b", subject="c")
+    assert "cut and continued" in " ".join(check_chain(*again.audit_with_head()))
+
+
+def test_a_lost_log_and_a_lost_head_stay_suspect(store: Store) -> None:
+    lose(store)
+    (store.root / "audit-head.json").unlink()
+    archive.rebuild(Store.lost(store.root), at_ns=START)
+    again = Store.open(store.root)
+    for n in range(2):
+        again.append_audit(at_ns=n, actor="a", action="b", subject="c")
+    assert "head of the ledger was missing" in " ".join(check_chain(*again.audit_with_head()))
+
+
+def test_log_and_searches_come_back_from_a_backup_as_far_as_it_reaches(
+    store: Store, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup.sqlite"
+    with closing(sqlite3.connect(store.root / "catalogue.sqlite")) as db:
+        db.execute("VACUUM INTO ?", (str(backup),))
+    store.upkeep.add_loss(Loss("C1", START + 99 * S, "ended", "after the backup"))
+    whole = rows(store.root / "catalogue.sqlite")
+    lose(store)
+    archive.rebuild(Store.lost(store.root), at_ns=START, backup=backup)
+    again = Store.open(store.root)
+    same(whole, rows(again.root / "catalogue.sqlite"), alone=False)
+    assert check_chain(*again.audit_with_head()) == []
+    again.append_audit(at_ns=9, actor="a", action="after the backup", subject="")
+    lose(store)
+    archive.rebuild(Store.lost(store.root), at_ns=START, backup=backup)
+    assert "it was cut" in " ".join(check_chain(*Store.open(store.root).audit_with_head()))
+
+
+def test_a_damaged_catalogue_gives_what_can_still_be_read(store: Store) -> None:
+    path = store.root / "catalogue.sqlite"
+    with store._catalogue.write() as db:
+        listed = [(f"{n:064}", "m" * 50) for n in range(3000)]
+        db.executemany("INSERT INTO searched VALUES (?, 0, 10, ?, '')", listed)
+    before = rows(path)
+    store.append_audit(at_ns=1, actor="a", action="b", subject="c")
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = db.execute("PRAGMA page_size").fetchone()
+        (first,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name='losses'").fetchone()
+    data = bytearray(path.read_bytes())
+    (middle,) = (
+        at
+        for at in range(0, len(data), page)
+        if data[at] == 13 and f"{1500:064}".encode() in data[at : at + page]  # a leaf of a table
+    )
+    for at in (middle, (first - 1) * page):
+        data[at : at + page] = b"\xff" * page
+    path.write_bytes(data)
+    with pytest.raises(Damaged):
+        store.upkeep.losses()
+    made = archive.rebuild(Store.lost(store.root), at_ns=START)
+    assert any("cannot be read whole" in finding for finding in made.findings)
+    after = rows(path)
+    assert after["losses"] == before["losses"]
+    assert 1000 < len(after["searched"]) < 3000
+    assert set(after["searched"]) < set(before["searched"])
+    assert made.aside is not None
+
+
+def test_what_does_not_fit_is_told_one_by_one(store: Store) -> None:
+    one, two, three = store.segments()
+    (store.archive_folder / "C1" / "stray.mp4").write_bytes(b"x")
+    (store.archive_folder / "C1" / f"{two.sha256}.json").chmod(0o644)
+    (store.archive_folder / "C1" / f"{two.sha256}.json").write_text("{}")
+    store.file(one).chmod(0o644)
+    data = bytearray(store.file(one).read_bytes())
+    data[-1] ^= 1
+    store.file(one).write_bytes(data)
+    store.file(three).unlink()
+    lose(store)
+    made = archive.rebuild(Store.lost(store.root), at_ns=START)
+    said = dict(line.rsplit("/", 1)[1].split(": ", 1) for line in made.findings)
+    assert "hash is wrong" in said[f"{one.sha256}.mp4"]
+    assert "original is missing" in said[f"{three.sha256}.h264"]
+    assert "no sidecar" in said["stray.mp4"]
+    assert "no sidecar" in said[f"{two.sha256}.ts"]
+    assert "sidecar was altered" in said[f"{two.sha256}.json"]
+    assert len(said) == len(made.findings) == 5
+    again = Store.open(store.root)
+    assert {segment.sha256 for segment in again.segments()} == {one.sha256, three.sha256}
+    again.file(one).chmod(0o444)
+    kinds = sorted(finding.kind for finding in archive.verify(again))
+    # its orphaned index and its useless sidecar are strays too
+    assert kinds == ["altered file", "missing file", *["stray file"] * 4]
+
+
+def test_an_archive_older_than_sidecars_gets_them(store: Store) -> None:
+    before = rows(store.root / "catalogue.sqlite")
+    for path in store.archive_folder.rglob("*.json"):
+        path.unlink()
+    for path in (store.root / "journal").iterdir():
+        path.unlink()
+    assert {finding.kind for finding in archive.verify(store)} == {"lost sidecar"}
+    assert archive.differs(store)
+    made = archive.rebuild(store, at_ns=START)
+    assert len(made.findings) == 3
+    same(before, rows(store.root / "catalogue.sqlite"), alone=False)
+    assert archive.differs(store) == []
+    assert archive.verify(store) == []
+
+
+def test_a_torn_line_is_told_and_written_again(store: Store) -> None:
+    (day,) = [path for path in (store.root / "journal").iterdir() if "stalled" in path.read_text()]
+    text = day.read_text()
+    day.write_text(text[:-40])
+    assert any("cut short" in line for line in archive.differs(store))
+    store.upkeep.add_loss(Loss("C1", START + 50 * S, "ended", "the next"))
+    with store._catalogue.read() as db:
+        assert db.execute("SELECT COUNT(*) FROM losses").fetchone() == (6,)
+    found = [line for line in store.journal.lines() if not isinstance(line, Path)]
+    assert any(line.row.get("detail") == "the next" for line in found)
+
+
+def test_a_changed_sidecar_or_catalogue_shows(store: Store) -> None:
+    with store._catalogue.write() as db:
+        db.execute("UPDATE segments SET camera_id = 'C9' WHERE path LIKE '%.ts'")
+    assert [finding.kind for finding in archive.verify(store)] == ["altered sidecar"]
+    assert len(archive.differs(store)) == 2

@@ -1,0 +1,254 @@
+"""Retention, protections and rebuilding on a real root: real clips, a disk that runs short."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import threading
+from collections import namedtuple
+
+import pytest
+from make.clips import make_clip
+from make.rows import index, segment
+
+from workbench.errors import BadInput, Refused
+from workbench.investigation import open_workbench
+from workbench.monitoring import open_monitoring, rebuild
+from workbench.monitoring.keeping import Caretaker
+from workbench.records import Case
+from workbench.store import files
+from workbench.timeline import SECOND_NS, Span, parse_instant
+
+S, DAY = SECOND_NS, 86_400 * SECOND_NS
+NOW = parse_instant("2026-11-20T12:00:00+07:00")
+MB = 1_000_000
+
+
+@pytest.fixture
+def root(tmp_path, ward_folder):
+    folder = tmp_path / "root"
+    open_workbench(folder, actor="t", create_from=ward_folder)
+    return folder
+
+
+@pytest.fixture
+def house(root):
+    return open_monitoring(root, actor="keeper", now=lambda: NOW)
+
+
+def put(house, camera, days_ago, *, taken_days_ago=None, size=MB):
+    """Archive a file of a minute that began so many days ago; its bytes do not matter."""
+    store = house._store
+    start_ns = NOW - round(days_ago * DAY)
+    made = segment((camera, days_ago), camera, stamped_start_ns=start_ns, size_bytes=size)
+    path = store.root / made.path
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"film")
+    at_s = (NOW - round((taken_days_ago or days_ago) * DAY)) / S
+    os.utime(path, (at_s, at_s))
+    store.add_segment(made, index())
+    return made
+
+
+def policy(house, text):
+    (house._store.root / "retention.toml").write_text(text)
+
+
+def left(house):
+    return {one.sha256 for one in house._store.segments()}
+
+
+def test_without_a_file_nothing_goes_and_it_is_said(house):
+    put(house, "S01-P1", 900)
+    with pytest.raises(BadInput, match="no retention is set"):
+        house.keeping.retention(apply=True)
+    assert "no retention is set" in house.keeping.note()
+    assert len(left(house)) == 1
+
+
+def test_shown_first_then_dropped_by_site_and_logged(house):
+    old, young = put(house, "S01-P1", 20.4), put(house, "S01-P1", 10)
+    other, older = put(house, "S02-P1", 20.4), put(house, "S02-P1", 40.4)
+    policy(house, "[default]\ndays = 30\n[S01]\ndays = 15\n")
+    shown = house.keeping.retention()
+    assert [(one.site_id, one.day, one.files, one.why) for one in shown] == [
+        ("S02", "2026-10-11", 1, "age"),
+        ("S01", "2026-10-31", 1, "age"),
+    ]
+    assert len(left(house)) == 4
+    assert house.keeping.retention(apply=True) == shown
+    assert left(house) == {young.sha256, other.sha256}
+    (entry,) = [one for one in house._store.audit() if one.action == "drop"]
+    told = json.loads(entry.details)
+    assert (entry.actor, told["files"], told["bytes"], told["why"]) == ("keeper", 2, 2 * MB, "age")
+    assert set(told["cameras"]) == {"S01-P1", "S02-P1"}
+    assert house.keeping.retention(apply=True) == []
+    # verify finds nothing amiss, and the gap has its own word
+    lines = open_workbench(house._store.root, actor="t").verify()
+    assert not any(one.sha256 in line for line in lines for one in (old, older))
+    around = Span(old.stamped.start_ns - 5 * S, old.stamped.stop_ns + 5 * S)
+    gaps = house.gaps(around, ["S01-P1"])
+    assert [(gap.cause, gap.span) for gap in gaps if gap.dropped] == [("dropped", old.stamped)]
+    assert sorted({gap.cause for gap in gaps}, key=str) == [None, "dropped"]
+
+
+def test_footage_brought_in_by_hand_counts_from_the_day_it_came(house):
+    put(house, "S01-P1", 400, taken_days_ago=2)
+    policy(house, "[default]\ndays = 30\n")
+    assert house.keeping.retention(apply=True) == []
+
+
+def test_protected_footage_and_that_of_open_cases_stays(house):
+    kept, cased, plain = (put(house, camera, 50) for camera in ("S01-P1", "S02-P1", "S03-P1"))
+    wb = open_workbench(house._store.root, actor="t")
+    wb.open_case(Case("HS-1", "t", "b", "r", Span(NOW - 60 * DAY, NOW), ("S02-P1",)))
+    made, gone = house.keeping.protect(["S01-P1"], kept.stamped, number="TN-3", reason="accident")
+    assert gone == 0
+    policy(house, "[default]\ndays = 30\n")
+    assert sum(one.files for one in house.keeping.retention(apply=True)) == 1
+    assert left(house) == {kept.sha256, cased.sha256}
+    assert [one.number for one in house.keeping.protections()] == ["TN-3", "HS-1"]
+    house.keeping.lift(made.protection_id, reason="settled")
+    wb.close_case("HS-1", "done")
+    house.keeping.retention(apply=True)
+    assert left(house) == set()
+    actions = [one.action for one in house._store.audit()]
+    assert actions.count("protect") == actions.count("protect.lift") == 1
+    # whoever comes too late is told
+    assert house.keeping.protect([], plain.stamped, number="TN-4", reason="late")[1] == 3
+
+
+@pytest.mark.parametrize("facts", [{"number": ""}, {"reason": " "}, {"cameras": ["S99-P9"]}])
+def test_a_protection_names_its_ground(house, facts):
+    asked = {"cameras": [], "number": "HS-1", "reason": "r"} | facts
+    with pytest.raises(BadInput):
+        house.keeping.protect(asked.pop("cameras"), Span(0, 1), **asked)
+
+
+def disk_of(monkeypatch, house, total, spare_bytes):
+    """Pretend a disk of `total` on which `spare_bytes` are free beside what the archive holds."""
+    usage = namedtuple("usage", "total used free")
+    whole = sum(one.size_bytes for one in house._store.segments())
+
+    def fake(_path):
+        held = sum(one.size_bytes for one in house._store.segments())
+        free = spare_bytes + whole - held
+        return usage(total, total - free, free)
+
+    monkeypatch.setattr(shutil, "disk_usage", fake)
+
+
+def test_a_short_disk_is_spoken_of_and_costs_nothing_unless_that_is_asked(house, monkeypatch):
+    made = [put(house, "S01-P1", days) for days in (9.4, 8.4, 7.4, 0.2)]
+    disk_of(monkeypatch, house, 100 * MB, 4 * MB)
+    assert "nothing is dropped" in house.keeping.trouble()
+    policy(house, "[default]\ndays = 30\n")
+    told = house.keeping.trouble(kbit_s=8 * 1000)
+    assert "4.0 % free, full in 0.0 h" in told
+    assert "when_full = stop" in told
+    assert house.keeping.retention(apply=True) == []
+    policy(house, '[default]\ndays = 30\n[disk]\nspare_percent = 6\nwhen_full = "oldest"\n')
+    house.keeping.protect(["S01-P1"], made[0].stamped, number="HS-1", reason="r")
+    assert "the oldest days are being dropped" in house.keeping.trouble()
+    (one, two) = house.keeping.retention(apply=True)
+    assert (one.why, one.day, two.day) == ("disk", "2026-11-12", "2026-11-13")
+    assert left(house) == {made[0].sha256, made[3].sha256}
+    assert house.keeping.trouble() == ""
+    (entry,) = [one for one in house._store.audit() if one.action == "drop"]
+    assert json.loads(entry.details)["why"] == "disk"
+    # today's footage does not go, however short the disk
+    disk_of(monkeypatch, house, 100 * MB, 0)
+    assert house.keeping.retention(apply=True) == []
+    assert "short of room" in house.keeping.trouble()
+
+
+def test_the_recorder_drops_by_itself_but_not_after_a_leap_of_the_clock(house):
+    put(house, "S01-P1", 31.4)
+    policy(house, "[default]\ndays = 30\n")
+    with Caretaker(house.keeping, lambda: 0.0) as caretaker:
+        until(lambda: not left(house))
+        assert caretaker.trouble == ""
+    for days in (1, 2, 3, 4):
+        put(house, "S01-P1", days + 0.4)
+    house.now = lambda: NOW + 1000 * DAY
+    with Caretaker(house.keeping, lambda: 0.0) as caretaker:
+        until(lambda: caretaker.trouble)
+        assert "footage of 4 days is overdue" in caretaker.trouble
+    assert len(left(house)) == 4
+
+
+def test_a_file_that_cannot_be_used_is_trouble_and_drops_nothing(house):
+    put(house, "S01-P1", 90)
+    policy(house, "[S99]\ndays = 1\n")
+    with Caretaker(house.keeping, lambda: 0.0) as caretaker:
+        until(lambda: caretaker.trouble)
+        assert "no site S99" in caretaker.trouble
+    assert len(left(house)) == 1
+
+
+def until(condition):
+    for _ in range(600):
+        if condition():
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it did not come to pass")
+
+
+def test_random_protections_and_random_days_never_drop_what_is_protected(house):
+    rng = random.Random(7)
+    cameras = ["S01-P1", "S01-P2", "S02-P1", "S03-P1"]
+    for _ in range(12):
+        made = [put(house, rng.choice(cameras), rng.uniform(1, 60)) for _ in range(8)]
+        spans = []
+        for _ in range(rng.randrange(4)):
+            start_ns = NOW - round(rng.uniform(1, 60) * DAY)
+            span = Span(start_ns, start_ns + round(rng.uniform(0.1, 9) * DAY))
+            chosen = rng.sample(cameras, rng.randrange(3))
+            house.keeping.protect(chosen, span, number="HS", reason="r")
+            spans.append((chosen, span))
+        policy(house, f"[default]\ndays = {rng.randrange(1, 50)}\n[S01]\ndays = 3\n")
+        house.keeping.retention(apply=True)
+        for one in made:
+            if any(
+                (not chosen or one.camera_id in chosen) and span.overlap(one.stamped)
+                for chosen, span in spans
+            ):
+                assert one.sha256 in left(house)
+                assert house._store.file(one).exists()
+
+
+def test_rebuild_is_refused_while_a_recorder_runs_and_logged(root, house, tmp_path):
+    make_clip(tmp_path / "a.mp4", 20)
+    open_workbench(root, actor="t").ingest(tmp_path / "a.mp4", "S01-P1", NOW)
+    (root / "recording").mkdir()
+    with files.held(root / "recording" / ".recorder"), pytest.raises(Refused, match="recorder"):
+        rebuild(root, actor="t")
+    for path in root.glob("catalogue.sqlite*"):
+        path.unlink()
+    made = rebuild(root, actor="t", now=lambda: NOW)
+    assert (made.segments, made.findings) == (1, [])
+    wb = open_workbench(root, actor="t")
+    assert wb.audit()[-1].action == "rebuild"
+    assert any("it was cut" in line or "cut and continued" in line for line in wb.verify())
+    assert open_monitoring(root, actor="t").keeping.rebuilt_differs() == []
+    with pytest.raises(BadInput, match="no such file"):
+        rebuild(root, actor="t", backup=tmp_path / "none.sqlite")
+
+
+def test_a_drop_broken_off_by_a_kill_is_finished_by_rebuild(root, house):
+    one, two = put(house, "S01-P1", 9), put(house, "S01-P1", 8)
+    store = house._store
+    told = {"why": "age", "at_ns": NOW, "segments": [[one.sha256, one.camera_id, one.path, MB]]}
+    files.write_bytes(root / "journal" / "dropping.json", json.dumps(told).encode())
+    store.keeping._move([one], "age", NOW)
+    store.journal.settle()
+    for path in root.glob("catalogue.sqlite*"):
+        path.unlink()
+    made = rebuild(root, actor="t", hashed=False)
+    assert made.segments == 1
+    again = open_monitoring(root, actor="t")._store
+    assert [segment.sha256 for segment in again.segments()] == [two.sha256]
+    assert not store.file(one).exists()
+    assert not (root / "journal" / "dropping.json").exists()

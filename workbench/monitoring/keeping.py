@@ -1,0 +1,383 @@
+"""Keeping of the archive: retention, protected spans, room on the disk, rebuilding."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench import archive
+from workbench.errors import N_, BadInput, Refused, WorkbenchError
+from workbench.monitoring.retention import (
+    DAY_NS,
+    Candidate,
+    Policy,
+    cutoff_ns,
+    day_of,
+    oldest_days,
+    overdue,
+    read_policy,
+)
+from workbench.records import Progress, Protection, Segment
+from workbench.store import Store, files
+from workbench.store.keeping import Why, is_kept
+from workbench.timeline import ClockFix, Span, format_utc
+
+if TYPE_CHECKING:
+    from workbench.monitoring.facade import Monitoring
+
+APPLY_S = 3600.0
+LOOK_S = 30.0
+BATCH = 2000
+"""Segments dropped in one transaction."""
+MOST_DAYS = 3
+"""The recorder drops no more days at once by itself: a leap of the clock must not empty it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropping:
+    """What is to go, or went: by site and local day, files and bytes; ``why`` age or disk."""
+
+    site_id: str
+    day: str
+    files: int
+    size_bytes: int
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The disk of the archive; ``hours_left`` at the present rate, None where nothing comes in."""
+
+    total_bytes: int
+    free_bytes: int
+    hours_left: float | None
+
+    @property
+    def free_percent(self) -> float:
+        """Share of the disk that is free."""
+        return 100 * self.free_bytes / max(1, self.total_bytes)
+
+
+class Keeping:
+    """The keeping of one root. Reach it as ``Monitoring.keeping``."""
+
+    def __init__(self, house: Monitoring, store: Store) -> None:
+        self._house, self._store = house, store
+
+    # -- protections -------------------------------------------------------------------------
+
+    def protect(
+        self, cameras: Sequence[str], span: Span, *, number: str, reason: str
+    ) -> tuple[Protection, int]:
+        """Keep footage of cameras (none: all) in `span` until it is lifted.
+
+        Returns
+        -------
+        tuple[Protection, int]
+            The protection, and how many files of it were dropped already.
+        """
+        for camera_id in cameras:
+            self._house.ward.camera(camera_id)
+        if not number.strip() or not reason.strip():
+            raise BadInput(
+                N_("a protection needs the number of a case or accident, and a reason"),
+                N_("give --case and --reason"),
+            )
+        made = self._store.keeping.protect(
+            cameras, span, number=number, reason=reason,
+            made_by=self._house.actor, at_ns=self._house.now(),
+        )  # fmt: skip
+        gone = self._store.keeping.dropped(list(cameras or self._house.ward.cameras), span)
+        self._log(
+            "protect",
+            {
+                "id": made.protection_id, "cameras": list(cameras), "number": number,
+                "start": format_utc(span.start_ns), "stop": format_utc(span.stop_ns),
+                "dropped before": len(gone),
+            },
+            reason,
+        )  # fmt: skip
+        return made, len(gone)
+
+    def lift(self, protection_id: int, *, reason: str) -> None:
+        """End a protection: its footage goes when its days are over."""
+        if not reason.strip():
+            raise BadInput(N_("nobody says why"), N_("give --reason"))
+        self._store.keeping.lift(
+            protection_id, reason=reason, lifted_by=self._house.actor, at_ns=self._house.now()
+        )
+        self._log("protect.lift", {"id": protection_id}, reason)
+
+    def protections(self) -> list[Protection]:
+        """Return every protection, lifted ones too, then the open cases, which protect as well."""
+        made = self._store.keeping.protections()
+        return made + [one for one in self._store.keeping.holds() if not one.protection_id]
+
+    # -- retention ---------------------------------------------------------------------------
+
+    def policy(self) -> Policy | None:
+        """Return what ``retention.toml`` says; None where there is none.
+
+        Raises
+        ------
+        BadInput
+            When it cannot be used.
+        """
+        return read_policy(self._store.root / "retention.toml", self._house.ward.sites)
+
+    def disk(self, kbit_s: float = 0.0) -> Disk:
+        """Return how full the archive's disk is; `kbit_s` is what the cameras send together."""
+        usage = shutil.disk_usage(self._store.root)
+        hours = usage.free / (kbit_s * 125) / 3600 if kbit_s > 0 else None
+        return Disk(usage.total, usage.free, hours)
+
+    def plan(self, policy: Policy) -> dict[Why, list[Candidate]]:
+        """Return what would be dropped now, and why; nothing is."""
+        now_ns = self._house.now()
+        going: dict[Why, list[Candidate]] = {
+            "age": overdue(self._overdue(policy, now_ns), policy, now_ns)
+        }
+        needed = self._needed(policy) - sum(one.size_bytes for one in going["age"])
+        if policy.when_full == "oldest" and needed > 0:
+            aged = {one.sha256 for one in going["age"]}
+            others: dict[str, Candidate] = {}  # a file over midnight is of two days
+            for day in self._days(now_ns):
+                others |= {one.sha256: one for one in day if one.sha256 not in aged}
+                if sum(one.size_bytes for one in others.values() if not one.kept) >= needed:
+                    break
+            going["disk"] = oldest_days(others.values(), needed, now_ns)
+        return {why: found for why, found in going.items() if found}
+
+    def retention(self, *, apply: bool = False, most_days: int | None = None) -> list[Dropping]:
+        """Return what goes by site and day; `apply` drops it.
+
+        Parameters
+        ----------
+        most_days
+            Refuse to drop more local days than this at once because of their age.
+
+        Raises
+        ------
+        BadInput
+            When no retention is set, or it cannot be used.
+        Refused
+            When more than `most_days` would go.
+        """
+        policy = self.policy()
+        if policy is None:
+            raise BadInput(
+                N_("no retention is set: nothing is ever dropped"),
+                N_("write the days into it, for example: [default] days = 30"),
+                where=str(self._store.root / "retention.toml"),
+            )
+        if apply:
+            self._store.keeping.finish(self._tell)
+        going = self.plan(policy)
+        days = {day_of(one.since_ns - 1) for one in going.get("age", [])}
+        if most_days is not None and len(days) > most_days:
+            raise Refused(
+                N_("footage of {count} days is overdue, too much to drop without a person"),
+                N_("see it with: workbench retention ROOT, then add --apply"),
+                count=len(days),
+            )
+        if apply:
+            for why, found in going.items():
+                self._drop(found, why)
+        return _summed(going)
+
+    def _drop(self, found: Sequence[Candidate], why: Why) -> None:
+        for first in range(0, len(found), BATCH):
+            segments = [self._store.segment(one.sha256) for one in found[first : first + BATCH]]
+            self._store.keeping.drop(segments, why=why, at_ns=self._house.now(), tell=self._tell)
+
+    def _overdue(self, policy: Policy, now_ns: int) -> Iterator[Candidate]:
+        """Yield what may be overdue: footage of days that are over."""
+        for site_id in self._house.ward.sites:
+            days = policy.kept_days(site_id)
+            cameras = [one.camera_id for one in self._house.ward.cameras_at(site_id)]
+            if days is not None:
+                span = Span(-(2**62), cutoff_ns(days, now_ns))
+                yield from self._candidates(self._store.segments(cameras, span))
+
+    def _days(self, now_ns: int) -> Iterator[list[Candidate]]:
+        """Yield the candidates of every camera, a local day at a time from the oldest."""
+        start_ns = self._store.oldest_ns()
+        while start_ns is not None and start_ns < now_ns:
+            midnight_ns = cutoff_ns(0, start_ns)
+            span = Span(midnight_ns, midnight_ns + DAY_NS)
+            yield list(self._candidates(self._store.segments(None, span)))
+            start_ns = self._store.oldest_ns(span.stop_ns)
+
+    def _candidates(self, segments: Iterable[Segment]) -> Iterator[Candidate]:
+        holds = self._store.keeping.holds()
+        fixes: dict[str, list[ClockFix]] = {}
+        for one in segments:
+            if one.camera_id not in fixes:
+                fixes[one.camera_id] = self._store.clock_fixes(one.camera_id)
+            known = fixes[one.camera_id]
+            since_ns = max(one.stamped.stop_ns, one.utc_span(known).stop_ns, self._taken_ns(one))
+            site_id = self._house.ward.camera(one.camera_id).site_id
+            yield Candidate(
+                one.sha256, site_id, since_ns, one.size_bytes, is_kept(one, known, holds)
+            )
+
+    def _taken_ns(self, segment: Segment) -> int:
+        """Return when the archive's file was written: brought in by hand, it counts from then."""
+        try:
+            return self._store.file(segment).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _needed(self, policy: Policy) -> int:
+        disk = self.disk()
+        return round(disk.total_bytes * policy.spare_percent / 100) - disk.free_bytes
+
+    # -- in words ----------------------------------------------------------------------------
+
+    def trouble(self, kbit_s: float = 0.0) -> str:
+        """Return what an operator must know of retention and disk; empty where all is well."""
+        try:
+            policy = self.policy()
+        except BadInput as error:
+            return str(error)
+        disk = self.disk(kbit_s)
+        spare = (policy or Policy()).spare_percent
+        if disk.free_percent >= spare:
+            return ""
+        left = f", full in {disk.hours_left:.1f} h" if disk.hours_left is not None else ""
+        text = f"the disk is short of room: {disk.free_percent:.1f} % free{left}"
+        if policy is None:
+            return f"{text}; no retention is set, nothing is dropped"
+        if policy.when_full == "stop":
+            return f"{text}; nothing is dropped before its days are over (when_full = stop)"
+        return f"{text}; the oldest days are being dropped"
+
+    def note(self) -> str:
+        """Return how long footage is kept, in a line."""
+        policy = self.policy()
+        if policy is None:
+            return "no retention is set: nothing is ever dropped (write retention.toml)"
+        days = [f"{site} {count} days" for site, count in policy.days.items()]
+        default = f"{policy.default_days} days" if policy.default_days else "for ever"
+        return "footage is kept " + ", ".join([default, *days])
+
+    def rebuilt_differs(self) -> list[str]:
+        """Return where a catalogue made from the disk alone is not the one in force."""
+        return archive.differs(self._store)
+
+    def _tell(self, statement: Mapping[str, object]) -> None:
+        self._log("drop", statement, f"retention: {statement['why']}")
+
+    def _log(self, action: str, details: Mapping[str, object], reason: str) -> None:
+        self._store.append_audit(
+            at_ns=self._house.now(), actor=self._house.actor, action=action,
+            subject=str(self._store.archive_folder), reason=reason, details=dict(details),
+        )  # fmt: skip
+
+
+class Caretaker:
+    """Applies retention beside a running recorder, in a thread of its own."""
+
+    def __init__(self, keeping: Keeping, kbit_s: Callable[[], float]) -> None:
+        self._keeping, self._kbit_s = keeping, kbit_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
+        self._short = self._failed = ""
+
+    @property
+    def trouble(self) -> str:
+        """What hinders the keeping, or will soon."""
+        return "; ".join(filter(None, (self._short, self._failed)))
+
+    def __enter__(self) -> Caretaker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_what: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        applied_s = -APPLY_S
+        while True:
+            try:
+                self._short = self._keeping.trouble(self._kbit_s())
+                policy = self._keeping.policy()
+                due = time.monotonic() - applied_s >= APPLY_S
+                due = due or bool(self._short and policy and policy.when_full == "oldest")
+                if policy is not None and due:
+                    applied_s = time.monotonic()
+                    self._keeping.retention(apply=True, most_days=MOST_DAYS)
+                self._failed = ""
+            except (WorkbenchError, OSError) as error:
+                self._failed = str(error)
+            if self._stopped.wait(LOOK_S):
+                return
+
+
+def _summed(going: Mapping[Why, Sequence[Candidate]]) -> list[Dropping]:
+    sums: dict[tuple[str, str, Why], list[int]] = {}
+    for why, found in going.items():
+        for one in found:
+            count = sums.setdefault((day_of(one.since_ns - 1), one.site_id, why), [0, 0])
+            count[0] += 1
+            count[1] += one.size_bytes
+    return [
+        Dropping(site_id, day, count, size, why)
+        for (day, site_id, why), (count, size) in sorted(sums.items())
+    ]
+
+
+def rebuild(
+    root: Path | str,
+    *,
+    actor: str,
+    now: Callable[[], int] = time.time_ns,
+    backup: Path | None = None,
+    hashed: bool = True,
+    on_progress: Callable[[Progress], None] = lambda _progress: None,
+) -> archive.Rebuilt:
+    """Make a root's catalogue again from its disk; see ``archive.rebuild``.
+
+    Raises
+    ------
+    BadInput
+        Where `root` is none, or there is no such backup.
+    Refused
+        While a recorder runs.
+    """
+    if backup is not None and not backup.is_file():
+        raise BadInput(N_("there is no such file"), N_("check the path"), where=str(backup))
+    store = Store.lost(Path(root))
+    recording = store.root / "recording"
+    recording.mkdir(exist_ok=True)
+    with files.held(recording / ".recorder") as ours:
+        if not ours:
+            raise Refused(
+                N_("a recorder runs on this folder"),
+                N_("stop it first: it writes into the catalogue"),
+                where=str(recording),
+            )
+        made = archive.rebuild(
+            store, at_ns=now(), backup=backup, hashed=hashed, on_progress=on_progress
+        )
+
+    def tell(action: str, details: Mapping[str, object]) -> None:
+        store.append_audit(
+            at_ns=now(), actor=actor, action=action, subject=str(store.root), details=details
+        )
+
+    tell(
+        "rebuild",
+        {
+            "segments": made.segments, "findings": made.findings, "copied": made.copied,
+            "set aside": made.aside.name if made.aside else "", "hashed": hashed,
+        },
+    )  # fmt: skip
+    store.keeping.finish(lambda statement: tell("drop", statement))
+    return made

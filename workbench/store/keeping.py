@@ -1,0 +1,257 @@
+"""What must be kept and what was dropped: protections, lifts, and the removal of segments.
+
+A drop is told before it is done: first a list of what is to go, then the catalogue's rows are moved
+to ``dropped`` in one transaction that asks again what is protected, then the files and the
+sightings go. A process killed in between leaves the list, and the next one carries it out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from workbench.errors import N_, BadInput
+from workbench.records import Dropped, Protection, Segment
+from workbench.store import files
+from workbench.store.catalogue import Catalogue
+from workbench.store.journal import Journal
+from workbench.store.lake import Lake
+from workbench.timeline import SECOND_NS, ClockFix, Span
+
+MARGIN_NS = 60 * SECOND_NS
+"""Protected spans reach so much farther on both sides: no camera's clock is exact."""
+Why = Literal["age", "disk"]
+Tell = Callable[[Mapping[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What one call dropped and what it left because it is protected."""
+
+    files: int
+    size_bytes: int
+    kept: int
+
+
+def is_kept(segment: Segment, fixes: Sequence[ClockFix], protections: Sequence[Protection]) -> bool:
+    """Return whether any protection covers a segment, by its own clock or by the corrected one."""
+    spans = [
+        Span(one.start_ns - MARGIN_NS, one.stop_ns + MARGIN_NS)
+        for one in {segment.stamped, segment.utc_span(fixes)}
+    ]
+    return any(hold.covers(segment.camera_id, span) for hold in protections for span in spans)
+
+
+class Keeping:
+    """The keeping part of a store. It holds paths only, as the store does."""
+
+    def __init__(self, root: Path, catalogue: Catalogue, journal: Journal, lake: Lake) -> None:
+        self._root, self._catalogue = root, catalogue
+        self._journal, self._lake = journal, lake
+        self._list = root / "journal" / "dropping.json"
+        self._lock = root / ".locks" / "dropping"
+
+    # --- protections ----------------------------------------------------------------------------
+
+    def protect(
+        self,
+        cameras: Sequence[str],
+        span: Span,
+        *,
+        number: str,
+        reason: str,
+        made_by: str,
+        at_ns: int,
+    ) -> Protection:
+        """Keep the footage of cameras (none: all) in a span of UTC until it is lifted."""
+        row = (
+            json.dumps(list(cameras)), int(span.start_ns), int(span.stop_ns),
+            number, reason, made_by, int(at_ns),
+        )  # fmt: skip
+        with self._catalogue.write() as db:
+            made = db.execute("INSERT INTO protections VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._journal.settle()
+        assert made.lastrowid is not None
+        return Protection(made.lastrowid, tuple(cameras), span, number, reason, made_by, at_ns)
+
+    def lift(self, protection_id: int, *, reason: str, lifted_by: str, at_ns: int) -> None:
+        """End a protection.
+
+        Raises
+        ------
+        BadInput
+            When there is none of that number, or it was lifted before.
+        """
+        with self._catalogue.write() as db:
+            known = db.execute(
+                "SELECT 1 FROM protections WHERE protection_id = :id AND NOT EXISTS "
+                "(SELECT 1 FROM lifts WHERE protection_id = :id)",
+                {"id": protection_id},
+            ).fetchone()
+            if known is None:
+                raise BadInput(
+                    N_("no protection {number} is in force"),
+                    N_("see their numbers with: workbench protect list"),
+                    number=protection_id,
+                )
+            row = (protection_id, reason, lifted_by, int(at_ns))
+            db.execute("INSERT INTO lifts VALUES (?, ?, ?, ?)", row)
+        self._journal.settle()
+
+    def protections(self) -> list[Protection]:
+        """Return every protection, oldest first, those that were lifted too."""
+        with self._catalogue.read() as db:
+            rows = db.execute(
+                "SELECT p.*, l.lifted_by, l.lifted_at_ns, l.reason FROM protections p "
+                "LEFT JOIN lifts l USING (protection_id) ORDER BY protection_id"
+            ).fetchall()
+        return [
+            Protection(
+                number, tuple(json.loads(cameras)), Span(start, stop), case, reason, by, at,
+                lifted_by or "", lifted_at, why or "",
+            )
+            for number, cameras, start, stop, case, reason, by, at, lifted_by, lifted_at, why
+            in rows
+        ]  # fmt: skip
+
+    def holds(self) -> list[Protection]:
+        """Return what keeps footage now: protections not lifted, and the periods of open cases."""
+        held = [one for one in self.protections() if one.lifted_at_ns is None]
+        return held + [
+            Protection(
+                0, case.cameras, case.period, case.case_id, case.title, case.opened_by,
+                case.opened_at_ns,
+            )
+            for case in self._catalogue.cases()
+            if not case.closed
+        ]  # fmt: skip
+
+    # --- dropping -------------------------------------------------------------------------------
+
+    def drop(self, segments: Sequence[Segment], *, why: Why, at_ns: int, tell: Tell) -> Done:
+        """Remove segments that nothing protects, their indexes and their sightings.
+
+        Parameters
+        ----------
+        tell
+            Called with the facts of the deletion before a file goes: it writes them into the log.
+        """
+        with files.locked(self._lock):
+            self._carry_out(tell)
+            told = {
+                "why": why,
+                "at_ns": int(at_ns),
+                "segments": [
+                    [one.sha256, one.camera_id, one.path, one.size_bytes] for one in segments
+                ],
+            }
+            files.write_bytes(self._list, json.dumps(told).encode())
+            going, kept = self._move(segments, why, at_ns)
+            self._journal.settle()
+            self._carry_out(tell)
+        return Done(len(going), sum(one.size_bytes for one in going), kept)
+
+    def _move(self, segments: Sequence[Segment], why: Why, at_ns: int) -> tuple[list[Segment], int]:
+        with self._catalogue.write() as db:
+            # inside the transaction: nobody can protect between the question and the answer
+            holds = self.holds()
+            fixes = {
+                camera_id: self._catalogue.clock_fixes(camera_id)
+                for camera_id in {one.camera_id for one in segments}
+            }
+            known = {
+                sha256
+                for (sha256,) in db.execute(
+                    "SELECT sha256 FROM segments WHERE sha256 IN (SELECT value FROM json_each(?))",
+                    (json.dumps([one.sha256 for one in segments]),),
+                )
+            }
+            present = [one for one in segments if one.sha256 in known]
+            going = [one for one in present if not is_kept(one, fixes[one.camera_id], holds)]
+            for one in going:
+                span, name = one.stamped, (one.sha256,)
+                db.execute(
+                    "INSERT INTO dropped VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+                    (*name, one.camera_id, span.start_ns, span.stop_ns, one.size_bytes, at_ns, why),
+                )
+                db.execute("DELETE FROM segments WHERE sha256 = ?", name)
+                db.execute("DELETE FROM searched WHERE segment_sha256 = ?", name)
+        return going, len(present) - len(going)
+
+    def finish(self, tell: Tell) -> None:
+        """Carry out what a killed process began to drop."""
+        with files.locked(self._lock):
+            self._carry_out(tell)
+
+    def _carry_out(self, tell: Tell) -> None:
+        try:
+            told = json.loads(self._list.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        gone = self.gone([sha256 for sha256, *_ in told["segments"]])
+        rows = [row for row in told["segments"] if row[0] in gone]
+        if rows:
+            tell(_statement(told["why"], rows))
+            for sha256, _camera, path, _size in rows:
+                original = self._root / PurePosixPath(path)
+                index = self._root / "index"
+                for one in (
+                    original.with_suffix(".json"), original,
+                    index / sha256[:2] / f"{sha256}.npz", index / f"{sha256}.npz",
+                ):  # fmt: skip
+                    one.unlink(missing_ok=True)
+            self._lake.forget(sorted(gone))
+        self._list.unlink()
+
+    def listed(self) -> list[str]:
+        """Return what a killed process was about to drop."""
+        try:
+            told = json.loads(self._list.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return []
+        return [sha256 for sha256, *_ in told["segments"]]
+
+    def gone(self, hashes: Sequence[str]) -> set[str]:
+        """Return which of these segments were dropped and have not come back."""
+        return self._catalogue.gone(hashes)
+
+    def dropped(self, cameras: Sequence[str], span: Span) -> list[Dropped]:
+        """Return what was dropped of cameras in a span of stamped time, by camera, then start."""
+        found: list[Dropped] = []
+        with self._catalogue.read() as db:
+            for camera_id in cameras:
+                (longest,) = db.execute(
+                    "SELECT MAX(stop_ns - start_ns) FROM dropped WHERE camera_id = ?", (camera_id,)
+                ).fetchone()
+                bounds = (max(-(2**63), span.start_ns - (longest or 0)), span.stop_ns)
+                rows = db.execute(
+                    "SELECT sha256, start_ns, stop_ns, size_bytes, at_ns, why FROM dropped "
+                    "WHERE camera_id = ? AND start_ns >= ? AND start_ns < ? ORDER BY start_ns",
+                    (camera_id, *bounds),
+                )
+                found += [
+                    Dropped(sha256, camera_id, Span(start, stop), *rest)
+                    for sha256, start, stop, *rest in rows
+                    if stop > span.start_ns
+                ]
+        return found
+
+
+def _statement(why: str, rows: Sequence[Sequence[str | int]]) -> dict[str, object]:
+    """Return the deletion statement: how much of each camera went, and why."""
+    cameras: dict[str, list[int]] = {}
+    for _sha256, camera_id, _path, size in rows:
+        count = cameras.setdefault(str(camera_id), [0, 0])
+        count[0] += 1
+        count[1] += int(size)
+    return {
+        "why": why,
+        "files": len(rows),
+        "bytes": sum(size for _, size in cameras.values()),
+        "cameras": {name: {"files": n, "bytes": size} for name, (n, size) in cameras.items()},
+        "first": rows[0][0],
+        "last": rows[-1][0],
+    }
