@@ -187,6 +187,7 @@ class IncidentRecord:
         return f"{what} ({100 * self.probability:.0f} %)"
 
 
+@dataclass(frozen=True, slots=True)
 class Protection:
     """A span of UTC whose footage is not to be dropped, until somebody lifts it.
 
