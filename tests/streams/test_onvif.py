@@ -8,7 +8,7 @@ import pytest
 from lab.onvif import Announcer, OnvifCamera
 
 from workbench.errors import BadInput
-from workbench.streams import onvif
+from workbench.streams import discovery, onvif
 
 HOSTILE = ("garbage", "huge", "bomb", "html", "redirect")
 
@@ -130,7 +130,7 @@ def test_what_a_device_says_is_one_plain_line():
 
 def test_probe_finds_devices_of_the_network_at_the_host_that_answered():
     with OnvifCamera() as camera, Announcer(camera.service) as announcer:
-        (found,) = onvif.probe(interfaces=["127.0.0.1"], wait_s=1, port=announcer.port)
+        (found,) = discovery.probe(interfaces=["127.0.0.1"], wait_s=1, port=announcer.port)
         assert found.name == "Lab Cam L7"
         # it announces another host, as behind an address translation, and IPv6 beside it
         assert found.host == "127.0.0.1"
@@ -143,14 +143,14 @@ def test_probe_finds_devices_of_the_network_at_the_host_that_answered():
 
 def test_probe_asks_given_hosts_directly():
     with Announcer("http://127.0.0.1:8000/onvif/other") as announcer:
-        (found,) = onvif.probe(["127.0.0.1"], wait_s=1, group=False, port=announcer.port)
+        (found,) = discovery.probe(["127.0.0.1"], wait_s=1, group=False, port=announcer.port)
     assert found.service_url == "http://127.0.0.1:8000/onvif/other"
 
 
 @pytest.mark.parametrize("mode", ["bomb", "garbage", "unasked"])
 def test_other_datagrams_are_passed_over(mode):
     with Announcer("http://127.0.0.1:8000/x", mode=mode) as announcer:
-        assert onvif.probe(["127.0.0.1"], wait_s=0.4, group=False, port=announcer.port) == []
+        assert discovery.probe(["127.0.0.1"], wait_s=0.4, group=False, port=announcer.port) == []
         assert announcer.probes
 
 
@@ -163,7 +163,7 @@ def test_what_is_no_address_is_said_without_its_secret(text):
 
 def test_an_interface_of_another_machine_is_refused():
     with pytest.raises(BadInput, match="no address of this machine"):
-        onvif.probe(interfaces=["192.0.2.1"], wait_s=0.1)
+        discovery.probe(interfaces=["192.0.2.1"], wait_s=0.1)
 
 
 def test_the_library_changes_no_logging_and_loads_nothing_from_elsewhere():

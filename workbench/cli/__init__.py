@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sys
 
-from workbench.cli import cameras
+from workbench.cli import cameras, inventory
 from workbench.cli.footage import app
 from workbench.errors import Refused, WorkbenchError
 
 __all__ = ["app", "main"]
 
 app.registered_commands.extend(cameras.app.registered_commands)
+app.registered_commands.extend(inventory.app.registered_commands)
+app.registered_groups.extend(inventory.app.registered_groups)
 
 
 def main() -> None:

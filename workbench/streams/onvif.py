@@ -2,8 +2,7 @@
 
 Zeep speaks SOAP, with the description files (WSDL) of the package ``onvif-zeep``; that package's
 own client is left alone: it takes over the root logger, lets answers grow without bound and follows
-a device to whatever host it names. Probes are one datagram each, written here: the libraries for it
-join every network and trust what comes back.
+a device to whatever host it names.
 
 Whoever answers is a stranger. An answer has a limit in bytes and time, no entities, no redirects;
 it is asked at the address it answered from, whatever it says of itself; and the digest of a
@@ -14,11 +13,8 @@ from __future__ import annotations
 
 import queue
 import re
-import selectors
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,11 +22,10 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import requests
 import zeep
-from lxml import etree
 from requests.auth import HTTPDigestAuth
 from zeep.exceptions import Error as ZeepError
 from zeep.exceptions import Fault, TransportError
@@ -40,29 +35,11 @@ from zeep.wsse.username import UsernameToken
 from workbench.errors import N_, BadInput, Unavailable, WorkbenchError
 from workbench.streams.address import StreamAddress
 
-DISCOVERY_GROUP, DISCOVERY_PORT = "239.255.255.250", 3702
 SERVICE_PATH = "/onvif/device_service"
 ANSWER_BYTES = 2_000_000
-DATAGRAM_BYTES = 65_535
-MOST_ANSWERS, MOST_PROFILES, MOST_AT_ONCE = 2000, 32, 16
+MOST_PROFILES, MOST_AT_ONCE = 32, 16
 TEXT_CHARACTERS = 80
 
-_TYPES = (
-    ("http://www.onvif.org/ver10/network/wsdl", "NetworkVideoTransmitter"),
-    ("http://www.onvif.org/ver10/device/wsdl", "Device"),
-)
-_PROBE = (
-    '<?xml version="1.0" encoding="UTF-8"?>'
-    '<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"'
-    ' xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing"'
-    ' xmlns:d="http://schemas.xmlsoap.org/ws/2005/04/discovery" xmlns:t="{namespace}">'
-    "<e:Header><a:MessageID>{message_id}</a:MessageID>"
-    "<a:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</a:To>"
-    "<a:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</a:Action></e:Header>"
-    "<e:Body><d:Probe><d:Types>t:{name}</d:Types></d:Probe></e:Body></e:Envelope>"
-)
-# No entities, no documents of types, no network: what a stranger sends is read as plain elements.
-_PARSER = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
 _SOAP = zeep.Settings(strict=False, forbid_dtd=True, forbid_entities=True, forbid_external=True)
 
 
@@ -139,144 +116,7 @@ def target_of(text: str, *, where: str = "") -> Target:
     return Target(urlunsplit(("http", parts.netloc, path, "", "")))
 
 
-def probe(
-    hosts: Sequence[str] = (),
-    interfaces: Sequence[str] = (),
-    *,
-    wait_s: float = 3.0,
-    group: bool = True,
-    port: int = DISCOVERY_PORT,
-) -> list[Target]:
-    """Return the devices that answer a WS-Discovery probe, by host.
-
-    Parameters
-    ----------
-    hosts
-        Asked directly, also across subnets, where multicast does not reach.
-    interfaces
-        Our own addresses on the networks to probe; the system's choice when none is given.
-    wait_s
-        How long answers are taken, s.
-    group
-        Whether to ask everybody on the networks; otherwise `hosts` alone.
-
-    Raises
-    ------
-    BadInput
-        When an interface is not one of this machine.
-    Unavailable
-        When no probe can be sent.
-    """
-    ids: set[str] = set()
-    found: dict[str, Target] = {}
-    with selectors.DefaultSelector() as ready:
-        try:
-            doors = [_door(address) for address in (interfaces or ("",))]
-            for door in doors:
-                ready.register(door, selectors.EVENT_READ)
-            to = [(DISCOVERY_GROUP, port)] if group else []
-            began = time.monotonic()
-            # Datagrams get lost, and not every device answers to both of its types.
-            for part, (namespace, name) in enumerate(_TYPES, start=1):
-                message_id = f"urn:uuid:{uuid.uuid4()}"
-                ids.add(message_id)
-                text = _PROBE.format(message_id=message_id, namespace=namespace, name=name)
-                _send(doors, to, [(host, port) for host in hosts], text.encode())
-                until = began + wait_s * part / len(_TYPES)
-                _hear(ready, ids, found, until)
-        finally:
-            for key in list(ready.get_map().values()):
-                key.fileobj.close()  # type: ignore[union-attr]
-    return [found[host] for host in sorted(found)]
-
-
-def _door(interface: str) -> socket.socket:
-    door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        door.setblocking(False)
-        door.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
-        if interface:
-            door.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
-            door.bind((interface, 0))
-    except OSError as error:
-        door.close()
-        raise BadInput(
-            N_("{interface} is no address of this machine"),
-            N_("give one that 'ip address' lists"),
-            interface=interface,
-        ) from error
-    return door
-
-
-def _send(
-    doors: Sequence[socket.socket],
-    group: Sequence[tuple[str, int]],
-    hosts: Sequence[tuple[str, int]],
-    data: bytes,
-) -> None:
-    sent, why = 0, ""
-    for to in (*group, *hosts):
-        for door in doors:
-            try:
-                sent += door.sendto(data, to)
-            except OSError as error:  # a network that is down, a name nobody knows
-                why = error.strerror or str(error)
-    if not sent and group:
-        raise Unavailable(
-            N_("no probe could be sent ({reason})"),
-            N_("check the network, or name its --interface"),
-            reason=why,
-        )
-
-
-def _hear(
-    ready: selectors.BaseSelector, ids: set[str], found: dict[str, Target], until: float
-) -> None:
-    while (left := until - time.monotonic()) > 0 and len(found) < MOST_ANSWERS:
-        for key, _ in ready.select(left):
-            try:
-                data, (host, *_) = key.fileobj.recvfrom(DATAGRAM_BYTES)  # type: ignore[union-attr]
-            except OSError:  # refused by a host that was asked directly
-                continue
-            target = read_answer(data, host, ids)
-            if target is not None:
-                found.setdefault(host, target)
-
-
-def read_answer(data: bytes, host: str, ids: set[str]) -> Target | None:
-    """Return the device an answer to one of our probes announces, None for anything else.
-
-    Whatever address it gives, the host is the one it answered from.
-    """
-    try:
-        tree = etree.fromstring(data, etree.XMLParser(**_PARSER))
-    except (etree.XMLSyntaxError, ValueError):
-        return None
-    if tree.getroottree().docinfo.doctype or not ids & {
-        (one.text or "").strip() for one in tree.iter("{*}RelatesTo")
-    }:
-        return None
-    for match in tree.iter("{*}ProbeMatch"):
-        addresses = " ".join(one.text or "" for one in match.iter("{*}XAddrs")).split()
-        scopes = " ".join(one.text or "" for one in match.iter("{*}Scopes")).split()
-        # of several, its own; then one of the same kind as we talk to it by
-        for address in sorted(addresses, key=lambda one: (host not in one, "[" in one)):
-            if (url := _at_host(address, host)) is not None:
-                return Target(url, name=_named(scopes))
-    return None
-
-
-def _named(scopes: Sequence[str]) -> str:
-    words = [
-        unquote(scope.rsplit("/", 1)[1])
-        for kind in ("/name/", "/hardware/")
-        for scope in scopes
-        if scope.startswith("onvif://www.onvif.org" + kind)
-    ]
-    return _plain(" ".join(dict.fromkeys(words)))
-
-
-def _at_host(address: str, host: str) -> str | None:
+def at_host(address: str, host: str) -> str | None:
     """Return a service's address with the host replaced by the one we talk to; None if unusable."""
     try:
         parts = urlsplit(address)
@@ -288,17 +128,17 @@ def _at_host(address: str, host: str) -> str | None:
     return urlunsplit(("http", host + port, parts.path, parts.query, ""))
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
     """Return what a device says as one short line that no terminal or spreadsheet obeys.
 
-    >>> _plain("=Cam\\x1b[2J 7")
+    >>> plain("=Cam\\x1b[2J 7")
     'Cam[2J 7'
     """
     text = "".join(one for one in str(value or "") if one.isprintable())
     return text.strip().lstrip("=+-@")[:TEXT_CHARACTERS].strip()
 
 
-class _Digest(HTTPDigestAuth):
+class _Digest(HTTPDigestAuth):  # type: ignore[misc]
     """HTTP digest that does not read the body of a refusal, however long it is."""
 
     def handle_401(self, r: Any, **words: Any) -> Any:
@@ -307,7 +147,7 @@ class _Digest(HTTPDigestAuth):
         return super().handle_401(r, **words)
 
 
-class _Transport(zeep.Transport):
+class _Transport(zeep.Transport):  # type: ignore[misc]
     """Posts to one host, with a limit of bytes and a common deadline; opens local files alone."""
 
     def __init__(self, within_s: float = 0.0, sign_in: tuple[str, str] | None = None) -> None:
@@ -338,7 +178,7 @@ class _Transport(zeep.Transport):
                 self._left_s()
                 if len(body) > ANSWER_BYTES:
                     raise ValueError(f"more than {ANSWER_BYTES} bytes")
-            response._content = bytes(body)  # type: ignore[attr-defined]
+            response._content = bytes(body)
         return response
 
     def _left_s(self) -> float:
@@ -452,13 +292,13 @@ def _converse(talk: _Talk, told: dict[str, Any], now: Callable[[], int]) -> None
         )
     facts = talk.device("GetDeviceInformation")
     told |= {
-        "maker": _plain(facts.Manufacturer),
-        "model": _plain(facts.Model),
-        "firmware": _plain(facts.FirmwareVersion),
+        "maker": plain(facts.Manufacturer),
+        "model": plain(facts.Model),
+        "firmware": plain(facts.FirmwareVersion),
     }
     abilities = talk.device("GetCapabilities", Category=["All"])
     media = getattr(abilities, "Media", None)
-    url = _at_host(str(media.XAddr), _bracketed(target.host)) if media is not None else None
+    url = at_host(str(media.XAddr), _bracketed(target.host)) if media is not None else None
     if url is None:
         raise Unavailable(
             N_("{host} has no media service"),
@@ -483,9 +323,9 @@ def _profile(talk: _Talk, url: str, one: Any, secrets: StreamAddress) -> Profile
     size = getattr(coded, "Resolution", None)
     rate = getattr(coded, "RateControl", None)
     return Profile(
-        token=_plain(one.token),
-        name=_plain(one.Name),
-        codec=_plain(getattr(coded, "Encoding", "")),
+        token=plain(one.token),
+        name=plain(one.Name),
+        codec=plain(getattr(coded, "Encoding", "")),
         width_px=int(getattr(size, "Width", 0) or 0),
         height_px=int(getattr(size, "Height", 0) or 0),
         fps=float(getattr(rate, "FrameRateLimit", 0) or 0),
@@ -534,7 +374,7 @@ def _explain(error: Exception, target: Target) -> WorkbenchError:
             N_("{host} answers with a fault: {fault}"),
             N_("look into its settings of ONVIF"),
             host=host,
-            fault=_plain(
+            fault=plain(
                 StreamAddress("", "", target.password).without_secrets(error.message or "")
             ),
         )
