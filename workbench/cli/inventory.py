@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from workbench.errors import N_, BadInput
 from workbench.monitoring import inventory, open_monitoring
 from workbench.store import files
 from workbench.views.account import account
+from workbench.views.text import translator
 from workbench.ward import Advice
 
 app = typer.Typer()
@@ -115,3 +116,18 @@ def import_cameras(
         typer.echo(
             f"written; earlier table: {earlier}" if earlier else "nothing to change", err=True
         )
+
+
+@app.command()
+def report(
+    root: Root,
+    month: Annotated[str, typer.Option("--month", help="Month of Viet Nam time, like 2026-11.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the files.")] = Path(),
+    language: Annotated[Literal["vi", "en"], typer.Option(help="Language of the report.")] = "vi",
+) -> None:
+    """Write the month's report as HTML and PDF: recorded share, gaps by cause, health, storage."""
+    from workbench.monitoring.report import write_report
+
+    house = open_monitoring(root, actor=account(), translate=translator(language))
+    for path in write_report(house, month, out, language=language):
+        typer.echo(path)

@@ -1,8 +1,8 @@
 """WS-Discovery: which ONVIF devices answer on our networks, or at hosts asked directly.
 
 A probe is one datagram, written here: the libraries for it join every network, listen to everybody
-and trust what comes back. An answer counts if it names one of our probes, and stands for the host it
-came from alone.
+and trust what comes back. An answer counts if it names one of our probes, and stands for the host
+it came from alone.
 """
 
 from __future__ import annotations
