@@ -189,7 +189,8 @@ def figures(
         ("longest_s", by_camera["max"]), ("unknown_s", unknown),
     ):  # fmt: skip
         cameras[column] = values.reindex(names).fillna(0.0)
-    causes = table.groupby("cause")["length_s"].agg(gaps="count", lost_s="sum")
+    grouped = table.groupby("cause")["length_s"]
+    causes = pd.DataFrame({"gaps": grouped.count(), "lost_s": grouped.sum()})
     order = sorted(causes.index, key=lambda one: (one != UNKNOWN, -causes.loc[one, "lost_s"]))
     findings = _findings(health, period)
     return Figures(period, days, cameras, causes.reindex(order), table, findings)
@@ -361,7 +362,7 @@ def _page(
         ], {1, 2})),
         (t["longest"], _grid([t["camera"], t["from"], t["length"], t["cause"], t["details"]], [
             ([one.camera, _instant(one.start_ns), _length(one.length_s), tr(CAUSES[one.cause]),
-              one.detail], one.cause == UNKNOWN) for one in _rows(found.gaps.head(40))
+              one.detail], one.cause == UNKNOWN) for one in _rows(found.gaps.head(24))
         ], {2})),
         (t["by_site"], _grid([t["site"], t["name"], t["share"], t["lost"], t["unknown_lost"]], [
             ([one.Index, sites[str(one.Index)].name,
