@@ -122,6 +122,14 @@ def check(folder: Path) -> list[BadInput]:
     return _examine(folder).findings()
 
 
+def sites_and_roads(folder: Path) -> tuple[Table, Table]:
+    """Return what cameras refer to, as read: rows there, findings not looked for."""
+    return (
+        read_geojson(folder / "sites.geojson", "Point", SITE_FIELDS),
+        read_geojson(folder / "roads.geojson", "LineString", ROAD_FIELDS),
+    )
+
+
 def load(folder: Path) -> Ward:
     """Read and check the ward's tables.
 

@@ -12,7 +12,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,11 +89,25 @@ def _text_of(table: Table, path: Path) -> str | None:
     return text
 
 
-def read_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> Table:
+def read_csv(
+    path: Path,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    *,
+    alias: Callable[[str], str] = str,
+    whole: bool = False,
+) -> Table:
     """Read a CSV file into a frame of stripped text, indexed by spreadsheet row.
 
     A byte-order mark, semicolons or tabs between the columns and empty rows are read as meant;
     unusual separators are reported as advice. Missing optional columns come back empty.
+
+    Parameters
+    ----------
+    alias
+        From a column's name in the file to the one it stands for.
+    whole
+        Return the columns the file has, unknown ones too, in its order.
     """
     table = Table(path.name)
     text = _text_of(table, path)
@@ -116,7 +130,7 @@ def read_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) 
     if not records or not any(cell.strip() for cell in records[0]):
         table.find(N_("the file is empty"), N_("its first row must name the columns"))
         return table
-    names = [cell.strip() for cell in records[0]]
+    names = [alias(cell.strip()) for cell in records[0]]
     while names and not names[-1]:
         names.pop()
     if not _columns_usable(table, names, required, optional):
@@ -129,8 +143,20 @@ def read_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) 
             advice=True,
             separator={";": "semicolons", "\t": "tabs"}[separator],
         )
+    rows = _rows(table, names, records[1:])
+    if not rows:
+        table.find(N_("the file has no rows below its first"), N_("add one row for each item"))
+        return table
+    table.frame = pd.DataFrame.from_dict(rows, orient="index")
+    if not whole:
+        table.frame = table.frame.reindex(columns=[*required, *optional], fill_value="")
+    return table
+
+
+def _rows(table: Table, names: list[str], records: list[list[str]]) -> dict[int, dict[str, str]]:
+    """Return the rows below the first by their number in a spreadsheet, empty ones left out."""
     rows: dict[int, dict[str, str]] = {}
-    for number, record in enumerate(records[1:], start=2):
+    for number, record in enumerate(records, start=2):
         if not any(cell.strip() for cell in record):
             continue
         if len(record) < len(names) or any(cell.strip() for cell in record[len(names) :]):
@@ -143,13 +169,7 @@ def read_csv(path: Path, required: Sequence[str], optional: Sequence[str] = ()) 
             )
             continue
         rows[number] = {name: cell.strip() for name, cell in zip(names, record, strict=False)}
-    if not rows:
-        table.find(N_("the file has no rows below its first"), N_("add one row for each item"))
-        return table
-    table.frame = pd.DataFrame.from_dict(rows, orient="index").reindex(
-        columns=[*required, *optional], fill_value=""
-    )
-    return table
+    return rows
 
 
 def _columns_usable(

@@ -1,0 +1,122 @@
+"""The monthly report: its numbers by property and with planted gaps, its pages as they come out."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.errors import BadInput
+from workbench.investigation import open_workbench
+from workbench.monitoring import open_monitoring, report
+from workbench.records import Loss
+from workbench.streams import HealthCheck, derive_gaps
+from workbench.timeline import SECOND_NS, VIET_NAM, Span
+from workbench.views.text import translator
+
+MONTH = report.month_span("2026-11")
+HOUR_NS = 3600 * SECOND_NS
+
+
+def at(day, hour=0):
+    return int(datetime(2026, 11, day, hour, tzinfo=VIET_NAM).timestamp()) * SECOND_NS
+
+
+def made(covered, losses=(), until_ns=MONTH.stop_ns):
+    period = Span(MONTH.start_ns, min(MONTH.stop_ns, until_ns))
+    gaps = [
+        gap
+        for name, spans in covered.items()
+        for gap in derive_gaps(
+            name, spans, [one for one in losses if one.camera_id == name], period
+        )
+    ]
+    return report.figures(MONTH, until_ns, dict.fromkeys(covered, "S01"), covered, gaps)
+
+
+hours = st.integers(-50, 31 * 24)
+spans = st.lists(
+    st.tuples(hours, st.integers(1, 90)).map(
+        lambda one: Span(MONTH.start_ns + one[0] * HOUR_NS, MONTH.start_ns + sum(one) * HOUR_NS)
+    ),
+    max_size=12,
+)
+
+
+@given(spans, spans, st.integers(1, 35 * 24))
+def test_what_was_recorded_and_the_gaps_make_up_the_whole(one, other, until):
+    until_ns = MONTH.start_ns + until * HOUR_NS
+    found = made({"C1": one, "C2": other}, until_ns=until_ns)
+    whole_s = found.period.duration_ns / SECOND_NS
+    both = found.cameras["recorded_s"] + found.cameras["lost_s"]
+    assert np.allclose(both, whole_s)
+    assert found.causes["lost_s"].sum() == pytest.approx(found.cameras["lost_s"].sum())
+    due = np.minimum(np.maximum(until - np.arange(30) * 24, 0), 24)
+    by_days = np.nansum(found.days.values * due * 3600, axis=1)
+    assert np.allclose(by_days, found.cameras["recorded_s"])
+    assert np.isnan(found.days.values).sum() == 2 * (due == 0).sum()
+
+
+def test_days_are_viet_nam_s_and_planted_gaps_are_found():
+    # lost on the 10th from 01:00 to 04:00 there, which is the 9th in UTC
+    covered = {
+        "C1": [Span(MONTH.start_ns, at(10, 1)), Span(at(10, 4), MONTH.stop_ns)],
+        "C2": [Span(MONTH.start_ns, at(20)), Span(at(20, 12), MONTH.stop_ns)],
+        "C3": [MONTH],
+    }
+    found = made(covered, [Loss("C1", at(10, 1), "stalled", "no packets")])
+    assert found.days.sel(camera="C1", day=10) == pytest.approx(21 / 24)
+    assert found.days.sel(camera="C1", day=9) == 1
+    assert found.days.sel(camera="C2", day=20) == pytest.approx(0.5)
+    assert list(found.causes.index) == ["unknown", "stalled"]
+    assert list(found.gaps["camera"]) == ["C2", "C1"]
+    assert found.cameras.loc["C1", "longest_s"] == 3 * 3600
+    assert found.cameras.loc["C2", "unknown_s"] == 12 * 3600
+    assert found.cameras.loc["C3", "share"] == 1
+    assert found.share == pytest.approx(1 - 15 / (3 * 720))
+
+
+@pytest.mark.parametrize("text", ["2026-13", "2026-1", "", "x", "2026-11-01", "1960-01"])
+def test_what_is_no_month_is_said(text):
+    with pytest.raises(BadInput, match="is no month"):
+        report.month_span(text)
+
+
+def test_a_month_to_come_is_refused():
+    with pytest.raises(BadInput, match="has not begun"):
+        made({"C1": []}, until_ns=MONTH.start_ns)
+
+
+def test_a_share_is_never_rounded_up_to_a_whole():
+    assert report._percent(0.99999) == "99.99 %"
+    assert report._percent(1.0) == "100.00 %"
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_pages_are_whole_and_ask_nobody(tmp_path, ward_folder, language):
+    root = tmp_path / "root"
+    open_workbench(root, actor="t", create_from=ward_folder)
+    table = root / "ward" / "cameras.csv"
+    lines = table.read_text().replace(",E003,,", ",E003,rtsp://10.0.0.1/<b>x,")
+    table.write_text(lines)
+    house = open_monitoring(root, actor="t", now=lambda: at(12, 6), translate=translator(language))
+    camera = next(iter(house.sources()))
+    house.lose(Loss(camera, at(3), "denied", "<script>alert(1)</script>"))
+    nothing = dict.fromkeys(
+        ("fps", "kbit_s", "brightness", "contrast", "sharpness", "change"), float("nan")
+    )
+    house.keep_health([HealthCheck(camera, at(4), True, faults=("covered",), **nothing)])
+    page, pdf = report.write_report(house, "2026-11", tmp_path / "out", language=language)
+    html = page.read_text()
+    assert not re.findall(r"(?:src|href)=.https?:", html)
+    assert "<script" not in html
+    assert "<b>x" not in html
+    assert "{" not in re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    assert ("che" if language == "vi" else "covered") in html
+    data = pdf.read_bytes()
+    assert data.startswith(b"%PDF")
+    assert len(data) > 20_000
