@@ -342,7 +342,7 @@ def test_a_substream_is_preferred_and_gets_its_credentials(small_root, tmp_path)
 
 def test_addresses_with_credentials_reach_no_log(tmp_path):
     code = (
-        "import time; from workbench.views.sources import Stream; "
+        "import time; from workbench.views.camera_stream import Stream; "
         "s = Stream('rtsp://ward:geheim@127.0.0.1:9/x', time.time_ns); "
         "s._thread.join(1); print(s(time.time_ns()), s)"
     )

@@ -194,7 +194,7 @@ export function render({ model, el }) {
       const cause = words.causes[health.cause] || "";
       return { state: "silent", text: [`${words.lost_since} ${localTime(health.since_ms, { date: now() - health.since_ms > 12 * 3600e3 })}`, cause, health.why] };
     }
-    if (said.state === "waiting" || (at === null && recorder)) return { state: "waiting", text: [recorder === "opening" ? words.opening : words.waiting] };
+    if (said.state === "waiting" || (at === null && (recorder || said.state === "opening"))) return { state: "waiting", text: [recorder === "opening" || said.state === "opening" ? words.opening : words.waiting] };
     if (said.state === "silent" && !recorder && !own) return { state: "silent", text: [said.since_ms ? `${words.since} ${localTime(said.since_ms, { date: true })}` : words.never] };
     if (old) return { state: "stale", text: [`${words.no_new} ${localTime(tile.dataset.at && said.state !== "replay" ? Number(at) : Number(said.at_ms), { date: said.state === "replay" })}`] };
     return { state: own ? "live" : said.state, text: [] };
