@@ -1,6 +1,7 @@
 // The grid of tiles: DOM stamps over one canvas that a worker draws on. A tile says how old its
 // picture is by this page's own steady clock, set against the server's: it ages when nothing comes.
 const STALE_S = 3;
+const AGE_MS = 250; // what tiles say is looked at so often
 const load = (name) => import(new URL(`/assets/${name}`, location.href).href);
 
 function localTime(ms, { date = false, millis = false } = {}) {
@@ -10,6 +11,7 @@ function localTime(ms, { date = false, millis = false } = {}) {
 }
 
 function lasting(seconds, lang) {
+  if (seconds < 1) return "< 1 s"; // stands still while all is well: a change would cost a new frame
   if (seconds < 60) return `${seconds.toLocaleString(lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 })} s`;
   const whole = Math.floor(seconds), two = (n) => String(n).padStart(2, "0");
   const clock = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
@@ -27,7 +29,7 @@ export function render({ model, el }) {
   cut.className = "cut"; cut.setAttribute("role", "alert");
   wall.append(canvas, head, cut);
   const tiles = new Map(), sections = new Map(), marks = new Set();
-  let large = "", offset_ms = null, link = "wait", lost_at = 0, feed = null, choices = null;
+  let large = "", offset_ms = null, link = "wait", lost_at = 0, aged = 0, feed = null, choices = null;
   const steady = () => performance.timeOrigin + performance.now();
   const now = () => steady() + (offset_ms === null ? Date.now() - steady() : offset_ms);
 
@@ -169,8 +171,10 @@ export function render({ model, el }) {
         tile.dataset.drawn = Number(tile.dataset.drawn) + 1;
       }
     }
-    age();
+    if (steady() - aged > AGE_MS) age();
   };
+
+  function note(tile, key, value) { if (tile.dataset[key] !== value) tile.dataset[key] = value; }
 
   function put(part, text) { if (part.textContent !== text) part.textContent = text; }
 
@@ -204,6 +208,7 @@ export function render({ model, el }) {
 
   function age() {
     const at_now = now();
+    aged = steady();
     for (const [id, tile] of tiles) {
       const said = tile._said, own = playing(id) ? feed : null;
       const replayed = (said.state === "replay" || said.was === "replay") && !own;
@@ -211,7 +216,7 @@ export function render({ model, el }) {
       const scene = own && own.shown_ms ? own.shown_ms : said.at_ms ?? null;
       const at = replayed ? said.made_ms ?? null : scene;
       const { state, text } = judge(tile, at);
-      if (tile.dataset.state !== state) tile.dataset.state = state;
+      note(tile, "state", state);
       const seconds = at === null ? null : Math.max(0, (at_now - at) / 1000);
       tile.dataset.age = seconds === null ? "" : seconds.toFixed(2);
       put(tile._what, state === "back" ? `${words.back} ${lasting(seconds || 0, lang)}` : WHAT[state] ?? "");
@@ -224,9 +229,10 @@ export function render({ model, el }) {
       const unkept = said.health && said.health.state === "lost" && state === "live" ? [words.unrecorded] : [];
       lines(tile._stamps, [...faults.map((fault) => words.faults[fault] || fault), ...unkept]);
       const why = faults.length && said.health.why ? said.health.why : "";
-      tile.title = why ? `${tile._name.textContent}\n${why}` : tile._name.textContent;
-      tile.dataset.faults = faults.join(" ");
-      tile.dataset.recording = link === "open" && said.health && said.health.state === "recording" ? "1" : "";
+      const title = why ? `${tile._name.textContent}\n${why}` : tile._name.textContent;
+      if (tile.title !== title) tile.title = title;
+      note(tile, "faults", faults.join(" "));
+      note(tile, "recording", link === "open" && said.health && said.health.state === "recording" ? "1" : "");
     }
     const text = link === "lost" ? `${words.cut} · ${words.again} · ${lasting((steady() - lost_at) / 1000, lang)}` : "";
     put(cut, text);
@@ -261,11 +267,18 @@ export function render({ model, el }) {
     if (choices) choices.offer([...new Set(model.sites.map((site) => site.neighbourhood))]);
   }
 
-  const clock = setInterval(age, 250);
+  function seen() {
+    // a page in a hidden tab draws nothing: it asks for nothing either
+    if (document.hidden) worker.postMessage({ visible: {} }); else layout();
+    age();
+  }
+
+  const clock = setInterval(age, AGE_MS);
   const observer = new ResizeObserver(layout);
   observer.observe(wall);
   document.addEventListener("scroll", layout, true);
   document.addEventListener("fullscreenchange", layout);
+  document.addEventListener("visibilitychange", seen);
   model.on("sites", () => { neighbourhoods(); build(); });
   model.on("site", () => { if (choices) choices.leave(); build(); });
   model.on("url", () => worker.postMessage({ url: model.url }));
@@ -276,6 +289,7 @@ export function render({ model, el }) {
     if (feed) feed.close();
     document.removeEventListener("scroll", layout, true);
     document.removeEventListener("fullscreenchange", layout);
+    document.removeEventListener("visibilitychange", seen);
     worker.postMessage({ end: true });
   });
   return wall;
