@@ -4,6 +4,7 @@ import asyncio
 import json
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,6 +60,26 @@ def test_a_viewer_that_does_not_acknowledge_gets_no_more_and_then_only_the_lates
     head, _ = read(watching.batch({"A": tile(9, picture(at_ns=90))}, 0))
     assert len(head["tiles"]) == 1
     assert watching.sent["A"] == (9, 256)
+
+
+def test_a_viewer_that_draws_slowly_gets_small_batches_and_each_camera_its_turn():
+    names = [f"C{n}" for n in range(40)]
+    watching = Viewer(replace(GRANT, cameras=tuple(names)), lambda _message: None)
+    watching.hear(json.dumps({"visible": dict.fromkeys(names, 250)}))
+    now_ns, seen = 0, []
+    for number in range(1, 16):
+        head, _ = read(watching.batch({name: tile(number) for name in names}, now_ns))
+        seen.append([one["camera"] for one in head["tiles"]])
+        now_ns += round(len(seen[-1]) * 0.02 * SECOND_NS)  # fifty pictures a second
+        watching.hear(json.dumps({"ack": head["n"]}), now_ns)
+    assert len(seen[0]) == 40
+    assert all(len(batch) <= 20 for batch in seen[3:])
+    assert {camera for batch in seen[3:9] for camera in batch} == set(names)
+    for _ in range(40):  # and larger ones when it is quick again
+        head, _ = read(watching.batch({name: tile(99 + now_ns) for name in names}, now_ns))
+        now_ns += 10_000_000
+        watching.hear(json.dumps({"ack": head["n"]}), now_ns)
+    assert len(head["tiles"]) == 40
 
 
 def test_cameras_outside_the_grant_cannot_be_wanted():

@@ -23,6 +23,9 @@ BATCHES_UNDER_WAY = 2
 TICK_S = 0.05
 POLL_S = 0.1
 """Sources that must be asked for their picture are asked so often."""
+SLOW_S = 0.3
+"""A viewer that takes longer for a batch gets smaller ones: fewer pictures, none of them old."""
+FEWEST, MOST = 6, 1000
 LINGER_S = 20.0
 """A camera scrolled out of sight stays open so long: it may come back."""
 BEAT_S = 1.0
@@ -62,8 +65,11 @@ class Viewer:
     under_way: int = 0
     batches: int = 0
     heard_ns: int | None = None
+    most: int = MOST
+    _sent_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _turns: dict[str, int] = field(default_factory=dict)
 
-    def hear(self, message: str) -> None:
+    def hear(self, message: str, now_ns: int | None = None) -> None:
         """Take a message of the page: ``{"visible": {camera: width}}`` or ``{"ack": batch}``."""
         try:
             said = json.loads(message)
@@ -73,6 +79,8 @@ class Viewer:
             return
         if "ack" in said:
             self.under_way = max(0, self.under_way - 1)
+            if now_ns is not None and isinstance(said["ack"], int):
+                self._pace(said["ack"], now_ns)
         visible = said.get("visible")
         if isinstance(visible, dict):
             self.wanted = {
@@ -82,16 +90,28 @@ class Viewer:
             }
             self.sent = {camera: seq for camera, seq in self.sent.items() if camera in self.wanted}
 
+    def _pace(self, number: int, now_ns: int) -> None:
+        """Make batches as large as this viewer draws in time."""
+        sent_ns, count = self._sent_ns.pop(number, (now_ns, 0))
+        took_s = (now_ns - sent_ns) / SECOND_NS
+        if count and took_s > SLOW_S:
+            self.most = max(FEWEST, round(min(self.most, count) * max(0.5, SLOW_S / took_s)))
+        elif took_s < SLOW_S / 2:
+            self.most = min(MOST, self.most + self.most // 8 + 1)
+
     def batch(self, tiles: dict[str, Tile], now_ns: int) -> bytes | None:
         """Return the next message to this viewer, None while it is busy or nothing is new."""
         if self.under_way >= BATCHES_UNDER_WAY:
             return None
         facts: list[dict[str, object]] = []
         pictures: list[bytes] = []
-        for camera, width in self.wanted.items():
-            tile = tiles.get(camera)
+        # those that waited longest first: a small batch leaves none out for ever
+        for camera in sorted(self.wanted, key=lambda one: self._turns.get(one, 0)):
+            tile, width = tiles.get(camera), self.wanted[camera]
             if tile is None or self.sent.get(camera) == (tile.seq, width):
                 continue
+            if len(pictures) >= self.most:
+                break
             if isinstance(tile.shown, Silence):
                 state = "opening" if tile.shown.opening else "silent"
                 facts.append(_silent(camera, tile, state))
@@ -103,6 +123,7 @@ class Viewer:
             else:
                 continue
             self.sent[camera] = (tile.seq, width)
+            self._turns[camera] = self.batches
         if self.heard_ns is None:
             self.heard_ns = now_ns
         if not facts and 0 <= now_ns - self.heard_ns < BEAT_S * SECOND_NS:
@@ -110,6 +131,7 @@ class Viewer:
         self.heard_ns = now_ns
         self.batches += 1
         self.under_way += 1
+        self._sent_ns[self.batches] = (now_ns, len(pictures))
         head = {"n": self.batches, "now_ms": now_ns // 1_000_000, "tiles": facts}
         encoded = json.dumps(head, separators=(",", ":")).encode()
         return b"".join([struct.pack(">I", len(encoded)), encoded, *pictures])
