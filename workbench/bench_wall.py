@@ -96,7 +96,7 @@ def bench_wall(tests: Path, *, quick: bool = False) -> Figures:
         wb = open_workbench(root, actor="bench")
         wb.open_case(CASE)
         figures: Figures = {
-            "data": f"sub-streams H.264 {SUB_SIZE[0]}x{SUB_SIZE[1]}, {FPS} fps, "
+            "wall data": f"sub-streams H.264 {SUB_SIZE[0]}x{SUB_SIZE[1]}, {FPS} fps, "
             f"{SUB_BIT_RATE / 1000:g} kbit/s asked, drawn street; load before "
             f"{os.getloadavg()[0]:.2f} on {os.cpu_count()} cores",
         }
@@ -218,13 +218,13 @@ class Tally:
             self.said_s.append(now_ns / 1e9 - tile["at_ms"] / 1000)
             if len(self.said_s) % SAMPLE_EVERY == 0:
                 picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-                self.painted_s.append(painted_age_s(picture, self.began_ns[camera], now_ns, self._read))
+                self.painted_s.append(
+                    painted_age_s(picture, self.began_ns[camera], now_ns, self._read)
+                )
         return int(head["n"])
 
 
-def painted_age_s(
-    picture: Any, began_ns: int, now_ns: int, read: Callable[[Any], int]
-) -> float:
+def painted_age_s(picture: Any, began_ns: int, now_ns: int, read: Callable[[Any], int]) -> float:
     """Return how long ago the frame with the number in a picture was sent, s."""
     height, width = picture.shape[:2]
     corner = picture[

@@ -29,7 +29,7 @@ export function render({ model, el }) {
   cut.className = "cut"; cut.setAttribute("role", "alert");
   wall.append(canvas, head, cut);
   const tiles = new Map(), sections = new Map(), marks = new Set();
-  let large = "", offset_ms = null, link = "wait", lost_at = 0, aged = 0, feed = null, choices = null;
+  let large = "", offset_ms = null, link = "wait", lost_at = 0, aged = 0, feed = null, choices = null, care = null, asked = 0;
   const steady = () => performance.timeOrigin + performance.now();
   const now = () => steady() + (offset_ms === null ? Date.now() - steady() : offset_ms);
 
@@ -85,7 +85,7 @@ export function render({ model, el }) {
       sections.set("", empty);
     }
     if (!tiles.has(large)) large = "";
-    feeding();
+    feeding(); caring();
     layout(); age();
   }
 
@@ -93,7 +93,7 @@ export function render({ model, el }) {
 
   function enlarge(tile) {
     large = large === tile.dataset.camera ? "" : tile.dataset.camera;
-    feeding(); layout(); age();
+    feeding(); caring(); layout(); age();
     tile.scrollIntoView({ block: "nearest" });
   }
 
@@ -102,7 +102,7 @@ export function render({ model, el }) {
     if (!large) return false;
     const tile = tiles.get(large);
     large = "";
-    feeding(); layout(); age();
+    feeding(); caring(); layout(); age();
     if (tile) tile.focus();
     return true;
   }
@@ -119,6 +119,28 @@ export function render({ model, el }) {
       layout();
     });
   }
+
+  // --- how an enlarged camera does ------------------------------------------------------------------
+
+  const CARE_MS = 10_000;
+  const asking = new Map();
+  function caring() {
+    if (care && care.camera !== large) { care.close(); care = null; }
+    if (!large) return;
+    if (care) { tiles.get(large).after(care.el); return; }
+    const camera = large;
+    load("wall_care.js").then(({ Care }) => {
+      if (large !== camera || care || !wall.isConnected) return;
+      care = new Care({
+        words: words.care, send: (message) => model.send_msg(message),
+        picture: (of) => new Promise((resolve) => { asking.set(of, resolve); worker.postMessage({ give: of }); }),
+      });
+      care.camera = camera;
+      tiles.get(camera).after(care.el);
+      ask(); layout();
+    });
+  }
+  function ask() { if (care && !document.hidden) { asked = steady(); model.send_msg({ care: care.camera }); } }
 
   const playing = (camera) => feed && feed.camera === camera && feed.state === "playing";
 
@@ -158,6 +180,12 @@ export function render({ model, el }) {
       if (data.link !== "open" && link !== data.link) lost_at = steady();
       link = data.link; wall.dataset.link = link;
       age();
+      return;
+    }
+    if (data.given) {
+      const resolve = asking.get(data.given);
+      asking.delete(data.given);
+      if (resolve) resolve(data.bitmap); else if (data.bitmap) data.bitmap.close();
       return;
     }
     offset_ms = data.offset_ms;
@@ -226,7 +254,9 @@ export function render({ model, el }) {
       // what the recorder said holds only while it can be heard
       const heard = link === "open" && ["live", "stale", "back"].includes(state);
       const faults = heard && said.health && said.health.state !== "lost" ? said.health.faults : [];
-      const unkept = said.health && said.health.state === "lost" && state === "live" ? [words.unrecorded] : [];
+      // a picture that moves is no proof of a recording
+      const lost = said.health && ["lost", "stopped"].includes(said.health.state);
+      const unkept = state === "live" && link === "open" && (lost || !said.health) ? [lost ? `${words.unrecorded} ${words.from} ${localTime(said.health.since_ms)}` : words.unrecorded] : [];
       lines(tile._stamps, [...faults.map((fault) => words.faults[fault] || fault), ...unkept]);
       const why = faults.length && said.health.why ? said.health.why : "";
       const title = why ? `${tile._name.textContent}\n${why}` : tile._name.textContent;
@@ -259,6 +289,8 @@ export function render({ model, el }) {
     deaf = listen({
       wall, tiles: () => [...tiles.values()], enlarge, shrink, mark,
       choose: (number) => choices.choose(number),
+      live: () => { if (!large || !playing(large)) return false; feed.live(); return true; },
+      back: () => { if (!large || !playing(large)) return false; feed.wind(feed.video.currentTime - 5); return true; },
       pause: (tile) => { if (!playing(tile.dataset.camera)) return false; feed.toggle(); return true; },
     });
   });
@@ -273,7 +305,7 @@ export function render({ model, el }) {
     age();
   }
 
-  const clock = setInterval(age, AGE_MS);
+  const clock = setInterval(() => { age(); if (care && steady() - asked > CARE_MS) ask(); }, AGE_MS);
   const observer = new ResizeObserver(layout);
   observer.observe(wall);
   document.addEventListener("scroll", layout, true);
@@ -281,12 +313,14 @@ export function render({ model, el }) {
   document.addEventListener("visibilitychange", seen);
   model.on("sites", () => { neighbourhoods(); build(); });
   model.on("site", () => { if (choices) choices.leave(); build(); });
+  model.on("care", () => { if (care && model.care.camera === care.camera) { care.show(model.care); layout(); } });
   model.on("url", () => worker.postMessage({ url: model.url }));
   build();
   worker.postMessage({ url: model.url });
   model.on("remove", () => {
     clearInterval(clock); observer.disconnect(); deaf();
     if (feed) feed.close();
+    if (care) care.close();
     document.removeEventListener("scroll", layout, true);
     document.removeEventListener("fullscreenchange", layout);
     document.removeEventListener("visibilitychange", seen);

@@ -92,5 +92,10 @@ onmessage = ({ data }) => {
   }
   if (data.visible && JSON.stringify(data.visible) !== JSON.stringify(visible)) { visible = data.visible; say(); }
   if (data.url && data.url !== url) { url = data.url; if (socket) { const old = socket; socket = null; old.onclose = null; old.close(); } connect(); }
+  if (data.give) {
+    const known = pictures.get(data.give);
+    if (!known) postMessage({ given: data.give, bitmap: null });
+    else createImageBitmap(known.bitmap).then((bitmap) => postMessage({ given: data.give, bitmap }, [bitmap]), () => postMessage({ given: data.give, bitmap: null }));
+  }
   if (data.end) { ended = true; if (socket) socket.close(); close(); }
 };
