@@ -17,7 +17,7 @@ from workbench.views.text import Translate, clock
 
 SiteState = Literal["lost", "faulty", "recording", "none"]
 STATES: Mapping[SiteState, tuple[str, str]] = {
-    "recording": ("●", N_("being recorded")),
+    "recording": ("✓", N_("being recorded")),
     "faulty": ("!", N_("picture or stream faulty")),
     "lost": ("✕", N_("signal lost")),
     "none": ("–", N_("not being recorded")),

@@ -4,7 +4,7 @@ window.wbMap = (() => {
   const BASE = { color: "#0b559f", weight: 2 };
   const COLOURS = { recording: "#0072b2", faulty: "#e69f00", lost: "#a3122a", none: "#ffffff" };
   const EDGES = { recording: "#00456c", faulty: "#5c3f00", lost: "#4d0812", none: "#5d6b78" };
-  let name = "", map = null, mover = null, legend = null, chosen = "";
+  let name = "", map = null, mover = null, chosen = "";
   const signs = new Map(), labels = new Map(), styles = new Map();
   let drawn = [];
 
@@ -45,7 +45,7 @@ window.wbMap = (() => {
       document.body.dataset[`site${id.replace(/\W/g, "")}`] = known ? known.state : "";
       for (const layer of found) {
         if (!layer.setStyle) continue;
-        const style = known ? { color: EDGES[known.state], weight: 1.5, fillColor: COLOURS[known.state], fillOpacity: 1 } : { ...BASE, fillColor: "#ffffff", fillOpacity: 1 };
+        const style = known ? { color: EDGES[known.state], weight: 1.5, fill: true, fillColor: COLOURS[known.state], fillOpacity: 1 } : { ...BASE, fillColor: "#ffffff", fillOpacity: 1 };
         styles.set(id, style);
         layer.setStyle(id === chosen ? { ...style, color: "#18242f", weight: 4 } : style);
         if (layer.setRadius) layer.setRadius(known ? 8 : 5);
@@ -63,24 +63,10 @@ window.wbMap = (() => {
     }
     for (const layer of drawn) layer.remove();
     drawn = branches.flatMap((branch) => branch.lines.map((line) =>
-      L.polyline(line, { color: "#a3122a", weight: 5, opacity: 0.75, dashArray: branch.kind === "fibre" ? "14 7" : "2 9", lineCap: "round", className: `wb-branch wb-${branch.kind}` }).bindTooltip(linesOf(branch.text), { sticky: true }).addTo(map).bringToBack()));
+      L.polyline(line, { color: "#a3122a", weight: 5, opacity: 0.75, dashArray: branch.kind === "fibre" ? "14 7" : "2 9", lineCap: "round", className: `wb-branch wb-${branch.kind}` }).bindTooltip(linesOf(branch.text), { sticky: true }).addTo(map)));
     // above roads and areas, below the sites
     for (const layer of drawn) layer.bringToFront();
     for (const found of layers.site.values()) for (const layer of found) if (layer.bringToFront) layer.bringToFront();
-    if (legend || !keys.length) return;
-    legend = L.control({ position: "bottomright" });
-    legend.onAdd = () => {
-      const box = document.createElement("div");
-      box.className = "wb-legend";
-      for (const one of keys) {
-        const row = document.createElement("div"), sign = document.createElement("b");
-        sign.className = "wb-sign"; sign.dataset.state = one.state; sign.textContent = one.sign;
-        row.append(sign, one.text);
-        box.append(row);
-      }
-      return box;
-    };
-    legend.addTo(map);
   }
   function highlight(kind, id) {
     if (kind === "site") chosen = id;
@@ -94,8 +80,10 @@ window.wbMap = (() => {
   }
   function connect(theMap, theName) {
     map = theMap; name = theName;
+    let calling = 0;
     window.addEventListener("message", (event) => {
       if (event.source !== window.parent || !event.data || event.data.wbMap !== name) return;
+      clearInterval(calling);
       if (event.data.states) tellStates(event.data.states, event.data.branches, event.data.legend);
       if ("highlight" in event.data) highlight(event.data.kind, event.data.highlight);
       if ("at" in event.data) {
@@ -114,6 +102,8 @@ window.wbMap = (() => {
     L.control.scale({ imperial: false }).addTo(map);
     document.body.dataset.ready = name;
     tell({ ready: true });
+    // the page's own script may not listen yet
+    calling = setInterval(() => tell({ ready: true }), 300);
   }
   return { feature, marker, connect };
 })();

@@ -90,5 +90,13 @@ export function render({ model, el }) {
   model.on("highlight", () => post({ kind: model.kind, highlight: model.highlight }));
   model.on("remove", () => { playing = false; window.removeEventListener("message", heard); });
   reset();
-  return box;
+  const whole = document.createElement("div"), legend = document.createElement("div");
+  legend.className = "legend";
+  for (const one of model.legend) {
+    const entry = document.createElement("span"), sign = document.createElement("b");
+    sign.dataset.state = one.state; sign.textContent = one.sign; sign.setAttribute("aria-hidden", "true");
+    entry.append(sign, one.text); legend.append(entry);
+  }
+  whole.append(box, legend);
+  return whole;
 }
