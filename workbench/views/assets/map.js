@@ -52,7 +52,7 @@ window.wbMap = (() => {
         layer.setTooltipContent(linesOf([labels.get(id), ...(known ? known.lines : [])]));
         let sign = signs.get(id);
         if (!sign && layer.getLatLng) {
-          sign = L.marker(layer.getLatLng(), { icon: L.divIcon({ className: "wb-sign", iconSize: [16, 16] }), interactive: false, keyboard: false }).addTo(map);
+          sign = L.marker(layer.getLatLng(), { icon: L.divIcon({ className: "wb-sign", iconSize: [16, 16] }), interactive: false, keyboard: false, zIndexOffset: 500 }).addTo(map);
           signs.set(id, sign);
         }
         if (!sign) continue;
