@@ -114,8 +114,7 @@ def last_check(history: xr.Dataset, tr: Translate) -> dict[str, Any]:
         "at": clock(at_ns),
         "connected": bool(last["connected"] == 1),
         "faults": [
-            tr(FAULT_TEXT[one]).format(**fields) if one in FAULT_TEXT else one
-            for one in raised
+            tr(FAULT_TEXT[one]).format(**fields) if one in FAULT_TEXT else one for one in raised
         ],
         "numbers": [list(pair) for pair in numbers],
     }

@@ -129,21 +129,17 @@ def live_page(visit: Visit) -> Body:
     )
     status = RecorderStatus(wb.root / "recording")
 
-    acts = {
-        what: getattr(house, f"{what}_incident")
-        for what in ("acknowledge", "close")
-        if hasattr(house, f"{what}_incident")
-    }
-
     def act(what: str, incident_id: str, note: str) -> None:
         incidents.trouble = ""
         try:
-            acts[what](incident_id, note)
+            (house.acknowledge_incident if what == "acknowledge" else house.close_incident)(
+                incident_id, note
+            )
         except WorkbenchError as error:
             incidents.trouble = error.sentence(tr)
         stand()
 
-    incidents = Incidents(act, words=_incident_words(tr, acts=bool(acts)))
+    incidents = Incidents(act, words=_incident_words(tr))
 
     def stand() -> None:
         """Say how the cameras stand now: on the map and in the list of incidents."""
@@ -297,12 +293,12 @@ def _care_words(tr: Translate) -> dict[str, str]:
     }
 
 
-def _incident_words(tr: Translate, *, acts: bool) -> dict[str, str]:
+def _incident_words(tr: Translate) -> dict[str, str]:
     return {
         "none": tr("No open incident"),
         "check": tr("Look at"),
         "seen": tr("Seen:"),
-        "acknowledge": tr("Seen") if acts else "",
+        "acknowledge": tr("Acknowledge"),
         "close": tr("Close"),
         "note": tr("What was found and done"),
         "back": tr("Cancel"),

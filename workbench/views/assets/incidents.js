@@ -39,10 +39,8 @@ export function render({ model }) {
       if (one.checks.length) make("p", one.task ? "check task" : "check", `${words.check}: ${one.checks.join("; ")}`, row);
       if (one.note) make("p", "note", one.note, row);
       const foot = make("div", "foot", one.seen ? `${words.seen} ${one.seen}` : "", row);
-      if (words.acknowledge) {
-        if (!one.seen) make("button", "button", words.acknowledge, foot).addEventListener("click", () => act("acknowledge", one.id, ""));
-        make("button", "button", words.close, foot).addEventListener("click", () => write(row, foot, one.id));
-      }
+      if (!one.seen) make("button", "button", words.acknowledge, foot).addEventListener("click", () => act("acknowledge", one.id, ""));
+      make("button", "button", words.close, foot).addEventListener("click", () => write(row, foot, one.id));
     }
     tick();
   }
