@@ -8,7 +8,6 @@ whatever the wall itself says of it.
 from __future__ import annotations
 
 import asyncio
-import csv
 import importlib
 import json
 import os
@@ -16,7 +15,6 @@ import re
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,12 +26,13 @@ from urllib.parse import quote, urlencode, urlsplit
 import cv2
 import numpy as np
 
-from workbench.bench_live import (
+from workbench.bench.rig import (
     RunningRecorder,
     descendants,
     make_root,
     tree_cpu_s,
     wait_for,
+    write_addresses,
 )
 from workbench.errors import N_, Unavailable
 from workbench.investigation import Workbench, open_workbench
@@ -63,54 +62,41 @@ CHROMIUM = Path("/usr/bin/chromium")
 _STARTED_S = 120
 
 
-def bench_wall(tests: Path, *, quick: bool = False) -> Figures:
+def bench_wall(lab: Any, folder: Path, *, quick: bool = False) -> Figures:
     """Return tiles a second, their age and what they cost; see ``docs/benchmarks/live.md``.
 
     Parameters
     ----------
-    tests
-        The folder of tests, which holds the laboratory of cameras.
-
-    Raises
-    ------
-    Unavailable
-        Where the laboratory is not there.
+    lab
+        The laboratory of cameras, in a process of its own; ``tests`` are on the path.
+    folder
+        Where clips and a root are made.
     """
-    if not (tests / "lab" / "rtsp.py").exists():
-        raise Unavailable(
-            N_("the laboratory of cameras is not there"),
-            N_("run this from a checkout with its tests"),
-            where=str(tests),
-        )
-    sys.path.insert(0, str(tests))
     seconds = QUICK_SECONDS if quick else SECONDS
-    rtsp = importlib.import_module("lab.rtsp")
-    with tempfile.TemporaryDirectory() as name, rtsp.RtspProcess() as lab:
-        folder = Path(name)
-        small, large = make_clips(folder)
-        root = make_root(folder / "root")
-        cameras = list(open_workbench(root, actor="bench").ward.cameras)
-        subs = {one: lab.add(f"{one}/sub", small) for one in cameras}
-        mains = {one: lab.add(f"{one}/main", large) for one in cameras}
-        write_streams(root, mains, subs)
-        wb = open_workbench(root, actor="bench")
-        wb.open_case(CASE)
-        figures: Figures = {
-            "wall data": f"sub-streams H.264 {SUB_SIZE[0]}x{SUB_SIZE[1]}, {FPS} fps, "
-            f"{SUB_BIT_RATE / 1000:g} kbit/s asked, drawn street; load before "
-            f"{os.getloadavg()[0]:.2f} on {os.cpu_count()} cores",
-        }
-        with running_pages(root) as pages:
-            for count in (26, len(cameras)):
-                seen = watch(wb, pages, cameras[:count], subs, seconds)
-                figures |= _named(seen, count, "")
-            figures |= in_chromium(pages, subs, seconds)
-            if not quick:
-                recorder = RunningRecorder(root)
-                wait_for(lambda: len(recorder.recording()) == len(cameras), "all to be recorded")
-                seen = watch(wb, pages, cameras, subs, seconds)
-                recorder.stop()
-                figures |= _named(seen, len(cameras), "_recording")
+    small, large = make_clips(folder)
+    root = make_root(folder / "wall")
+    cameras = list(open_workbench(root, actor="bench").ward.cameras)
+    subs = {one: lab.add(f"{one}/sub", small) for one in cameras}
+    mains = {one: lab.add(f"{one}/main", large) for one in cameras}
+    write_addresses(root, {one: camera.address for one, camera in mains.items()})
+    write_addresses(root, {one: camera.address for one, camera in subs.items()}, "substream_url")
+    wb = open_workbench(root, actor="bench")
+    wb.open_case(CASE)
+    figures: Figures = {
+        "data": f"sub-streams H.264 {SUB_SIZE[0]}x{SUB_SIZE[1]}, {FPS} fps, "
+        f"{SUB_BIT_RATE / 1000:g} kbit/s asked, drawn street; load before "
+        f"{os.getloadavg()[0]:.2f}; laboratory, viewer and wall share {os.cpu_count()} cores",
+    }
+    with running_pages(root) as pages:
+        for count in (26, len(cameras)):
+            figures |= _named(watch(wb, pages, cameras[:count], subs, seconds), count, "")
+        figures |= in_chromium(pages, subs, seconds)
+        if not quick:
+            recorder = RunningRecorder(root)
+            wait_for(lambda: len(recorder.recording()) == len(cameras), "all to be recorded")
+            seen = watch(wb, pages, cameras, subs, seconds)
+            recorder.stop()
+            figures |= _named(seen, len(cameras), "_recording")
     return figures
 
 
@@ -136,20 +122,6 @@ def make_clips(folder: Path) -> tuple[Path, Path]:
         bit_rate=MAIN_BIT_RATE,
     )  # fmt: skip
     return small, made["normal"]
-
-
-def write_streams(root: Path, mains: Mapping[str, Any], subs: Mapping[str, Any]) -> None:
-    """Write both addresses of each camera into a root's table."""
-    table = root / "ward" / "cameras.csv"
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        row["stream_url"] = mains[row["camera_id"]].address
-        row["substream_url"] = subs[row["camera_id"]].address
-    with table.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 class Pages:
@@ -221,7 +193,8 @@ class Tally:
                 self.painted_s.append(
                     painted_age_s(picture, self.began_ns[camera], now_ns, self._read)
                 )
-        return int(head["n"])
+        number: int = head["n"]
+        return number
 
 
 def painted_age_s(picture: Any, began_ns: int, now_ns: int, read: Callable[[Any], int]) -> float:
@@ -390,4 +363,4 @@ def _painted(page: Any, began_ns: Mapping[str, int], read: Callable[[Any], int])
 
 
 def _panel_cpu_s(pages: Pages) -> float:
-    return tree_cpu_s(pages.process.pid) - tree_cpu_s(pages.media_pid)
+    return float(tree_cpu_s(pages.process.pid) - tree_cpu_s(pages.media_pid))
