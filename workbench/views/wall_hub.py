@@ -66,6 +66,7 @@ class Viewer:
     batches: int = 0
     heard_ns: int | None = None
     most: int = MOST
+    slow: bool = False
     _sent_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
 
@@ -94,14 +95,15 @@ class Viewer:
         """Make batches as large as this viewer draws in time."""
         sent_ns, count = self._sent_ns.pop(number, (now_ns, 0))
         took_s = (now_ns - sent_ns) / SECOND_NS
-        if count and took_s > SLOW_S:
+        self.slow = took_s > SLOW_S
+        if count and self.slow:
             self.most = max(FEWEST, round(min(self.most, count) * max(0.5, SLOW_S / took_s)))
         elif took_s < SLOW_S / 2:
             self.most = min(MOST, self.most + self.most // 8 + 1)
 
     def batch(self, tiles: dict[str, Tile], now_ns: int) -> bytes | None:
         """Return the next message to this viewer, None while it is busy or nothing is new."""
-        if self.under_way >= BATCHES_UNDER_WAY:
+        if self.under_way >= (1 if self.slow else BATCHES_UNDER_WAY):
             return None
         facts: list[dict[str, object]] = []
         pictures: list[bytes] = []

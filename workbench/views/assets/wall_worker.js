@@ -49,6 +49,8 @@ async function draw(data, mine) {
       fresh.push([tile, await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }))]);
     } catch (_error) { /* a picture that does not decode is not shown, and its tile grows old */ }
   }));
+  // when the browser is done with the frame before: else frames queue up unseen, and grow old
+  await Promise.race([new Promise((resolve) => requestAnimationFrame(resolve)), new Promise((resolve) => setTimeout(resolve, 400))]);
   // all at once: every change of the canvas costs the browser a whole new frame
   for (const [tile, bitmap] of fresh) {
     const last = pictures.get(tile.camera);
