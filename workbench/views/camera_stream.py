@@ -129,8 +129,9 @@ class Stream:
         timed = self._url.startswith("rtsp")
         waiting = True  # for a key frame
         self._kept, self._due_ns = [], 0
-        local = "://" not in self._url
-        for packet in paced(container.demux(stream), local=local):
+        packets = container.demux(stream)
+        # a file given as a stream would come all at once
+        for packet in packets if "://" in self._url else paced(packets):
             if self._stop.is_set():
                 return
             if not packet.size:
