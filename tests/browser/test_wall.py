@@ -243,6 +243,35 @@ def test_winding_back_shows_the_earlier_frame_and_the_button_returns_to_now(wall
     assert later > number
 
 
+@pytest.mark.slow
+def test_a_whole_minute_can_be_dragged_back_and_one_key_returns_to_now(wall, recorder, clip):
+    feed = enlarge(wall)
+    until(wall, MAIN, "Number(feed.dataset.held) > 64", 90)
+    _, began_ms = look(feed)
+    slider = feed.locator(".slider")
+    box = slider.bounding_box()
+    span_s = float(slider.get_attribute("max")) - float(slider.get_attribute("min"))
+    wall.mouse.move(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)
+    wall.mouse.down()
+    target_x = box["x"] + box["width"] * (1 - 60 / span_s)
+    wall.mouse.move(target_x, box["y"] + box["height"] / 2, steps=8)
+    wall.mouse.up()
+    until(wall, MAIN, "feed.dataset.mode === 'back' && !feed.querySelector('video').seeking")
+    wall.keyboard.press(" ")
+    until(wall, MAIN, "feed.querySelector('video').paused && !feed.querySelector('video').seeking")
+    earlier, shown_ms = look(feed)
+    # within the slider's own pixel and what passed meanwhile, and the picture is of that time
+    assert 50_000 < began_ms - shown_ms < 64_000
+    assert min(abs(shown_ms - at) for at in clip.filmed_ms(earlier, recorder.files)) < 20
+    assert "XEM LÙI" in tile_of(wall, MAIN).locator(".what").inner_text()
+    wall.keyboard.press("l")
+    until(wall, MAIN, "tile.dataset.state === 'live' && Number(feed.dataset.late) < 2.5")
+    wall.keyboard.press("j")
+    until(wall, MAIN, "feed.dataset.mode === 'back'")
+    wall.keyboard.press("End")
+    until(wall, MAIN, "tile.dataset.state === 'live' && Number(feed.dataset.late) < 2.5")
+
+
 def test_what_was_recorded_before_a_tile_was_enlarged_can_be_wound_back_at_once(wall):
     # the wall follows this recording since it was opened
     first = int(tile_of(wall, MAIN).get_attribute("data-at"))

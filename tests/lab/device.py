@@ -51,7 +51,10 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """What a camera has done so far; ``late_ms`` is the worst lateness of a frame."""
+    """What a camera has done so far; ``late_ms`` is the worst lateness of a frame.
+
+    ``began_ns`` is when its newest session began to play, 0 without one: UTC of the clip's start.
+    """
 
     connections: int
     playing: int
@@ -63,6 +66,7 @@ class CameraState:
     bytes_sent: int
     late_ms: float
     offset_ns: int
+    began_ns: int = 0
 
 
 class Device:
@@ -120,6 +124,7 @@ class Device:
         return CameraState(
             *(len(self.connections), playing, self.opens, self.denials, self.sent, self.shed),
             *(self.lost, self.bytes_sent, self.late_s * 1000, self.offset_ns),
+            max((one.began_ns for one in self.connections), default=0),
         )
 
 
@@ -139,6 +144,7 @@ class Connection(asyncio.Protocol):
         self._position = 0
         self._origin = 0  # ticks from PLAY to where the clip now playing began
         self._began_s = self._report_due_s = 0.0
+        self.began_ns = 0
         self._wants_key = False
         self._frozen: CodedFrame | None = None
         self._packets = self._octets = 0
@@ -267,7 +273,7 @@ class Connection(asyncio.Protocol):
     def _prepare(self) -> None:
         if self.device.wraps_after_s is not None:
             self._timestamp = 2**32 - round(self.device.wraps_after_s * CLOCK_HZ)
-        self._began_s = self._loop.time()
+        self._began_s, self.began_ns = self._loop.time(), time.time_ns()
         self._report_due_s = self._began_s + self.device.first_report_s
 
     @property

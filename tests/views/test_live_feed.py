@@ -329,6 +329,31 @@ def test_a_camera_that_nobody_records_is_opened_itself(camera, tmp_path):
         source.close()
 
 
+def test_a_substream_that_shows_nothing_gives_way_to_the_recording(camera, clip, tmp_path):
+    wb, listening = camera
+    known = dict(wb.ward.cameras)
+    port = listening.getsockname()[1]
+    known["S01-P1"] = replace(known["S01-P1"], substream_url=f"rtsp://127.0.0.1:{port}/sub")
+    wb.ward = replace(wb.ward, cameras=known)
+    writing = Writing(tmp_path / "S01-P1", clip).write(120)
+    status_file(tmp_path, T0, "S01-P1")
+    tails, status = Tails(tmp_path), RecorderStatus(tmp_path)
+    source = LiveCamera("S01-P1", wb, tails, status, lambda: pytest.fail("no replay"))
+    try:
+        # while it is being opened nobody can know: that is not silence
+        assert source(T0) == Silence(None, opening=True)
+        for tenth in range(45, 90):
+            writing.write(max(0, round((tenth + 1) * RATE / 10) - writing.at))
+            shown = source(T0 + tenth * SECOND_NS // 10)
+        assert isinstance(shown, Picture)
+        assert shown.key[0] == "growing"
+        assert source.ready(T0 + 9 * SECOND_NS, frozenset({256})) is None
+        source.rest()
+        assert tails._held == {}
+    finally:
+        source.close()
+
+
 def test_a_substream_is_preferred_and_gets_its_credentials(small_root, tmp_path):
     secrets = tmp_path / "credentials.toml"
     secrets.write_text('[S01-P1]\nuser = "ward"\npassword = "p@ss"\n')
@@ -342,7 +367,7 @@ def test_a_substream_is_preferred_and_gets_its_credentials(small_root, tmp_path)
 
 def test_addresses_with_credentials_reach_no_log(tmp_path):
     code = (
-        "import time; from workbench.views.sources import Stream; "
+        "import time; from workbench.views.camera_stream import Stream; "
         "s = Stream('rtsp://ward:geheim@127.0.0.1:9/x', time.time_ns); "
         "s._thread.join(1); print(s(time.time_ns()), s)"
     )

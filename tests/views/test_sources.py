@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from make.clips import make_clip, read_number
 
 from workbench.timeline import SECOND_NS, Span
+from workbench.views.camera_stream import Stream
 from workbench.views.footage import Footage
 from workbench.views.sources import (
     DAY_NS,
@@ -15,7 +16,6 @@ from workbench.views.sources import (
     Picture,
     Replay,
     Silence,
-    Stream,
     replay_instant,
     whole_archive,
 )

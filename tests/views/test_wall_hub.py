@@ -4,6 +4,7 @@ import asyncio
 import json
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def picture(at_ns=10, key=1, state="replay"):
 
 
 def tile(seq=1, shown=None, jpegs=None):
-    return Tile(seq, 0, shown or picture(), {320: b"jpeg-320"} if jpegs is None else jpegs)
+    return Tile(seq, 0, shown or picture(), {256: b"jpeg-256"} if jpegs is None else jpegs)
 
 
 def read(message):
@@ -40,7 +41,7 @@ def test_a_batch_says_what_each_picture_is():
     assert head["tiles"] == [
         {"camera": "A", "state": "replay", "at_ms": 0, "made_ms": 0, "size": 8}
     ]
-    assert (head["n"], head["now_ms"], pictures) == (1, 5, b"jpeg-320")
+    assert (head["n"], head["now_ms"], pictures) == (1, 5, b"jpeg-256")
 
 
 def test_the_same_picture_is_sent_once():
@@ -58,7 +59,27 @@ def test_a_viewer_that_does_not_acknowledge_gets_no_more_and_then_only_the_lates
     watching.hear('{"ack": 1}')
     head, _ = read(watching.batch({"A": tile(9, picture(at_ns=90))}, 0))
     assert len(head["tiles"]) == 1
-    assert watching.sent["A"] == (9, 320)
+    assert watching.sent["A"] == (9, 256)
+
+
+def test_a_viewer_that_draws_slowly_gets_small_batches_and_each_camera_its_turn():
+    names = [f"C{n}" for n in range(40)]
+    watching = Viewer(replace(GRANT, cameras=tuple(names)), lambda _message: None)
+    watching.hear(json.dumps({"visible": dict.fromkeys(names, 250)}))
+    now_ns, seen = 0, []
+    for number in range(1, 16):
+        head, _ = read(watching.batch({name: tile(number) for name in names}, now_ns))
+        seen.append([one["camera"] for one in head["tiles"]])
+        now_ns += round(len(seen[-1]) * 0.02 * SECOND_NS)  # fifty pictures a second
+        watching.hear(json.dumps({"ack": head["n"]}), now_ns)
+    assert len(seen[0]) == 40
+    assert all(len(batch) <= 20 for batch in seen[3:])
+    assert {camera for batch in seen[3:9] for camera in batch} == set(names)
+    for _ in range(40):  # and larger ones when it is quick again
+        head, _ = read(watching.batch({name: tile(99 + now_ns) for name in names}, now_ns))
+        now_ns += 10_000_000
+        watching.hear(json.dumps({"ack": head["n"]}), now_ns)
+    assert len(head["tiles"]) == 40
 
 
 def test_cameras_outside_the_grant_cannot_be_wanted():
@@ -80,7 +101,7 @@ def test_silence_says_since_when():
 def test_an_enlarged_tile_waits_for_its_larger_picture():
     watching = viewer(A=900)
     assert watching.batch({"A": tile()}, 0) is None
-    assert watching.batch({"A": tile(1, None, {320: b"s", 960: b"large"})}, 0).endswith(b"large")
+    assert watching.batch({"A": tile(1, None, {256: b"s", 960: b"large"})}, 0).endswith(b"large")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +111,11 @@ def test_nonsense_from_a_page_is_ignored(said):
     watching = viewer()
     watching.hear(said)
     assert set(watching.wanted) <= {"A"}
+
+
+def test_a_stream_that_is_being_opened_is_not_called_silent():
+    head, _ = read(viewer().batch({"A": tile(1, Silence(None, opening=True), {})}, 0))
+    assert head["tiles"][0]["state"] == "opening"
 
 
 def run_hub(source, wanted, until):
@@ -148,5 +174,46 @@ def test_a_camera_that_nobody_watches_is_closed():
                     hub.tick()
                     await asyncio.sleep(0.01)
         assert hub.tiles == {}
+
+    asyncio.run(go())
+
+
+def test_what_is_ready_is_taken_without_asking_and_a_camera_out_of_sight_rests_before_it_closes():
+    done = []
+    clock = [0]
+
+    class Source:
+        def ready(self, _now, widths):
+            done.append(("ready", widths))
+            return Picture(np.zeros((9, 16, 3), np.uint8), 10, "live", ("s", 1), {256: b"made"})
+
+        def rest(self):
+            done.append(("rest", None))
+
+        def close(self):
+            done.append(("close", None))
+
+        def __call__(self, _now):
+            return Silence(None, opening=True)
+
+    async def go():
+        with ThreadPoolExecutor(1) as pool:
+            hub = Hub(lambda _camera: Source(), pool, lambda: clock[0], linger_s=5)
+            sent = []
+            watching = Viewer(GRANT, sent.append)
+            watching.hear('{"visible": {"A": 250}}')
+            hub.viewers.add(watching)
+            async with asyncio.timeout(10):
+                while not any(message.endswith(b"made") for message in sent):
+                    hub.tick()
+                    watching.hear('{"ack": 1}')
+                    await asyncio.sleep(0.01)
+            hub.viewers.discard(watching)
+            hub.tick()
+            assert done[-1] == ("rest", None)
+            assert hub.tiles == {}
+            clock[0] = 5 * SECOND_NS
+            hub.tick()
+            assert done[-1] == ("close", None)
 
     asyncio.run(go())

@@ -33,6 +33,7 @@ from workbench.bench.rig import (
     wait_for,
     write_addresses,
 )
+from workbench.bench.wall import bench_wall
 from workbench.errors import N_, BadInput, Unavailable
 from workbench.investigation import Workbench, open_workbench
 from workbench.streams.fragments import whole_bytes
@@ -88,6 +89,7 @@ def _back(rig: _Rig) -> Figures:
 
 
 PARTS: dict[str, Callable[[_Rig], Figures]] = {
+    "tiles": lambda rig: bench_wall(rig.lab, rig.folder, quick=rig.quick),
     "recording": _recording,
     "kill -9": _kills,
     "bad neighbours": _bad_neighbours,

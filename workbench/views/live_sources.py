@@ -17,6 +17,7 @@ from workbench.errors import WorkbenchError
 from workbench.investigation import Workbench
 from workbench.streams.address import local_path
 from workbench.timeline import SECOND_NS, pts_to_ns
+from workbench.views.camera_stream import Stream
 from workbench.views.growing import RecordedFile, Tail, Tails, growing_files
 from workbench.views.recorder_status import FRESH_S, RecorderStatus
 from workbench.views.sources import (
@@ -26,7 +27,6 @@ from workbench.views.sources import (
     Scaler,
     Silence,
     Source,
-    Stream,
 )
 
 DELAY_S = 1.2
@@ -34,6 +34,11 @@ DELAY_S = 1.2
 AT_ONCE = 8
 """At most so many frames are decoded for one picture; a key frame is a way past the others."""
 CHOOSE_S = 2.0
+FALL_BACK_S = 2.0
+"""A sub-stream whose picture is older gives way to the recording."""
+OPENING_S = 4.0
+"""A stream has so long for its first picture: it waits for a key frame."""
+RETRY_S = 10.0
 
 
 @dataclass(slots=True)
@@ -141,10 +146,11 @@ class Growing:
 
 
 class LiveCamera:
-    """The best source of now for one camera, chosen again when its recorder comes or goes.
+    """The best source of now for one camera, chosen again as streams and recorder come and go.
 
-    A sub-stream is opened where there is one. What is being recorded is decoded from the recording;
-    a camera's own stream is opened only while nobody records it.
+    A sub-stream is opened where there is one; while it shows nothing, and where there is none, what
+    is being recorded is decoded from the recording, and a camera's main stream is opened only while
+    nobody records it.
     """
 
     def __init__(
@@ -162,16 +168,82 @@ class LiveCamera:
         self._replay = replay
         self._kind = ""
         self._source: Source | None = None
+        self._small: Stream | None = None
+        self._small_tried_ns: int | None = None
         self._chosen_ns: int | None = None
-        self.width_px = WIDEST_PX
+        self.widths: frozenset[int] = frozenset({WIDEST_PX})
+
+    def ready(self, now_ns: int, widths: frozenset[int]) -> Picture | None:
+        """Return the sub-stream's picture if it is made in all `widths`; it costs no time.
+
+        None where the source must be asked by calling it, which also happens now and then so that
+        it can choose again.
+        """
+        self.widths = widths
+        small = self._small
+        if small is None:
+            return None
+        small.widths = widths
+        if self._chosen_ns is None or abs(now_ns - self._chosen_ns) > CHOOSE_S * SECOND_NS:
+            return None
+        shown = small(now_ns)
+        if isinstance(shown, Silence) or now_ns - shown.at_ns > FALL_BACK_S * SECOND_NS:
+            return None
+        return shown if widths <= shown.jpegs.keys() else None
+
+    def rest(self) -> None:
+        """Go on at the least cost: nobody sees this camera just now."""
+        if self._small is not None:
+            self._small.widths = frozenset()
+        self._leave()
 
     def __call__(self, now_ns: int) -> Picture | Silence:
         """Return the picture of now, or of a replay where the camera has no stream."""
+        small = self._from_substream(now_ns)
+        if isinstance(small, Picture) and now_ns - small.at_ns <= FALL_BACK_S * SECOND_NS:
+            self._chosen_ns = now_ns
+            self._leave()
+            return small
+        if isinstance(small, Silence) and small.opening:
+            return small
+        return self._other(now_ns, small)
+
+    def close(self) -> None:
+        """Close the sources in use."""
+        self._leave()
+        small, self._small = self._small, None
+        if small is not None:
+            small.close()
+
+    def _from_substream(self, now_ns: int) -> Picture | Silence | None:
+        camera = self._wb.camera(self._camera_id)
+        if not camera.substream_url:
+            return None
+        if self._small is None:
+            tried_ns, self._small_tried_ns = self._small_tried_ns, now_ns
+            if tried_ns is not None and now_ns - tried_ns < RETRY_S * SECOND_NS:
+                self._small_tried_ns = tried_ns
+                return None
+            try:
+                self._small = self._stream(camera.substream_url)
+            except WorkbenchError:
+                return None  # credentials that cannot be used: the recorder says which
+        if not self._small.widths:
+            # it rested: its next picture comes with its next packet
+            self._small_tried_ns = now_ns
+        self._small.widths = self.widths
+        shown = self._small(now_ns)
+        began_ns = self._small_tried_ns or now_ns
+        if isinstance(shown, Silence) and now_ns - began_ns < OPENING_S * SECOND_NS:
+            return Silence(shown.since_ns, opening=True)
+        return shown
+
+    def _other(self, now_ns: int, small: Picture | Silence | None) -> Picture | Silence:
         if self._chosen_ns is None or abs(now_ns - self._chosen_ns) > CHOOSE_S * SECOND_NS:
             self._chosen_ns = now_ns
             kind = self._best(now_ns)
             if kind != self._kind:
-                self.close()
+                self._leave()
                 self._kind = kind
         if self._source is None:
             try:
@@ -179,24 +251,23 @@ class LiveCamera:
             except WorkbenchError:
                 # an address or credentials that cannot be used: the recorder says which
                 return Silence(None)
-        if isinstance(self._source, Growing | Stream):
-            self._source.width_px = self.width_px
-        return self._source(now_ns)
+        if isinstance(self._source, Growing):
+            self._source.width_px = max(self.widths)
+        elif isinstance(self._source, Stream):
+            self._source.widths = self.widths
+        return _newer(self._source(now_ns), small)
 
-    def close(self) -> None:
-        """Close the source in use."""
+    def _leave(self) -> None:
         source, self._source = self._source, None
+        self._kind = ""
         stop = getattr(source, "close", None)
         if stop is not None:
             stop()
 
     def _best(self, now_ns: int) -> str:
-        camera = self._wb.camera(self._camera_id)
-        if camera.substream_url:
-            return "substream"
         if self._status(self._camera_id, now_ns) is not None or self._grows(now_ns):
             return "growing"
-        return "stream" if camera.stream_url else "replay"
+        return "stream" if self._wb.camera(self._camera_id).stream_url else "replay"
 
     def _grows(self, now_ns: int) -> bool:
         for _start_ns, path in growing_files(self._tails.folder / self._camera_id):
@@ -207,14 +278,30 @@ class LiveCamera:
 
     def _open(self) -> Source:
         camera = self._wb.camera(self._camera_id)
+        self._kind = self._kind or self._best(self._wb.now())
         if self._kind == "growing":
             tail = self._tails.take(self._camera_id)
             return Growing(tail, lambda: self._tails.leave(self._camera_id))
         if self._kind == "replay":
             return self._replay()
-        url = camera.substream_url if self._kind == "substream" else camera.stream_url
+        return self._stream(camera.stream_url)
+
+    def _stream(self, url: str) -> Stream:
         name, container_format = openable(url, self._camera_id, self._wb.root)
         return Stream(name, self._wb.now, container_format)
+
+
+def _newer(shown: Picture | Silence, small: Picture | Silence | None) -> Picture | Silence:
+    """Return the newer of two pictures, or silence since the newer of two last ones."""
+    if small is None:
+        return shown
+    if isinstance(shown, Picture) and isinstance(small, Picture):
+        return shown if shown.state == "replay" or shown.at_ns >= small.at_ns else small
+    if isinstance(shown, Picture):
+        return shown
+    if isinstance(small, Picture):
+        return small
+    return Silence(max((shown.since_ns or 0, small.since_ns or 0)) or None, shown.opening)
 
 
 def openable(url: str, camera_id: str, root: Path) -> tuple[str, str | None]:

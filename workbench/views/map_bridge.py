@@ -19,6 +19,9 @@ class MapBridge(JSComponent):  # type: ignore[misc]  # Panel is untyped
     map_name = param.String(default="")
     kind = param.Selector(default="site", objects=["site", "sighting"])
     highlight = param.String(default="")
+    states = param.Dict(default={}, doc="Of site_states: site to its state and what to say of it.")
+    branches = param.List(default=[], doc="Of broken_branches.")
+    legend = param.List(default=[], doc="[{state, sign, text}]; empty where sites have no state.")
     pieces = param.List(default=[], doc="From way_points; empty hides the time slider.")
     words = param.Dict(default={})
 
@@ -47,6 +50,7 @@ class WardMap:
         on_site: Callable[[str], None] = lambda _site: None,
         on_sighting: Callable[[str], None] = lambda _sighting: None,
         words: Mapping[str, str] | None = None,
+        legend: list[dict[str, str]] | None = None,
     ) -> None:
         def picked(kind: str, chosen: str) -> None:
             (on_site if kind == "site" else on_sighting)(chosen)
@@ -56,6 +60,7 @@ class WardMap:
             picked,
             map_name=chart.wb_name,
             words=dict(words or {}),
+            legend=list(legend or []),
             sizing_mode="stretch_width",
         )
 
@@ -63,6 +68,11 @@ class WardMap:
         """Replace the map and what moves on it."""
         self.bridge.param.update(map_name=chart.wb_name, pieces=pieces, highlight="")
         self.pane.object = chart
+
+    def tell(self, states: dict[str, dict[str, Any]], branches: list[dict[str, Any]]) -> None:
+        """Colour the sites by how their cameras stand and draw the branches that failed."""
+        if states != self.bridge.states or branches != self.bridge.branches:
+            self.bridge.param.update(states=states, branches=branches)
 
     def highlight(self, chosen: str, kind: str = "site") -> None:
         """Mark a site or a sighting."""

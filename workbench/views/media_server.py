@@ -252,7 +252,7 @@ class _Wall(_Pushed):
 
     def on_message(self, message: str | bytes) -> None:
         if self._viewer is not None and isinstance(message, str):
-            self._viewer.hear(message)
+            self._viewer.hear(message, self.house.wb.now())
 
     def on_close(self) -> None:
         if self._viewer is not None:

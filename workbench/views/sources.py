@@ -7,13 +7,11 @@ an old picture as a new one, and each picture says which of the two it is.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from threading import Event, Lock, Thread
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Literal
 
-import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
@@ -28,28 +26,33 @@ HOLD_S = 3.0
 """A picture older than this is no picture of now: the camera counts as silent."""
 WIDEST_PX = 960
 """Sources make pictures no wider than this, or than the ``width_px`` that is asked of them."""
-OPEN_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 5.0
-RETRY_S = 2.0
 ARCHIVE_LOOK_S = 10.0
 """How often a replay looks for footage that was added since."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A frame and what it is: ``at_ns`` is UTC of the scene, ``state`` says live or replayed."""
+    """A frame and what it is: ``at_ns`` is UTC of the scene, ``state`` says live or replayed.
+
+    ``jpegs`` are those its source has made already, by width in px.
+    """
 
     rgb: RGB
     at_ns: int
     state: Literal["live", "replay"]
     key: tuple[str, int]
+    jpegs: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """No picture; ``since_ns`` is when the last one was (UTC of the scene), None if never."""
+    """No picture; ``since_ns`` is when the last one was (UTC of the scene), None if never.
+
+    ``opening`` while it cannot be known yet whether there is one.
+    """
 
     since_ns: int | None
+    opening: bool = False
 
 
 Source = Callable[[int], Picture | Silence]
@@ -156,69 +159,10 @@ class Scaler:
         width = min(frame.width, width_px)
         height = max(1, round(frame.height * width / frame.width))
         small = self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA
+            frame, width=width, height=height, format="bgr24", interpolation=Interpolation.AREA
         )
-        return np.ascontiguousarray(small.to_ndarray())
-
-
-class Stream:
-    """A camera's own stream, read by a thread of its own and reopened when it breaks.
-
-    FFmpeg reports a stall late, so whether the camera is silent is judged by the age of its last
-    picture, not by the reader.
-    """
-
-    def __init__(self, url: str, now: Callable[[], int], container: str | None = None) -> None:
-        self._url = url
-        self._container = container
-        self._scaler = Scaler()
-        self.width_px = WIDEST_PX
-        self._now = now
-        self._latest: tuple[int, int, Any] | None = None
-        self._stop = Event()
-        self._thread = Thread(target=self._read, name="stream", daemon=True)
-        self._thread.start()
-
-    def __call__(self, now_ns: int) -> Picture | Silence:
-        """Return the newest frame, unless it is too old to be one of now."""
-        if self._latest is None:
-            return Silence(None)
-        at_ns, count, frame = self._latest
-        if now_ns - at_ns > HOLD_S * SECOND_NS:
-            return Silence(at_ns)
-        return Picture(self._scaler(frame, self.width_px), at_ns, "live", ("stream", count))
-
-    def close(self) -> None:
-        """Ask the reader to stop; it ends at its next packet or timeout."""
-        self._stop.set()
-
-    def _read(self) -> None:
-        count = 0
-        while not self._stop.is_set():
-            with suppress(av.FFmpegError, OSError), self._open() as container:
-                start: tuple[int, float] | None = None
-                for frame in container.decode(video=0):
-                    if self._stop.is_set():
-                        return
-                    seen_ns = self._now()
-                    start = start or (seen_ns, frame.time or 0.0)
-                    # a file given as a stream arrives all at once: play it at its own pace
-                    due_s = (frame.time or 0.0) - start[1] - (seen_ns - start[0]) / SECOND_NS
-                    if due_s > 0 and self._stop.wait(min(due_s, HOLD_S)):
-                        return
-                    count += 1
-                    self._latest = (self._now(), count, frame)
-            self._stop.wait(RETRY_S)
-
-    def _open(self) -> Any:
-        options = {"rtsp_transport": "tcp"} if self._url.startswith("rtsp") else {}
-        return av.open(
-            self._url,
-            format=self._container,
-            timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
-            options=options,
-            mode="r",
-        )
+        # seen backwards it is RGB; the JPEG's writer wants it as it lies
+        return np.asarray(small.to_ndarray()[:, :, ::-1], np.uint8)
 
 
 def whole_archive(wb: Workbench) -> Span | None:

@@ -12,17 +12,24 @@ import param
 from panel.custom import JSComponent
 
 from workbench.errors import WorkbenchError
+from workbench.monitoring import Monitoring, open_monitoring
 from workbench.records import Site
+from workbench.streams import LIGHTS
 from workbench.views.map import ward_map
 from workbench.views.map_bridge import WardMap
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit
+from workbench.views.recorder_status import RecorderStatus
 from workbench.views.rows import Rows, marked
 from workbench.views.text import Translate
+from workbench.views.upkeep import Incidents, care
+from workbench.views.ward_state import STATES, broken_branches, incident_rows, site_states
 
 RENEW_MS = 2 * 3600 * 1000
 """The wall asks for a new grant this often, well inside a grant's life."""
 
 
+STAND_MS = 2_000
+"""How often the map and the incidents are brought up to date."""
 LOOK_MS = 5_000
 """How often the page looks for cameras that have pictures now and had none before."""
 
@@ -37,9 +44,33 @@ class Wall(JSComponent):  # type: ignore[misc]  # Panel is untyped
     lang = param.String(default="vi")
     worker_url = param.String(default="/assets/wall_worker.js")
     words = param.Dict(default={})
+    care = param.Dict(default={}, doc="Of upkeep.care, of the camera that was asked for last.")
 
     _esm = ASSETS / "wall.js"
     _stylesheets = [COMPONENTS_CSS]  # noqa: RUF012 - Panel reads it from the class
+
+    def __init__(self, house: Monitoring, tr: Translate, **params: Any) -> None:
+        self._house, self._tr = house, tr
+        super().__init__(**params)
+
+    def _handle_msg(self, data: Any) -> None:
+        shown = {camera["id"] for site in self.sites for camera in site["cameras"]}
+        asked = data.get("care", data.get("reference")) if isinstance(data, dict) else None
+        # only cameras that the case shows
+        if not isinstance(asked, str) or asked not in shown:
+            return
+        tr, trouble, said = self._tr, "", ""
+        if "reference" in data and data.get("light") in LIGHTS:
+            try:
+                self._house.set_reference(asked, data["light"])
+                said = tr("Set. The recorder compares with it from its next start on.")
+            except WorkbenchError as error:
+                trouble = error.sentence(tr)
+        try:
+            told = care(self._house, asked, tr)
+        except (WorkbenchError, OSError):
+            return  # the page keeps what it was told before
+        self.care = {**told, "trouble": trouble, "said": said}
 
 
 def live_page(visit: Visit) -> Body:
@@ -59,13 +90,17 @@ def live_page(visit: Visit) -> Body:
         return [site for site in found if site["cameras"]]
 
     sites = present()
+    words = _words(tr)
+    house = open_monitoring(wb.root, actor=wb.actor, now=wb.now, translate=tr)
     wall = Wall(
+        house,
+        tr,
         sites=sites,
         url=address(),
         actor=wb.actor,
         lang=visit.lang,
         site=selection.site_id,
-        words=_words(tr),
+        words=words,
         sizing_mode="stretch_both",
         margin=0,
     )
@@ -84,7 +119,36 @@ def live_page(visit: Visit) -> Body:
         chosen="*",
         empty=tr("The case names no camera of this ward"),
     )
-    chart = WardMap(ward_map(wb.ward, lang=visit.lang), on_site=show)
+    chart = WardMap(
+        ward_map(wb.ward, lang=visit.lang),
+        on_site=show,
+        legend=[
+            {"state": state, "sign": sign, "text": tr(text)}
+            for state, (sign, text) in STATES.items()
+        ],
+    )
+    status = RecorderStatus(wb.root / "recording")
+
+    def act(what: str, incident_id: str, note: str) -> None:
+        incidents.trouble = ""
+        try:
+            (house.acknowledge_incident if what == "acknowledge" else house.close_incident)(
+                incident_id, note
+            )
+        except WorkbenchError as error:
+            incidents.trouble = error.sentence(tr)
+        stand()
+
+    incidents = Incidents(act, words=_incident_words(tr))
+
+    def stand() -> None:
+        """Say how the cameras stand now: on the map and in the list of incidents."""
+        now_ns, opened = wb.now(), house.incidents(only_open=True)
+        states = site_states(wb.ward, lambda camera: status(camera, now_ns), tr, words["faults"])
+        chart.tell(states, broken_branches(wb.ward, opened, tr))
+        incidents.incidents = incident_rows(opened, now_ns, tr, words["faults"])
+
+    stand()
 
     def choose(_event: object) -> None:
         wall.site = selection.site_id
@@ -110,10 +174,22 @@ def live_page(visit: Visit) -> Body:
     if pn.state.curdoc is not None:
         pn.state.add_periodic_callback(renew, period=RENEW_MS)
         pn.state.add_periodic_callback(look, period=LOOK_MS)
+        pn.state.add_periodic_callback(stand, period=STAND_MS)
     return Body(
         "live.html",
-        {"wall": tr("Cameras"), "map": tr("Map of the ward"), "sites": tr("Sites")},
-        {"wall": wall, "map": chart.pane, "map_bridge": chart.bridge, "sites": listing},
+        {
+            "wall": tr("Cameras"),
+            "map": tr("Map of the ward"),
+            "incidents": tr("Open incidents"),
+            "sites": tr("Sites"),
+        },
+        {
+            "wall": wall,
+            "map": chart.pane,
+            "map_bridge": chart.bridge,
+            "incidents": incidents,
+            "sites": listing,
+        },
     )
 
 
@@ -144,6 +220,7 @@ def _words(tr: Translate) -> dict[str, Any]:
         "nothing": tr("No camera of this case has a stream or footage yet"),
         "none_here": tr("No camera with pictures in this choice"),
         "unrecorded": tr("NOT BEING RECORDED"),
+        "from": tr("since"),
         "faults": {
             "frozen": tr("FROZEN PICTURE"),
             "dark": tr("TOO DARK"),
@@ -185,7 +262,47 @@ def _words(tr: Translate) -> dict[str, Any]:
         "save_layout": tr("Save layout"),
         "save_hint": tr("Keeps the marked tiles, or all that are shown (Space marks a tile)"),
         "delete_layout": tr("Delete layout"),
-        "keys": tr("Arrows: choose · Enter: enlarge · Esc: back · 0-9: layouts · F: full screen"),
+        "keys": tr(
+            "Arrows: choose · Enter: enlarge · Esc: back · J: −5 s · L: live · 0-9: layouts"
+            " · F: full screen"
+        ),
+        "care": _care_words(tr),
+    }
+
+
+def _care_words(tr: Translate) -> dict[str, str]:
+    return {
+        "reference": tr("Reference"),
+        "day": tr("day"),
+        "night": tr("night"),
+        "no_reference": tr("No reference picture was set"),
+        "current": tr("Now"),
+        "not_checked": tr("Not checked in the last hours"),
+        "checked_at": tr("checked at"),
+        "no_fault": tr("No fault found"),
+        "no_signal": tr("No signal"),
+        "well": tr("well"),
+        "faulty": tr("faulty"),
+        "lost": tr("lost"),
+        "unchecked": tr("not checked"),
+        "brightness": tr("brightness"),
+        "sharpness": tr("sharpness"),
+        "set_reference": tr("Set as reference…"),
+        "set_question": tr("Take the last recorded minute as the reference?"),
+        "no": tr("No"),
+        "setting": tr("being set…"),
+    }
+
+
+def _incident_words(tr: Translate) -> dict[str, str]:
+    return {
+        "none": tr("No open incident"),
+        "check": tr("Look at"),
+        "seen": tr("Seen:"),
+        "acknowledge": tr("Acknowledge"),
+        "close": tr("Close"),
+        "note": tr("What was found and done"),
+        "back": tr("Cancel"),
     }
 
 

@@ -20,18 +20,25 @@ from workbench.views.recorder_status import Health
 from workbench.views.sources import WIDEST_PX, Picture, Silence, Source
 
 BATCHES_UNDER_WAY = 2
-TICK_S = 0.1
+TICK_S = 0.05
+POLL_S = 0.1
+"""Sources that must be asked for their picture are asked so often."""
+SLOW_S = 0.3
+"""A viewer that takes longer for a batch gets smaller ones: fewer pictures, none of them old."""
+FEWEST, MOST = 6, 1000
+LINGER_S = 20.0
+"""A camera scrolled out of sight stays open so long: it may come back."""
 BEAT_S = 1.0
 """A viewer hears from the hub at least so often, pictures or not: silence means a lost link."""
-WIDTHS_PX = (320, WIDEST_PX)
-"""Tile pictures are made this wide: one for the grid, one for an enlarged tile."""
+WIDTHS_PX = (160, 208, 256, 320, 480, 640, WIDEST_PX)
+"""Tile pictures are made this wide: hardly wider than they are drawn."""
 
 
 def width_for(asked_px: float) -> int:
     """Return the picture width for a tile drawn `asked_px` wide.
 
     >>> width_for(250), width_for(900)
-    (320, 960)
+    (256, 960)
     """
     return next((width for width in WIDTHS_PX if asked_px <= width), WIDTHS_PX[-1])
 
@@ -58,8 +65,12 @@ class Viewer:
     under_way: int = 0
     batches: int = 0
     heard_ns: int | None = None
+    most: int = MOST
+    slow: bool = False
+    _sent_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _turns: dict[str, int] = field(default_factory=dict)
 
-    def hear(self, message: str) -> None:
+    def hear(self, message: str, now_ns: int | None = None) -> None:
         """Take a message of the page: ``{"visible": {camera: width}}`` or ``{"ack": batch}``."""
         try:
             said = json.loads(message)
@@ -69,6 +80,8 @@ class Viewer:
             return
         if "ack" in said:
             self.under_way = max(0, self.under_way - 1)
+            if now_ns is not None and isinstance(said["ack"], int):
+                self._pace(said["ack"], now_ns)
         visible = said.get("visible")
         if isinstance(visible, dict):
             self.wanted = {
@@ -78,18 +91,32 @@ class Viewer:
             }
             self.sent = {camera: seq for camera, seq in self.sent.items() if camera in self.wanted}
 
+    def _pace(self, number: int, now_ns: int) -> None:
+        """Make batches as large as this viewer draws in time."""
+        sent_ns, count = self._sent_ns.pop(number, (now_ns, 0))
+        took_s = (now_ns - sent_ns) / SECOND_NS
+        self.slow = took_s > SLOW_S
+        if count and self.slow:
+            self.most = max(FEWEST, round(min(self.most, count) * max(0.5, SLOW_S / took_s)))
+        elif took_s < SLOW_S / 2:
+            self.most = min(MOST, self.most + self.most // 8 + 1)
+
     def batch(self, tiles: dict[str, Tile], now_ns: int) -> bytes | None:
         """Return the next message to this viewer, None while it is busy or nothing is new."""
-        if self.under_way >= BATCHES_UNDER_WAY:
+        if self.under_way >= (1 if self.slow else BATCHES_UNDER_WAY):
             return None
         facts: list[dict[str, object]] = []
         pictures: list[bytes] = []
-        for camera, width in self.wanted.items():
-            tile = tiles.get(camera)
+        # those that waited longest first: a small batch leaves none out for ever
+        for camera in sorted(self.wanted, key=lambda one: self._turns.get(one, 0)):
+            tile, width = tiles.get(camera), self.wanted[camera]
             if tile is None or self.sent.get(camera) == (tile.seq, width):
                 continue
+            if len(pictures) >= self.most:
+                break
             if isinstance(tile.shown, Silence):
-                facts.append(_silent(camera, tile, "silent"))
+                state = "opening" if tile.shown.opening else "silent"
+                facts.append(_silent(camera, tile, state))
             elif not self.grant.covers(camera, tile.shown.at_ns):
                 facts.append(_silent(camera, tile, "outside"))
             elif width in tile.jpegs:
@@ -98,6 +125,7 @@ class Viewer:
             else:
                 continue
             self.sent[camera] = (tile.seq, width)
+            self._turns[camera] = self.batches
         if self.heard_ns is None:
             self.heard_ns = now_ns
         if not facts and 0 <= now_ns - self.heard_ns < BEAT_S * SECOND_NS:
@@ -105,6 +133,7 @@ class Viewer:
         self.heard_ns = now_ns
         self.batches += 1
         self.under_way += 1
+        self._sent_ns[self.batches] = (now_ns, len(pictures))
         head = {"n": self.batches, "now_ms": now_ns // 1_000_000, "tiles": facts}
         encoded = json.dumps(head, separators=(",", ":")).encode()
         return b"".join([struct.pack(">I", len(encoded)), encoded, *pictures])
@@ -150,12 +179,16 @@ class Hub:
         pool: Executor,
         now: Callable[[], int],
         health_of: Callable[[str, int], Health | None] = lambda _camera, _now: None,
+        linger_s: float = LINGER_S,
     ) -> None:
         self._source_of = source_of
         self._health_of = health_of
         self._pool = pool
         self._now = now
+        self._linger_ns = round(linger_s * SECOND_NS)
         self._sources: dict[str, Source] = {}
+        self._wanted_ns: dict[str, int] = {}
+        self._asked_s: dict[str, float] = {}
         self._busy: set[str] = set()
         self._seq = 0
         self.tiles: dict[str, Tile] = {}
@@ -168,21 +201,46 @@ class Hub:
             await asyncio.sleep(TICK_S)
 
     def tick(self) -> None:
-        """Start what is not being made, and send what is ready."""
+        """Take what is ready, ask for what is not, and send."""
+        loop, now_ns = asyncio.get_running_loop(), self._now()
         wanted: dict[str, set[int]] = {}
         for viewer in self.viewers:
             for camera, width in viewer.wanted.items():
                 wanted.setdefault(camera, set()).add(width)
-        for camera, widths in wanted.items():
-            if camera not in self._busy:
-                self._busy.add(camera)
-                task = asyncio.get_running_loop().run_in_executor(
-                    self._pool, self._make, camera, tuple(sorted(widths))
-                )
-                task.add_done_callback(lambda done, camera=camera: self._keep(camera, done))  # type: ignore[misc]
+        for camera, asked in wanted.items():
+            widths = frozenset(asked)
+            self._wanted_ns[camera] = now_ns
+            if camera in self._busy or self._take_ready(camera, widths, now_ns):
+                continue
+            # a little early rather than a whole tick late
+            if loop.time() - self._asked_s.get(camera, 0.0) < POLL_S - TICK_S / 4:
+                continue
+            self._asked_s[camera] = loop.time()
+            self._busy.add(camera)
+            task = loop.run_in_executor(self._pool, self._make, camera, tuple(sorted(widths)))
+            task.add_done_callback(lambda done, camera=camera: self._keep(camera, done))  # type: ignore[misc]
         for camera in set(self._sources) - set(wanted) - self._busy:
-            self._close(camera)
+            self._rest(camera, now_ns)
         self._send()
+
+    def _take_ready(self, camera: str, widths: frozenset[int], now_ns: int) -> bool:
+        """Take the picture that a camera's source has ready; False where it must be asked."""
+        ready = getattr(self._sources.get(camera), "ready", None)
+        shown = None if ready is None else ready(now_ns, widths)
+        if shown is None:
+            return False
+        health = self._health_of(camera, now_ns)
+        self._put(camera, self._tile(shown, self.tiles.get(camera), widths, now_ns, health))
+        return True
+
+    def _rest(self, camera: str, now_ns: int) -> None:
+        """Let a camera that nobody sees cost little; close it when nobody comes back to it."""
+        self.tiles.pop(camera, None)
+        rest = getattr(self._sources[camera], "rest", None)
+        if rest is None or now_ns - self._wanted_ns.get(camera, 0) >= self._linger_ns:
+            self._close(camera)
+        else:
+            rest()
 
     def close(self) -> None:
         """Stop every source."""
@@ -191,7 +249,8 @@ class Hub:
 
     def _close(self, camera: str) -> None:
         source = self._sources.pop(camera)
-        self.tiles.pop(camera, None)
+        for known in (self.tiles, self._wanted_ns, self._asked_s):
+            known.pop(camera, None)
         stop = getattr(source, "close", None)
         if stop is not None:
             stop()
@@ -204,8 +263,8 @@ class Hub:
             source = self._sources.get(camera)
             if source is None:
                 source = self._sources[camera] = self._source_of(camera)
-            if hasattr(source, "width_px"):
-                source.width_px = max(widths)
+            if hasattr(source, "widths"):
+                source.widths = frozenset(widths)
             shown = source(made_ns)
             return self._tile(shown, last, widths, made_ns, health)
         except Exception:  # noqa: BLE001 - whatever it is, the wall goes on
@@ -235,7 +294,9 @@ class Hub:
         if same and told and set(widths) <= set(jpegs):
             return None
         jpegs = {
-            width: jpegs.get(width) or jpeg(shrink(shown.rgb, width), TILE_QUALITY)
+            width: jpegs.get(width)
+            or shown.jpegs.get(width)
+            or jpeg(shrink(shown.rgb, width), TILE_QUALITY)
             for width in widths
         }
         if same and last is not None:
@@ -246,11 +307,12 @@ class Hub:
         self._busy.discard(camera)
         if done.cancelled() or done.exception() is not None:
             return
-        tile = done.result()
+        self._put(camera, done.result())
+
+    def _put(self, camera: str, tile: Tile | None) -> None:
         if tile is not None:
             self._seq += 1
             self.tiles[camera] = replace(tile, seq=self._seq)
-            self._send()
 
     def _send(self) -> None:
         now_ns = self._now()

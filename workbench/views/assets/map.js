@@ -1,7 +1,12 @@
 // Inside the map's own frame: clicks go out to the page, highlights and the moving marker come in.
 window.wbMap = (() => {
   const layers = { site: new Map(), sighting: new Map() };
-  let name = "", map = null, mover = null;
+  const BASE = { color: "#0b559f", weight: 2 };
+  const COLOURS = { recording: "#0072b2", faulty: "#e69f00", lost: "#a3122a", none: "#ffffff" };
+  const EDGES = { recording: "#00456c", faulty: "#5c3f00", lost: "#4d0812", none: "#5d6b78" };
+  let name = "", map = null, mover = null, chosen = "";
+  const signs = new Map(), labels = new Map(), styles = new Map();
+  let drawn = [];
 
   function tell(message) {
     if (window.parent !== window) window.parent.postMessage({ wbMap: name, ...message }, window.origin);
@@ -19,16 +24,55 @@ window.wbMap = (() => {
   function feature(data, layer) {
     const facts = data.properties || {};
     if (facts.label) layer.bindTooltip(words(facts.label), { sticky: true });
+    if (facts.pick === "site") labels.set(facts.id, facts.label);
     if (facts.pick) pick(facts.pick, facts.id, layer);
   }
   function marker(layer, kind, id, label) {
     if (label) layer.bindTooltip(words(label), { direction: "top", offset: [0, -10] });
     if (kind) pick(kind, id, layer);
   }
+  function linesOf(texts) {
+    const box = document.createElement("span");
+    box.className = "wb-lines";
+    for (const text of texts) { const one = document.createElement("span"); one.textContent = text; box.append(one); }
+    return box;
+  }
+  // how each site stands: a colour, a sign for who cannot tell the colours apart, and the words
+  function tellStates(states, branches, keys) {
+    const signOf = Object.fromEntries(keys.map((one) => [one.state, one.sign]));
+    for (const [id, found] of layers.site) {
+      const known = states[id];
+      document.body.dataset[`site${id.replace(/\W/g, "")}`] = known ? known.state : "";
+      for (const layer of found) {
+        if (!layer.setStyle) continue;
+        const style = known ? { color: EDGES[known.state], weight: 1.5, fill: true, fillColor: COLOURS[known.state], fillOpacity: 1 } : { ...BASE, fillColor: "#ffffff", fillOpacity: 1 };
+        styles.set(id, style);
+        layer.setStyle(id === chosen ? { ...style, color: "#18242f", weight: 4 } : style);
+        if (layer.setRadius) layer.setRadius(known ? 8 : 5);
+        layer.setTooltipContent(linesOf([labels.get(id), ...(known ? known.lines : [])]));
+        let sign = signs.get(id);
+        if (!sign && layer.getLatLng) {
+          sign = L.marker(layer.getLatLng(), { icon: L.divIcon({ className: "wb-sign", iconSize: [16, 16] }), interactive: false, keyboard: false, zIndexOffset: 500 }).addTo(map);
+          signs.set(id, sign);
+        }
+        if (!sign) continue;
+        const icon = sign.getElement();
+        icon.textContent = known ? signOf[known.state] || "" : "";
+        icon.dataset.state = known ? known.state : "";
+      }
+    }
+    for (const layer of drawn) layer.remove();
+    drawn = branches.flatMap((branch) => branch.lines.map((line) =>
+      L.polyline(line, { color: "#a3122a", weight: 5, opacity: 0.75, dashArray: branch.kind === "fibre" ? "14 7" : "2 9", lineCap: "round", className: `wb-branch wb-${branch.kind}` }).bindTooltip(linesOf(branch.text), { sticky: true }).addTo(map)));
+    // above roads and areas, below the sites
+    for (const layer of drawn) layer.bringToFront();
+    for (const found of layers.site.values()) for (const layer of found) if (layer.bringToFront) layer.bringToFront();
+  }
   function highlight(kind, id) {
+    if (kind === "site") chosen = id;
     for (const [key, found] of layers[kind]) for (const layer of found) {
       const on = key === id;
-      if (layer.setStyle) layer.setStyle(on ? { color: "#a11d1d", weight: 4 } : { color: "#0b559f", weight: 2 });
+      if (layer.setStyle) layer.setStyle(on ? { color: "#18242f", weight: 4 } : styles.get(key) || BASE);
       if (layer.getElement && layer.getElement()) layer.getElement().classList.toggle("chosen", on);
     }
     const first = (layers[kind].get(id) || [])[0];
@@ -36,8 +80,11 @@ window.wbMap = (() => {
   }
   function connect(theMap, theName) {
     map = theMap; name = theName;
+    let calling = 0;
     window.addEventListener("message", (event) => {
       if (event.source !== window.parent || !event.data || event.data.wbMap !== name) return;
+      clearInterval(calling);
+      if (event.data.states) tellStates(event.data.states, event.data.branches, event.data.legend);
       if ("highlight" in event.data) highlight(event.data.kind, event.data.highlight);
       if ("at" in event.data) {
         if (!event.data.at) { if (mover) { mover.remove(); mover = null; } return; }
@@ -55,6 +102,8 @@ window.wbMap = (() => {
     L.control.scale({ imperial: false }).addTo(map);
     document.body.dataset.ready = name;
     tell({ ready: true });
+    // the page's own script may not listen yet
+    calling = setInterval(() => tell({ ready: true }), 300);
   }
   return { feature, marker, connect };
 })();

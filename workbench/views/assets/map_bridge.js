@@ -75,6 +75,7 @@ export function render({ model, el }) {
     if (event.origin !== window.origin || !said || said.wbMap !== model.map_name) return;
     if (said.ready) {
       frame = event.source;
+      tell();
       post({ kind: model.kind, highlight: model.highlight });
       if (moved && model.pieces.length) show(at);
     }
@@ -82,10 +83,20 @@ export function render({ model, el }) {
     if (said.site) model.send_msg({ site: said.site });
     if (said.sighting) model.send_msg({ sighting: said.sighting });
   }
+  function tell() { if (model.legend.length) post({ states: model.states, branches: model.branches, legend: model.legend }); }
   window.addEventListener("message", heard);
+  for (const what of ["states", "branches", "legend"]) model.on(what, tell);
   model.on("pieces", reset);
   model.on("highlight", () => post({ kind: model.kind, highlight: model.highlight }));
   model.on("remove", () => { playing = false; window.removeEventListener("message", heard); });
   reset();
-  return box;
+  const whole = document.createElement("div"), legend = document.createElement("div");
+  legend.className = "legend";
+  for (const one of model.legend) {
+    const entry = document.createElement("span"), sign = document.createElement("b");
+    sign.dataset.state = one.state; sign.textContent = one.sign; sign.setAttribute("aria-hidden", "true");
+    entry.append(sign, one.text); legend.append(entry);
+  }
+  whole.append(box, legend);
+  return whole;
 }

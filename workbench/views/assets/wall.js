@@ -1,6 +1,7 @@
 // The grid of tiles: DOM stamps over one canvas that a worker draws on. A tile says how old its
 // picture is by this page's own steady clock, set against the server's: it ages when nothing comes.
 const STALE_S = 3;
+const AGE_MS = 250; // what tiles say is looked at so often
 const load = (name) => import(new URL(`/assets/${name}`, location.href).href);
 
 function localTime(ms, { date = false, millis = false } = {}) {
@@ -10,6 +11,7 @@ function localTime(ms, { date = false, millis = false } = {}) {
 }
 
 function lasting(seconds, lang) {
+  if (seconds < 1) return "< 1 s"; // stands still while all is well: a change would cost a new frame
   if (seconds < 60) return `${seconds.toLocaleString(lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 })} s`;
   const whole = Math.floor(seconds), two = (n) => String(n).padStart(2, "0");
   const clock = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
@@ -27,7 +29,7 @@ export function render({ model, el }) {
   cut.className = "cut"; cut.setAttribute("role", "alert");
   wall.append(canvas, head, cut);
   const tiles = new Map(), sections = new Map(), marks = new Set();
-  let large = "", offset_ms = null, link = "wait", lost_at = 0, feed = null, choices = null;
+  let large = "", offset_ms = null, link = "wait", lost_at = 0, aged = 0, feed = null, choices = null, care = null, asked = 0;
   const steady = () => performance.timeOrigin + performance.now();
   const now = () => steady() + (offset_ms === null ? Date.now() - steady() : offset_ms);
 
@@ -83,7 +85,7 @@ export function render({ model, el }) {
       sections.set("", empty);
     }
     if (!tiles.has(large)) large = "";
-    feeding();
+    feeding(); caring();
     layout(); age();
   }
 
@@ -91,7 +93,7 @@ export function render({ model, el }) {
 
   function enlarge(tile) {
     large = large === tile.dataset.camera ? "" : tile.dataset.camera;
-    feeding(); layout(); age();
+    feeding(); caring(); layout(); age();
     tile.scrollIntoView({ block: "nearest" });
   }
 
@@ -100,7 +102,7 @@ export function render({ model, el }) {
     if (!large) return false;
     const tile = tiles.get(large);
     large = "";
-    feeding(); layout(); age();
+    feeding(); caring(); layout(); age();
     if (tile) tile.focus();
     return true;
   }
@@ -117,6 +119,28 @@ export function render({ model, el }) {
       layout();
     });
   }
+
+  // --- how an enlarged camera does ------------------------------------------------------------------
+
+  const CARE_MS = 10_000;
+  const asking = new Map();
+  function caring() {
+    if (care && care.camera !== large) { care.close(); care = null; }
+    if (!large) return;
+    if (care) { tiles.get(large).after(care.el); return; }
+    const camera = large;
+    load("wall_care.js").then(({ Care }) => {
+      if (large !== camera || care || !wall.isConnected) return;
+      care = new Care({
+        words: words.care, send: (message) => model.send_msg(message),
+        picture: (of) => new Promise((resolve) => { asking.set(of, resolve); worker.postMessage({ give: of }); }),
+      });
+      care.camera = camera;
+      tiles.get(camera).after(care.el);
+      ask(); layout();
+    });
+  }
+  function ask() { if (care && !document.hidden) { asked = steady(); model.send_msg({ care: care.camera }); } }
 
   const playing = (camera) => feed && feed.camera === camera && feed.state === "playing";
 
@@ -158,6 +182,12 @@ export function render({ model, el }) {
       age();
       return;
     }
+    if (data.given) {
+      const resolve = asking.get(data.given);
+      asking.delete(data.given);
+      if (resolve) resolve(data.bitmap); else if (data.bitmap) data.bitmap.close();
+      return;
+    }
     offset_ms = data.offset_ms;
     for (const said of data.drawn) {
       const tile = tiles.get(said.camera);
@@ -169,8 +199,10 @@ export function render({ model, el }) {
         tile.dataset.drawn = Number(tile.dataset.drawn) + 1;
       }
     }
-    age();
+    if (steady() - aged > AGE_MS) age();
   };
+
+  function note(tile, key, value) { if (tile.dataset[key] !== value) tile.dataset[key] = value; }
 
   function put(part, text) { if (part.textContent !== text) part.textContent = text; }
 
@@ -194,7 +226,7 @@ export function render({ model, el }) {
       const cause = words.causes[health.cause] || "";
       return { state: "silent", text: [`${words.lost_since} ${localTime(health.since_ms, { date: now() - health.since_ms > 12 * 3600e3 })}`, cause, health.why] };
     }
-    if (said.state === "waiting" || (at === null && recorder)) return { state: "waiting", text: [recorder === "opening" ? words.opening : words.waiting] };
+    if (said.state === "waiting" || (at === null && (recorder || said.state === "opening"))) return { state: "waiting", text: [recorder === "opening" || said.state === "opening" ? words.opening : words.waiting] };
     if (said.state === "silent" && !recorder && !own) return { state: "silent", text: [said.since_ms ? `${words.since} ${localTime(said.since_ms, { date: true })}` : words.never] };
     if (old) return { state: "stale", text: [`${words.no_new} ${localTime(tile.dataset.at && said.state !== "replay" ? Number(at) : Number(said.at_ms), { date: said.state === "replay" })}`] };
     return { state: own ? "live" : said.state, text: [] };
@@ -204,6 +236,7 @@ export function render({ model, el }) {
 
   function age() {
     const at_now = now();
+    aged = steady();
     for (const [id, tile] of tiles) {
       const said = tile._said, own = playing(id) ? feed : null;
       const replayed = (said.state === "replay" || said.was === "replay") && !own;
@@ -211,7 +244,7 @@ export function render({ model, el }) {
       const scene = own && own.shown_ms ? own.shown_ms : said.at_ms ?? null;
       const at = replayed ? said.made_ms ?? null : scene;
       const { state, text } = judge(tile, at);
-      if (tile.dataset.state !== state) tile.dataset.state = state;
+      note(tile, "state", state);
       const seconds = at === null ? null : Math.max(0, (at_now - at) / 1000);
       tile.dataset.age = seconds === null ? "" : seconds.toFixed(2);
       put(tile._what, state === "back" ? `${words.back} ${lasting(seconds || 0, lang)}` : WHAT[state] ?? "");
@@ -221,12 +254,15 @@ export function render({ model, el }) {
       // what the recorder said holds only while it can be heard
       const heard = link === "open" && ["live", "stale", "back"].includes(state);
       const faults = heard && said.health && said.health.state !== "lost" ? said.health.faults : [];
-      const unkept = said.health && said.health.state === "lost" && state === "live" ? [words.unrecorded] : [];
+      // a picture that moves is no proof of a recording
+      const lost = said.health && ["lost", "stopped"].includes(said.health.state);
+      const unkept = state === "live" && link === "open" && (lost || !said.health) ? [lost ? `${words.unrecorded} ${words.from} ${localTime(said.health.since_ms)}` : words.unrecorded] : [];
       lines(tile._stamps, [...faults.map((fault) => words.faults[fault] || fault), ...unkept]);
       const why = faults.length && said.health.why ? said.health.why : "";
-      tile.title = why ? `${tile._name.textContent}\n${why}` : tile._name.textContent;
-      tile.dataset.faults = faults.join(" ");
-      tile.dataset.recording = link === "open" && said.health && said.health.state === "recording" ? "1" : "";
+      const title = why ? `${tile._name.textContent}\n${why}` : tile._name.textContent;
+      if (tile.title !== title) tile.title = title;
+      note(tile, "faults", faults.join(" "));
+      note(tile, "recording", link === "open" && said.health && said.health.state === "recording" ? "1" : "");
     }
     const text = link === "lost" ? `${words.cut} · ${words.again} · ${lasting((steady() - lost_at) / 1000, lang)}` : "";
     put(cut, text);
@@ -253,6 +289,8 @@ export function render({ model, el }) {
     deaf = listen({
       wall, tiles: () => [...tiles.values()], enlarge, shrink, mark,
       choose: (number) => choices.choose(number),
+      live: () => { if (!large || !playing(large)) return false; feed.live(); return true; },
+      back: () => { if (!large || !playing(large)) return false; feed.wind(feed.video.currentTime - 5); return true; },
       pause: (tile) => { if (!playing(tile.dataset.camera)) return false; feed.toggle(); return true; },
     });
   });
@@ -261,21 +299,31 @@ export function render({ model, el }) {
     if (choices) choices.offer([...new Set(model.sites.map((site) => site.neighbourhood))]);
   }
 
-  const clock = setInterval(age, 250);
+  function seen() {
+    // a page in a hidden tab draws nothing: it asks for nothing either
+    if (document.hidden) worker.postMessage({ visible: {} }); else layout();
+    age();
+  }
+
+  const clock = setInterval(() => { age(); if (care && steady() - asked > CARE_MS) ask(); }, AGE_MS);
   const observer = new ResizeObserver(layout);
   observer.observe(wall);
   document.addEventListener("scroll", layout, true);
   document.addEventListener("fullscreenchange", layout);
+  document.addEventListener("visibilitychange", seen);
   model.on("sites", () => { neighbourhoods(); build(); });
   model.on("site", () => { if (choices) choices.leave(); build(); });
+  model.on("care", () => { if (care && model.care.camera === care.camera) { care.show(model.care); layout(); } });
   model.on("url", () => worker.postMessage({ url: model.url }));
   build();
   worker.postMessage({ url: model.url });
   model.on("remove", () => {
     clearInterval(clock); observer.disconnect(); deaf();
     if (feed) feed.close();
+    if (care) care.close();
     document.removeEventListener("scroll", layout, true);
     document.removeEventListener("fullscreenchange", layout);
+    document.removeEventListener("visibilitychange", seen);
     worker.postMessage({ end: true });
   });
   return wall;

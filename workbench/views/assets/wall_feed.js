@@ -36,10 +36,12 @@ export class Feed {
     this.bar.append(this.pause, this.back, this.slider, this.facts, this.edge);
     // a click here winds; it does not make the tile small again
     for (const kind of ["click", "keydown"]) this.bar.addEventListener(kind, (event) => event.stopPropagation());
-    this.bar.addEventListener("keydown", (event) => { if (event.key === "Escape") this.el.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, composed: true })); });
+    this.bar.addEventListener("keydown", (event) => { if (["l", "L", "End"].includes(event.key)) { event.preventDefault(); this.live(); } else if (event.key === "Escape") this.el.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true, composed: true })); });
     this.pause.addEventListener("click", () => this.toggle());
     this.back.addEventListener("click", () => this.wind(this.video.currentTime - 5));
     this.slider.addEventListener("input", () => this.wind(Number(this.slider.value)));
+    // the keys of the wall work again when the mouse lets go
+    this.slider.addEventListener("pointerup", () => { if (this.el.parentElement) this.el.parentElement.focus({ preventScroll: true }); });
     this.edge.addEventListener("click", () => this.live());
     this.el.append(this.video, this.bar);
     const seen = (_now, frame) => {

@@ -128,7 +128,7 @@ export function nextTile(tiles, from, key) {
   return order[order.indexOf(from) + sign] || from;
 }
 
-export function listen({ wall, tiles, enlarge, shrink, mark, choose, pause }) {
+export function listen({ wall, tiles, enlarge, shrink, mark, choose, pause, live, back }) {
   const hear = (event) => {
     const target = event.composedPath()[0];
     if (event.ctrlKey || event.metaKey || event.altKey || !wall.isConnected || WRITING.has(target.tagName)) return;
@@ -139,6 +139,8 @@ export function listen({ wall, tiles, enlarge, shrink, mark, choose, pause }) {
     } else if (key === "Enter" && tile) enlarge(tile);
     else if (key === "Escape") { if (!shrink()) return; }
     else if (key === " " && tile) { if (!pause(tile)) mark(tile); }
+    else if (key === "l" || key === "L" || key === "End") { if (!live()) return; }
+    else if (key === "j" || key === "J") { if (!back()) return; }
     else if (/^[0-9]$/.test(key)) choose(Number(key));
     else if (key === "f" || key === "F") {
       if (document.fullscreenElement) document.exitFullscreen(); else wall.requestFullscreen().catch(() => {});

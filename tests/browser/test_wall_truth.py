@@ -1,0 +1,291 @@
+"""The wall in headless Chromium over real sub-streams, with one fault after another planted."""
+
+import csv
+import json
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from lab.rtsp import RtspProcess
+from lab.scenes import make_scenes
+from make.clips import make_clip
+from make.small_root import build
+
+from workbench.records import Affected, Case, IncidentRecord, Wording
+from workbench.store import Store
+from workbench.timeline import SECOND_NS, Span
+from workbench.views.text import clock
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+GOOD, ILL, LOST = "S01-P1", "S01-P2", "S02-P1"
+NOW_NS = time.time_ns()
+LIVE = Case(
+    case_id="TT-03",
+    title="Trực tiếp",
+    legal_basis="Kế hoạch kiểm thử",
+    reason="xem trực tiếp",
+    period=Span(NOW_NS - 3600 * SECOND_NS, NOW_NS + 6 * 3600 * SECOND_NS),
+    training=True,
+)
+IN_CASE = urlencode({"case": LIVE.case_id, "reason": LIVE.reason})
+WELL = {"state": "recording", "since_ns": NOW_NS, "cause": "", "faults": [], "why": ""}
+
+
+class Status:
+    """What a recorder would write, again and again as it does; :attr:`cameras` may be changed."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.cameras = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self._thread.start()
+
+    def _write(self):
+        while not self._ended.wait(0.3):
+            told = {"at_ns": time.time_ns(), "cameras": dict(self.cameras)}
+            part = self.folder / "part"
+            part.write_text(json.dumps(told))
+            part.replace(self.folder / "status.json")
+
+    def stop(self):
+        self._ended.set()
+        self._thread.join()
+        (self.folder / "status.json").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def cameras(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    clips = make_scenes(folder, ["normal", "frozen"], fps=12, seconds=4)
+    make_clip(folder / "numbers.mp4", 96, rate=12, gop=12, size=(640, 360))
+    with RtspProcess() as lab:
+        yield {
+            GOOD: lab.add(GOOD, folder / "numbers.mp4"),
+            ILL: lab.add(ILL, clips["frozen"]),
+        }
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, ward_folder, cameras):
+    folder = tmp_path_factory.mktemp("truth")
+    tables = folder / "ward"
+    tables.mkdir()
+    for item in ward_folder.iterdir():
+        if item.name != "cameras.csv":
+            (tables / item.name).symlink_to(item)
+    with (ward_folder / "cameras.csv").open(encoding="utf-8", newline="") as source:
+        rows = list(csv.DictReader(source))
+    for row in rows:
+        if row["camera_id"] in (GOOD, ILL, LOST):
+            row["stream_url"] = "rtsp://127.0.0.1:9/nobody"
+        row["substream_url"] = (
+            cameras[row["camera_id"]].address if row["camera_id"] in cameras else ""
+        )
+    with (tables / "cameras.csv").open("w", encoding="utf-8", newline="") as sink:
+        writer = csv.DictWriter(sink, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    wb = build(folder / "root", tables, cameras=2)
+    wb.open_case(LIVE)
+    return wb
+
+
+@pytest.fixture(scope="module")
+def running(root, start_server):
+    return start_server(root.root)
+
+
+@pytest.fixture
+def status(root):
+    told = Status(root.root / "recording")
+    told.cameras = {GOOD: WELL, ILL: WELL, LOST: WELL}
+    yield told
+    told.stop()
+
+
+@pytest.fixture
+def wall(page, running, status):
+    page.goto(f"{running.url}/truc-tiep?{IN_CASE}")
+    page.locator(f".tile[data-camera='{GOOD}'][data-state=live]").wait_for()
+    return page
+
+
+def tile(wall, camera=GOOD):
+    return wall.locator(f".tile[data-camera='{camera}']")
+
+
+def until(wall, camera, test, timeout_s=25):
+    wall.wait_for_function(
+        """([camera, test]) => {
+          const find = (root) => { for (const e of root.querySelectorAll("*")) {
+            if (e.dataset && e.dataset.camera === camera && e.classList.contains("tile")) return e;
+            const inside = e.shadowRoot && find(e.shadowRoot); if (inside) return inside; } };
+          const tile = find(document);
+          return tile && new Function("tile", "return " + test)(tile);
+        }""",
+        arg=[camera, test],
+        timeout=timeout_s * 1000,
+    )
+
+
+def stamps(wall, camera):
+    return [text for text in tile(wall, camera).locator(".stamps span").all_inner_texts() if text]
+
+
+def test_a_healthy_camera_is_live_fresh_and_carries_no_stamp(wall):
+    drawn = int(tile(wall).get_attribute("data-drawn"))
+    until(wall, GOOD, f"Number(tile.dataset.drawn) > {drawn + 10} && Number(tile.dataset.age) < 1")
+    assert stamps(wall, GOOD) == []
+    assert "TRỰC TIẾP" in tile(wall).inner_text()
+    assert tile(wall).get_attribute("data-recording") == "1"
+
+
+def test_frozen_and_covered_are_stamped_over_a_picture_that_is_not_old(wall, status):
+    status.cameras = status.cameras | {ILL: WELL | {"faults": ["frozen", "covered"]}}
+    until(wall, ILL, "tile.dataset.faults === 'frozen covered'")
+    assert stamps(wall, ILL) == ["HÌNH BỊ ĐỨNG", "ỐNG KÍNH BỊ CHE"]
+
+
+def test_a_lost_camera_says_since_when_and_why(wall, status):
+    since_ns = time.time_ns() - 65 * SECOND_NS
+    lost = {"state": "lost", "since_ns": since_ns, "cause": "stalled", "why": "nhánh cáp (97 %)"}
+    status.cameras = status.cameras | {LOST: WELL | lost}
+    until(wall, LOST, "tile.dataset.state === 'silent'")
+    said = tile(wall, LOST).locator(".silence").inner_text()
+    assert clock(since_ns) in said
+    assert "nhánh cáp (97 %)" in said
+
+
+def test_a_picture_that_moves_does_not_hide_that_its_record_is_missing(wall, status):
+    since_ns = time.time_ns() - 5 * SECOND_NS
+    lost = {"state": "lost", "since_ns": since_ns, "cause": "stalled"}
+    status.cameras = status.cameras | {GOOD: WELL | lost}
+    tile(wall).locator(".stamps span").wait_for()
+    assert stamps(wall, GOOD) == [f"KHÔNG GHI ĐƯỢC từ {clock(since_ns)}"]
+    assert tile(wall).get_attribute("data-state") == "live"
+    assert tile(wall).get_attribute("data-recording") == ""
+    status.cameras = status.cameras | {GOOD: WELL}
+    tile(wall).locator(".stamps span").wait_for(state="detached")
+
+
+def test_where_no_recorder_runs_no_picture_looks_recorded(wall, status):
+    status.stop()
+    tile(wall).locator(".stamps span").wait_for()
+    assert stamps(wall, GOOD) == ["KHÔNG GHI ĐƯỢC"]
+    frame = wall.frame_locator("iframe")
+    frame.locator("body[data-site-s01=none], body[data-siteS01=none]").wait_for()
+
+
+def test_a_substream_that_stalls_makes_its_tile_old_then_silent_and_it_comes_back(wall, cameras):
+    cameras[GOOD].fault("stall")
+    until(wall, GOOD, "tile.dataset.state === 'stale' && Number(tile.dataset.age) > 3")
+    assert "HÌNH CŨ" in tile(wall).inner_text()
+    cameras[GOOD].recover()
+    until(wall, GOOD, "tile.dataset.state === 'live' && Number(tile.dataset.age) < 1")
+
+
+def test_a_media_process_that_hangs_is_told_on_every_tile(wall, running):
+    parent = running.process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    media = next(
+        int(one) for one in children if b"media_server" in Path(f"/proc/{one}/cmdline").read_bytes()
+    )
+    os.kill(media, signal.SIGSTOP)
+    try:
+        until(wall, GOOD, "tile.dataset.state === 'cut'")
+        assert "Mất kết nối với máy chủ" in wall.locator(".wall .cut").inner_text()
+        assert stamps(wall, GOOD) == []
+    finally:
+        os.kill(media, signal.SIGCONT)
+    until(wall, GOOD, "tile.dataset.state === 'live' && Number(tile.dataset.age) < 1", 40)
+
+
+def test_a_page_in_a_hidden_tab_asks_for_nothing_and_is_fresh_when_it_is_back(wall):
+    turn = """hidden => {
+      Object.defineProperty(document, "hidden", {get: () => hidden, configurable: true});
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    wall.evaluate(turn, True)
+    until(wall, GOOD, "Number(tile.dataset.age) > 4 && tile.dataset.state === 'stale'")
+    wall.evaluate(turn, False)
+    until(wall, GOOD, "tile.dataset.state === 'live' && Number(tile.dataset.age) < 1", 5)
+
+
+def branch_incident(root):
+    branch = root.ward.sites["S01"].fibre_branch
+    on_it = [
+        camera.camera_id
+        for camera in root.ward.cameras.values()
+        if root.ward.sites[camera.site_id].fibre_branch == branch
+    ]
+    return IncidentRecord(
+        "kiem-thu", "lost", time.time_ns() - 90 * SECOND_NS,
+        tuple(Affected(camera, time.time_ns(), "stalled") for camera in on_it),
+        cause=Wording("the fibre branch"), cause_kind="fibre branch", scope=branch,
+        probability=0.97,
+    )  # fmt: skip
+
+
+def test_the_map_shows_each_site_as_it_is_and_the_branch_that_failed(wall, status, root):
+    frame = wall.frame_locator("iframe")
+    frame.locator("body[data-site-s01=recording]").wait_for()
+    status.cameras = status.cameras | {
+        ILL: WELL | {"state": "lost"}, LOST: WELL | {"faults": ["dark"]}
+    }  # fmt: skip
+    frame.locator("body[data-site-s01=lost][data-site-s02=faulty]").wait_for()
+    assert "✕" in frame.locator(".wb-sign[data-state=lost]").all_inner_texts()
+    assert frame.locator("path.wb-branch").count() == 0
+    book = Store.open(root.root).upkeep.incidents
+    book.keep(branch_incident(root))
+    try:
+        frame.locator("path.wb-fibre").first.wait_for()
+        row = wall.locator("[data-incident=kiem-thu]")
+        assert "97 %" in row.inner_text()
+        assert "Mất tín hiệu" in row.inner_text()
+        # an officer has seen it, and closes it with what was found
+        row.locator("button", has_text="Xác nhận").click()
+        wall.locator("[data-incident=kiem-thu].seen").wait_for()
+        row.locator("button", has_text="Đóng").click()
+        row.locator("input").fill("đã hàn lại cáp")
+        row.locator("button[type=submit]").click()
+        row.wait_for(state="detached")
+    finally:
+        book.keep(replace(branch_incident(root), closed_ns=time.time_ns()))
+    closed = book.one("kiem-thu")
+    assert closed.note == "đã hàn lại cáp"
+    assert closed.closed_by == closed.acknowledged_by != ""
+    frame.locator("path.wb-fibre").first.wait_for(state="detached")
+    assert len(wall.locator(".legend b").all_inner_texts()) == 4
+
+
+def test_an_enlarged_camera_is_shown_beside_its_reference(wall, root):
+    lumas = np.random.default_rng(1).integers(0, 255, (3, 90, 160), np.uint8)
+    folder = root.root / "references"
+    folder.mkdir(exist_ok=True)
+    np.savez_compressed(
+        folder / f"{GOOD}-day.npz", lumas=lumas, at_ns=NOW_NS, fps=12.0, kbit_s=400.0
+    )
+    tile(wall).click()
+    care = wall.locator(".care")
+    care.locator(".reference img").wait_for()
+    assert "Ảnh mẫu (ban ngày)" in care.inner_text()
+    care.locator(".current canvas[data-drawn]").wait_for()
+    care.locator(".set").click()
+    asked = care.locator(".asking")
+    assert "Lấy phút ghi gần nhất làm ảnh mẫu?" in asked.inner_text()
+    asked.locator("button").first.click()
+    # nothing was recorded in this root: the refusal is said, and the reference stays
+    care.locator(".foot .bad").wait_for()
+    assert "không được ghi" in care.locator(".foot .bad").inner_text()
+    assert care.locator(".reference img").count() == 1
+    wall.keyboard.press("Escape")
+    care.wait_for(state="detached")
