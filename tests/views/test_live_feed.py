@@ -23,9 +23,9 @@ from workbench.errors import BadInput
 from workbench.investigation import Grant
 from workbench.records import Purpose
 from workbench.streams.fragments import FragmentWriter
+from workbench.streams.growing import Tail, Tails
 from workbench.timeline import SECOND_NS, Span
 from workbench.views.footage import Footage
-from workbench.views.growing import Tail, Tails
 from workbench.views.live_feed import UNDER_WAY, FeedViewer
 from workbench.views.live_sources import DELAY_S, Growing, LiveCamera, openable
 from workbench.views.media_server import Settings, _House, application

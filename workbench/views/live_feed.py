@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workbench.investigation import Grant
+from workbench.streams.growing import Fragment, RecordedFile, Tail
 from workbench.timeline import SECOND_NS
-from workbench.views.growing import Fragment, RecordedFile, Tail
 
 UNDER_WAY = 4
 HISTORY_S = 60.0

@@ -16,9 +16,9 @@ from workbench import streams
 from workbench.errors import WorkbenchError
 from workbench.investigation import Workbench
 from workbench.streams.address import local_path
+from workbench.streams.growing import RecordedFile, Tail, Tails, growing_files
 from workbench.timeline import SECOND_NS, pts_to_ns
 from workbench.views.camera_stream import Stream
-from workbench.views.growing import RecordedFile, Tail, Tails, growing_files
 from workbench.views.recorder_status import FRESH_S, RecorderStatus
 from workbench.views.sources import (
     HOLD_S,

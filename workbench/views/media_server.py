@@ -31,10 +31,10 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from workbench.errors import BadInput, WorkbenchError
 from workbench.investigation import Grant, Workbench, open_workbench
 from workbench.records import Box, Segment
+from workbench.streams.growing import Tails
 from workbench.timeline import Span
 from workbench.views.footage import LONGEST_RUN, Footage
 from workbench.views.gate import LOOPBACK, host_of, signed_in
-from workbench.views.growing import Tails
 from workbench.views.live_feed import FeedViewer, run_feed
 from workbench.views.live_sources import LiveCamera
 from workbench.views.recorder_status import RecorderStatus

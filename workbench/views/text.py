@@ -38,7 +38,7 @@ VOCABULARY = (
 
 SHOWN_ON_PAGES = (
     "streams/tasks.py", "monitoring/notices.py", "monitoring/steering.py",
-    "views/", "investigation.py", "timeline.py", "cases/authority.py", "plates/search.py",
+    "views/", "investigation/", "timeline.py", "cases/authority.py", "plates/search.py",
     "trajectories/hops.py", "archive/access.py", "ward/loading.py", "media/", "store/catalogue.py",
     "store/root.py", "store/lake.py", "roads.py", "streams/faults.py", "streams/causes.py",
     "monitoring/report.py", "monitoring/facade.py", "monitoring/incidents.py",

@@ -1,4 +1,4 @@
-"""The facade: every verb loads, makes one pure call, stores, and leaves an audit entry.
+"""The facade of cases: every verb loads, makes one pure call, stores, and leaves an audit entry.
 
 Pages, the command line and notebooks use these verbs and nothing below them. A verb that searches
 sightings or shows footage takes a :class:`~workbench.records.Purpose` and stays inside the bounds
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from workbench import archive, cases, plates, recognition, roads, trajectories, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
+from workbench.investigation.answers import Grant, Ingested, PlateHit, Trace
 from workbench.records import AuditEntry, Camera, Case, FrameIndex, Progress, Purpose, Segment
 from workbench.store import Store
 from workbench.timeline import SECOND_NS, ClockFix, ClockMethod, Span, UtcNs, format_utc
@@ -34,53 +35,6 @@ GRANT_S = 8 * 3600
 
 LONGEST_PLATE = 64
 """Signs that a plate asked for may have: the log is there to be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """What an import took in and what it refused, with one sentence each."""
-
-    segments: tuple[Segment, ...]
-    refused: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlateHit:
-    """One distinct read that answers a plate search; a lead, to be looked at by a person."""
-
-    plate: str
-    sightings: int
-    cameras: tuple[str, ...]
-    first_utc: pd.Timestamp
-    last_utc: pd.Timestamp
-    distance: float
-    approximate: bool
-    differences: tuple[plates.Difference, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """The sightings of one plate inside a case, the legs between them and the paths they allow."""
-
-    plate: str
-    sightings: pd.DataFrame
-    legs: pd.DataFrame
-    journeys: tuple[trajectories.Journey, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Leave to fetch pictures: of these cameras, in this span, for this case, until it expires."""
-
-    actor: str
-    case_id: str
-    cameras: tuple[str, ...]
-    span: Span
-    expires_ns: int
-
-    def covers(self, camera_id: str, utc_ns: int) -> bool:
-        """Return whether a picture of `camera_id` at `utc_ns` may be shown."""
-        return camera_id in self.cameras and utc_ns in self.span
 
 
 class Workbench:
