@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.recognition.settings import Settings
+from workbench.recognition.stitching import Stitcher
 from workbench.recognition.track import Track, Tracker, overlap_share
 from workbench.records import Box
 
@@ -17,7 +18,7 @@ def run(at: Callable[[int], list[Box]], n: int, fps: int = 10) -> tuple[Tracker,
     tracker = Tracker(S, 640, 360)
     for i in range(n):
         tracker.step(i, i * 100, i / fps, at(i))
-    return tracker, [t for t in tracker.finish() if tracker.is_pass(t)]
+    return tracker, [t for t in Stitcher(S).finish(tracker.finish()) if tracker.is_pass(t)]
 
 
 def car(i: int, y: float = 100.0, speed: float = 12.0) -> Box:

@@ -262,10 +262,15 @@ class Tracker:
         ]
 
     def finish(self) -> list[Track]:
-        """End all and return the passes, pieces of one pass stitched, by first frame."""
+        """End all and return the tracks that ended since they were last taken."""
         self.ended += self.live
         self.live = []
-        return stitch([t for t in self.ended if len(t.seen) > 1], self._s)
+        return self.take_ended()
+
+    def take_ended(self) -> list[Track]:
+        """Return the tracks that ended since this was last asked."""
+        ended, self.ended = self.ended, []
+        return ended
 
     def _gather(
         self,
@@ -307,7 +312,7 @@ class Tracker:
     def _match(self, expected: Sequence[Box], boxes: Sequence[Box]) -> list[tuple[int, int]]:
         if not expected or not boxes:
             return []
-        score = np.array([[_affinity(e, b) for b in boxes] for e in expected])
+        score = np.array([[affinity(e, b) for b in boxes] for e in expected])
         # A long track outbids a newcomer for the same box.
         trust = np.array([min(len(track.seen), 10) / 100 for track in self.live])
         allowed = score >= self._s.match_least
@@ -351,27 +356,6 @@ class Tracker:
             self._fidgets.popleft()
 
 
-def stitch(tracks: Sequence[Track], settings: Settings) -> list[Track]:
-    """Join a track that ends with one that begins soon after where the first was heading.
-
-    Returns tracks by first frame; a thing hidden behind a lamp post is one pass.
-    """
-    done: list[Track] = []
-    for track in sorted(tracks, key=lambda t: (t.seen[0].number, t.seen[0].box.x)):
-        best, gain = None, 0.3
-        for other in done:
-            gap = track.seen[0].t_s - other.last.t_s
-            if 0 < gap <= settings.stitch_s and len(other.seen) >= settings.pass_least_looks:
-                value = _affinity(other.motion.at(track.seen[0].t_s), track.seen[0].box)
-                if value > gain:
-                    best, gain = other, value
-        if best is None:
-            done.append(track)
-            continue
-        best.take(track)
-    return done
-
-
 def overlap_share(inner: Box, outer: Box) -> float:
     """Return the part of `inner`'s area that lies in `outer`, 0..1.
 
@@ -383,7 +367,7 @@ def overlap_share(inner: Box, outer: Box) -> float:
     return max(0.0, w) * max(0.0, h) / max(_area(inner), 1e-9)
 
 
-def _affinity(expected: Box, box: Box) -> float:
+def affinity(expected: Box, box: Box) -> float:
     """Return how well a box fits, 0..1: overlap, and nearness for small or fast things."""
     size = np.sqrt(max(_area(expected), _area(box)))
     (x0, y0), (x1, y1) = _centre(expected), _centre(box)
