@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from workbench.recognition.settings import Settings
 from workbench.recognition.stitching import Stitcher
-from workbench.recognition.track import Track, Tracker, affinity
+from workbench.recognition.track import Observation, Track, Tracker, affinity
 from workbench.records import Box
 
 S = Settings()
@@ -76,6 +76,51 @@ def test_closed_one_by_one_they_are_the_passes_of_the_whole(scene: list[tuple]) 
     closed += stitcher.finish(early.finish())
     known = all_at_once([track for track in late.finish() if len(track.seen) > 1])
     assert told(closed) == told(known)
+
+
+pieces = st.lists(
+    st.tuples(
+        st.integers(0, 40),  # first step
+        st.integers(1, 40),  # steps
+        st.floats(0, 60),  # x: so near that each could go on as any other
+        st.floats(-6, 6),  # px a step
+    ),
+    min_size=2,
+    max_size=8,
+)
+COAST = 12
+
+
+def grown(piece: tuple, step: int) -> Observation | None:
+    first, length, x, pace = piece
+    n = step - first
+    if not 0 <= n < length:
+        return None
+    return Observation(step, step * 100, step / FPS, Box(x + pace * n, 0, 40, 30))
+
+
+@settings(max_examples=600, deadline=None)
+@given(pieces)
+def test_pieces_that_vie_for_each_other_are_joined_as_in_the_whole(scene: list[tuple]) -> None:
+    stitcher, closed = Stitcher(S), []
+    tracks: list[dict[int, Track]] = [{}, {}]
+    live: dict[int, Track] = {}
+    for step in range(100):
+        ended = [n for n, track in live.items() if step - track.last.number > COAST]
+        for n, piece in enumerate(scene):
+            at = grown(piece, step)
+            for made in tracks if at else ():
+                if n in made:
+                    made[n].add(at)
+                else:
+                    made[n] = Track.begin(at)
+            if at:
+                live[n] = tracks[0][n]
+        now = stitcher.settle(step / FPS, [live.pop(n) for n in ended], list(live.values()))
+        closed += now
+    closed += stitcher.finish(list(live.values()))
+    whole = all_at_once([track for track in tracks[1].values() if len(track.seen) > 1])
+    assert told(closed) == told(whole)
 
 
 def test_a_pass_is_closed_soon_after_its_end_while_another_goes_on() -> None:
