@@ -2,10 +2,12 @@
 
 from workbench.media.frames import ClipWriter, decode, to_luma, to_rgb
 from workbench.media.packets import VideoFacts, check_readable, index_packets
+from workbench.media.spool import Spool
 from workbench.media.timestamps import gop_runs, missing_after, typical_interval
 
 __all__ = [
     "ClipWriter",
+    "Spool",
     "VideoFacts",
     "check_readable",
     "decode",

@@ -1,0 +1,150 @@
+"""A recording searched while it grows: the rows of the archive, earlier, and nothing in between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+from make.scenes import Mover, blind, camera, draw, film, red_car_models, segment_of
+
+from workbench.recognition.engine import plan_jobs, run_job
+from workbench.recognition.following import Fed, Following, Growing, Piece, live_settings
+from workbench.recognition.rows import sighting_id
+from workbench.recognition.settings import Settings
+from workbench.recognition.types import Models, ModelSettings
+from workbench.records import Box
+from workbench.streams.fragments import FragmentWriter
+from workbench.streams.growing import Tail
+
+LIVE = live_settings(Settings())
+EAST = Mover(70, 110, (30, 120), (290, 120))
+AGAIN = Mover(150, 190, (30, 120), (290, 120))
+WEST = Mover(160, 210, (290, 150), (30, 150), colour=(30, 60, 190))
+LATE = Mover(220, 270, (30, 130), (290, 130))  # still on its way when the file ends
+FRAMES = 240
+START_NS = 1_795_133_700 * 10**9  # a plate is read as its day allows
+
+
+def record(clip: Path, folder: Path, name: int) -> Path:
+    """Copy a clip's packets into a file that grows, as the recorder does; leave it unnamed."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.growing.mp4"
+    with av.open(str(clip)) as source:
+        stream = source.streams.video[0]
+        writer = FragmentWriter(path, stream, f"C1 {name}")
+        for packet in source.demux(stream):
+            if packet.pts is not None:
+                writer.write(packet, packet.pts, packet.dts)
+        writer.close()
+    return path
+
+
+def pieces(folder: Path, path: Path, name: str = "live") -> list[Piece]:
+    tail = Tail(folder)
+    tail.look(0)
+    first = tail.fragments[0]
+    first_pts = min(packet.pts for packet in first.packets())
+    of = Growing(name, START_NS, first_pts, first.of.header)
+    found = [Piece(of, fragment.read()) for fragment in tail.fragments]
+    tail.close()
+    return [*found, Piece(of, last=True)]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Piece]]:
+    folder = tmp_path_factory.mktemp("growing")
+    clip = film(folder / "clip.mp4", [draw(n, [EAST, AGAIN, WEST, LATE]) for n in range(FRAMES)],
+                gop=25)  # fmt: skip
+    path = record(clip, folder / "C1", 7)
+    return path, pieces(folder / "C1", path)
+
+
+def following(models: Models, settings: Settings = LIVE) -> Following:
+    def given(_settings: ModelSettings) -> Models:
+        return models
+
+    return Following(camera(), settings, given)
+
+
+def sealed(fed: list[Fed], sha256: str) -> list[dict]:
+    """Return the rows under the name the archive gives the file, times left out."""
+    rows = [row for one in fed for row in one.table.to_pylist()]
+    for row in rows:
+        row["segment_sha256"] = sha256
+        box = Box(*(row[f"box_{side}"] for side in "xywh"))
+        row["sighting_id"] = sighting_id(sha256, row["pts"], box, row["model_ref"])
+    return without_times(rows)
+
+
+def without_times(rows: list[dict]) -> list[dict]:
+    times = {"utc", "first_utc", "last_utc", "sigma_s"}
+    kept = [{k: v for k, v in row.items() if k not in times} for row in rows]
+    return sorted(kept, key=lambda row: (row["first_pts"], row["sighting_id"]))
+
+
+@pytest.mark.parametrize("models", [red_car_models(), blind()], ids=["red cars", "motion alone"])
+def test_fragment_by_fragment_the_rows_are_those_of_the_sealed_file(
+    recorded: tuple[Path, list[Piece]], models: Models
+) -> None:
+    path, fragments = recorded
+    house = following(models)
+    fed = [house.feed(piece) for piece in fragments]
+    segment, index = segment_of(path)
+    (job,) = plan_jobs(segment, path, index, camera(), (), LIVE)
+    expected = without_times(run_job(job, models).to_pylist())
+    assert len(expected) >= 4
+    assert sealed(fed, segment.sha256) == expected
+    assert fed[-1].looked == ((int(index.pts[0]), int(index.pts[-1]) + 1),)
+    assert fed[-1].open_pts is None
+
+
+def test_with_a_past_they_are_those_of_a_search_that_begins_with_it(
+    recorded: tuple[Path, list[Piece]],
+) -> None:
+    path, fragments = recorded
+    house = following(red_car_models())
+    for piece in fragments:
+        house.feed(piece)
+    past = list(house.past)
+    assert len(past) > 5
+    other = [replace(piece, of=replace(piece.of, name="next")) for piece in fragments]
+    fed = [house.feed(piece) for piece in other]
+    assert {one.name for one in fed} == {"next"}
+    segment, index = segment_of(path)
+    (job,) = plan_jobs(segment, path, index, camera(), (), LIVE)
+    expected = run_job(job, red_car_models(), warm=past).to_pylist()
+    assert sealed(fed, segment.sha256) == without_times(expected)
+
+
+def test_a_row_comes_long_before_the_file_ends(recorded: tuple[Path, list[Piece]]) -> None:
+    _, fragments = recorded
+    house = following(red_car_models())
+    came = {}
+    for number, piece in enumerate(fragments):
+        for row in house.feed(piece).table.to_pylist():
+            came[row["first_pts"]] = number
+    assert min(came.values()) < len(fragments) * 0.75
+
+
+def test_what_was_left_out_is_not_called_looked_at(recorded: tuple[Path, list[Piece]]) -> None:
+    path, fragments = recorded
+    keyed = [n for n, piece in enumerate(fragments[:-1]) if _begins_with_key(piece)]
+    shed, again = keyed[3], keyed[4]
+    house = following(red_car_models())
+    kept = [*fragments[:shed], replace(fragments[again], fresh=True), *fragments[again + 1 :]]
+    fed = [house.feed(piece) for piece in kept]
+    first, second = fed[-1].looked
+    assert first[1] <= second[0]
+    ticks = segment_of(path)[0].tick_s
+    assert float((second[0] - first[1]) * ticks) == pytest.approx(2.5, abs=0.15)
+    rows = [row for one in fed for row in one.table.to_pylist()]
+    assert all(any(a <= row["first_pts"] < b for a, b in (first, second)) for row in rows)
+
+
+def _begins_with_key(piece: Piece) -> bool:
+    import io
+
+    with av.open(io.BytesIO(piece.of.header + piece.data), format="mp4") as container:
+        return next(container.demux(container.streams.video[0])).is_keyframe
