@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 from workbench import archive, cases, plates, recognition, roads, trajectories, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
 from workbench.investigation.answers import Grant, Ingested, PlateHit, Trace
+from workbench.investigation.following import Followed, follow
+from workbench.investigation.sealing import settle
 from workbench.records import AuditEntry, Camera, Case, FrameIndex, Progress, Purpose, Segment
 from workbench.store import Store
 from workbench.timeline import SECOND_NS, ClockFix, ClockMethod, Span, UtcNs, format_utc
@@ -364,6 +367,7 @@ class Workbench:
         settings = settings or recognition.Settings()
         for camera_id in cameras or ():
             self.camera(camera_id)
+        settle(self._store, self.ward.cameras)
         jobs = list(self._jobs(cameras, span, settings))
         started_ns = self.now()
 
@@ -415,6 +419,46 @@ class Workbench:
                 settings=settings,
                 span=span,
             )
+
+    def follow(
+        self,
+        purpose: Purpose,
+        cameras: Sequence[str] | None = None,
+        *,
+        priority: Sequence[str] = (),
+        scheduler: str | None = None,
+        workers: int | None = None,
+        settings: recognition.Settings | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+        on_status: Callable[[Mapping[str, Any]], None] = lambda _status: None,
+        models: recognition.GiveModels = recognition.own_models,
+    ) -> Followed:
+        """Search what cameras of an open case record, while they record it.
+
+        It ends by itself when the case's period is over or the case is closed. Nobody is alerted:
+        rows stand where searches of the case find them.
+
+        Parameters
+        ----------
+        cameras
+            Cameras of the case; None: all of them.
+        priority
+            The most important cameras, first one first; the others follow in the order given.
+            Where there is no time for all, the last ones are left out.
+
+        Raises
+        ------
+        Refused
+            Outside the case's bounds, or while another following runs on this root.
+        """
+        return follow(
+            self, purpose, cameras, priority=priority, scheduler=scheduler, workers=workers,
+            settings=settings, stopped=stopped, on_status=on_status, models=models,
+        )  # fmt: skip
+
+    def following(self) -> dict[str, Any]:
+        """Return how the following goes, as it said last; empty where none ever ran."""
+        return self._store.live.said()
 
     # -- searching ---------------------------------------------------------------------------
 

@@ -1,24 +1,38 @@
 """Find and read what passes a camera: models, gate, tracks, the fan-out over archived footage."""
 
+from workbench.recognition.crew import Crew, GiveModels, Outcome, crew, own_models
 from workbench.recognition.doctor import ModelReport, examine, system_facts
 from workbench.recognition.engine import Job, plan_jobs, run_job
 from workbench.recognition.fanout import Result, Summary, local_cluster, recognise
+from workbench.recognition.following import Growing, Piece, live_settings
 from workbench.recognition.models import load_models
 from workbench.recognition.overlay_clock import measure_overlay_clock
+from workbench.recognition.rows import sighting_id
 from workbench.recognition.settings import Settings
+from workbench.recognition.shedding import to_shed
 
 __all__ = [
+    "Crew",
+    "GiveModels",
+    "Growing",
     "Job",
     "ModelReport",
+    "Outcome",
+    "Piece",
     "Result",
     "Settings",
     "Summary",
+    "crew",
     "examine",
+    "live_settings",
     "load_models",
     "local_cluster",
     "measure_overlay_clock",
+    "own_models",
     "plan_jobs",
     "recognise",
     "run_job",
+    "sighting_id",
     "system_facts",
+    "to_shed",
 ]

@@ -128,7 +128,7 @@ def recognise(
         return tally.summary()
     if not jobs:
         return tally.summary()
-    with _client(scheduler, min(workers or os.cpu_count() or 1, len(jobs))) as client:
+    with dask_client(scheduler, workers, most=len(jobs)) as client:
         stopped = _spread(client, jobs, work, tally, cancelled)
     return tally.summary(cancelled=stopped)
 
@@ -246,7 +246,14 @@ def _outcome(future: Any, job: Job) -> Result:
 
 
 @contextmanager
-def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
+def dask_client(scheduler: str | None, workers: int | None, *, most: int) -> Iterator[Client]:
+    """Open a scheduler's client, or one of `workers` processes here (one a core, `most` at most).
+
+    Raises
+    ------
+    Unavailable
+        When the scheduler does not answer or has no workers.
+    """
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=f"{_START_S}s", set_as_default=False)
@@ -268,7 +275,8 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
                 ) from None
             yield client
         return
-    with local_cluster(workers) as cluster, Client(cluster, set_as_default=False) as client:
+    count = min(workers or os.cpu_count() or 1, most)
+    with local_cluster(count) as cluster, Client(cluster, set_as_default=False) as client:
         yield client
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -63,13 +62,14 @@ class Piece:
     """Whole fragments of a growing file, in order.
 
     ``fresh``: something before them was left out, so what was on its way is given up; they begin
-    with a key frame. ``last``: the file has ended with them.
+    with a key frame. ``last``: the file has ended with them. ``seconds``: their length.
     """
 
     of: Growing
     data: bytes = field(default=b"", repr=False)
     fresh: bool = False
     last: bool = False
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,6 @@ class Fed:
     table: pa.Table
     looked: tuple[tuple[int, int], ...] = ()
     open_pts: int | None = None
-    tick_s: Fraction = Fraction(1)
     model_ref: str = ""
 
 
@@ -126,7 +125,6 @@ class Following:
             tables.append(self._run.add(piece.data, self))
         looked = [*self._looked, *([self._run.span] if self._run and self._run.span else [])]
         open_pts = self._run.open_pts if self._run else None
-        tick_s = self._run.segment.tick_s if self._run and self._run.segment else Fraction(1)
         if piece.last:
             tables.append(self._end(models))
             looked, open_pts = self._looked, None
@@ -135,7 +133,6 @@ class Following:
             pa.concat_tables(tables) if tables else SIGHTINGS.empty_table(),
             tuple(looked),
             open_pts,
-            tick_s,
             row_ref(models.ref, self._settings),
         )
 

@@ -2,6 +2,7 @@
 
 from workbench.store.catalogue import Searched
 from workbench.store.ledger import Head
+from workbench.store.live import PROVISIONAL, LiveRows, provisional_name
 from workbench.store.root import Store
 
-__all__ = ["Head", "Searched", "Store"]
+__all__ = ["PROVISIONAL", "Head", "LiveRows", "Searched", "Store", "provisional_name"]

@@ -384,8 +384,10 @@ class Catalogue:
             rows = db.execute(
                 "SELECT segment_sha256, first_pts, stop_pts, model_ref, failure FROM searched AS a "
                 "WHERE failure = '' AND EXISTS (SELECT 1 FROM searched AS b WHERE b.failure = '' "
-                "AND b.segment_sha256 = a.segment_sha256 AND b.first_pts = a.first_pts "
-                "AND b.stop_pts = a.stop_pts AND b.rowid > a.rowid)"
+                "AND b.segment_sha256 = a.segment_sha256 AND b.model_ref <> a.model_ref "
+                # around it: of a recording that was followed, only a part may have been searched
+                "AND b.first_pts <= a.first_pts AND b.stop_pts >= a.stop_pts "
+                "AND b.rowid > a.rowid)"
             ).fetchall()
         return [Searched(*row) for row in rows]
 

@@ -9,9 +9,11 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workbench.errors import N_, BadInput, Damaged
 from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
@@ -21,6 +23,7 @@ from workbench.store.journal import Journal, read_sidecar, sidecar_of, write_sid
 from workbench.store.keeping import Keeping
 from workbench.store.lake import Lake
 from workbench.store.ledger import Head, Ledger
+from workbench.store.live import Live
 from workbench.store.sightings import retimed
 from workbench.store.upkeep import Upkeep
 from workbench.timeline import ClockFix, Span, stamped_spans
@@ -31,8 +34,8 @@ FORMAT = 1
 _SECRET_BYTES = 32
 
 _PARSING = threading.Lock()
-_SEARCH = ("segment_sha256", "first_pts", "model_ref")
-"""What tells which search a sighting came from."""
+_SEARCH = ("sighting_id", "utc", "segment_sha256", "first_pts", "model_ref")
+"""What tells which search a sighting came from, and its place in order."""
 
 
 class Store:
@@ -48,6 +51,7 @@ class Store:
         self.archive_folder = root / "archive"
         self._catalogue = Catalogue(root / "catalogue.sqlite", root / ".locks" / "catalogue")
         self._ledger = Ledger(self._catalogue, root / "audit-head.json", root / ".locks" / "audit")
+        self.live = Live(root / "live", root / ".locks")
         self._lake = Lake(root / "sightings", root / ".locks", self._catalogue)
         self.journal = Journal(root / "journal", root / ".locks" / "journal", self._catalogue)
         self.upkeep = Upkeep(root, self._catalogue, self.journal)
@@ -382,7 +386,8 @@ class Store:
         """Return sightings by time, then id, in the schema SIGHTINGS (or `columns` of it).
 
         Where footage was searched again with other models, the latest search counts: rows of
-        earlier ones stay in the lake and are left out here.
+        earlier ones stay in the lake and are left out here. Those of recordings that still grow
+        are among them, provisional: see :mod:`workbench.store.live`.
 
         Parameters
         ----------
@@ -398,17 +403,17 @@ class Store:
             The columns to return, in this order.
         """
         wanted = list(columns or SIGHTINGS.names)
-        found = self._lake.query(
-            cameras=cameras,
-            span=span,
-            kinds=kinds,
-            with_plate=with_plate,
-            ids=ids,
-            segment=segment,
-            columns=list(dict.fromkeys([*wanted, *_SEARCH])),
-        )
+        needed = list(dict.fromkeys([*wanted, *_SEARCH]))
+        asked: dict[str, Any] = {
+            "cameras": cameras, "span": span, "kinds": kinds, "with_plate": with_plate,
+            "ids": ids, "segment": segment,
+        }  # fmt: skip
+        with self.live.still():
+            growing = self.live.sightings(**asked)
+            found = self._lake.query(**asked, columns=needed)
         earlier = self._catalogue.superseded()
-        return (_without(found, earlier) if earlier else found).select(wanted)
+        found = _without(found, earlier) if earlier else found
+        return (_with(found, growing.select(needed)) if growing.num_rows else found).select(wanted)
 
     def plates(self, *, cameras: Sequence[str] | None = None, span: Span | None = None) -> pa.Table:
         """Return distinct plate reads by text: plate, count, score (best), first_utc, last_utc."""
@@ -581,11 +586,18 @@ def _folder_name(camera_id: str) -> str:
     return camera_id
 
 
+def _with(found: pa.Table, growing: pa.Table) -> pa.Table:
+    """Add provisional rows, in order; one that the lake has already counts once."""
+    new = pc.invert(pc.is_in(growing["sighting_id"], found["sighting_id"].combine_chunks()))
+    both = pa.concat_tables([found, growing.filter(new).cast(found.schema)])
+    return both.sort_by([("utc", "ascending"), ("sighting_id", "ascending")])
+
+
 def _without(found: pa.Table, earlier: Sequence[Searched]) -> pa.Table:
     spans: dict[tuple[str, str], list[Searched]] = {}
     for span in earlier:
         spans.setdefault((span.segment_sha256, span.model_ref), []).append(span)
-    rows = zip(*(found[name].to_pylist() for name in _SEARCH), strict=True)
+    rows = zip(*(found[name].to_pylist() for name in _SEARCH[2:]), strict=True)
     keep = [
         not any(s.first_pts <= first < s.stop_pts for s in spans.get((sha256, ref), ()))
         for sha256, first, ref in rows

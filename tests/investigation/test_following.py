@@ -1,0 +1,209 @@
+"""Following for real: a recorder that writes, Dask workers that search, rows that move on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from make.scenes import Mover, draw, film, red_car_models
+
+from workbench.errors import BadInput, Refused
+from workbench.investigation import Workbench, open_workbench
+from workbench.monitoring import open_monitoring
+from workbench.recognition.types import Models, ModelSettings
+from workbench.records import Case, Purpose
+from workbench.store import PROVISIONAL, Store
+from workbench.timeline import SECOND_NS, Span
+
+CAMERAS = ("S01-P1", "S01-P2")
+FPS, LENGTH_S = 10, 60
+PURPOSE = Purpose("VA-1", "tìm xe bỏ chạy")
+
+
+def red(_settings: ModelSettings) -> Models:
+    """Give a worker models that need no weights."""
+    return red_car_models()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    passing = [Mover(n, n + 22, (30, 120), (290, 120)) for n in range(20, FPS * LENGTH_S, 50)]
+    path = tmp_path_factory.mktemp("street") / "clip.mp4"
+    return film(path, [draw(n, passing) for n in range(FPS * LENGTH_S)], gop=FPS)
+
+
+@pytest.fixture
+def root(tmp_path: Path, ward_folder: Path, clip: Path) -> Path:
+    folder = tmp_path / "root"
+    open_workbench(folder, actor="t", create_from=ward_folder)
+    table = folder / "ward" / "cameras.csv"
+    rows = list(csv.DictReader(table.open()))
+    for row in rows:
+        row["stream_url"] = str(clip) if row["camera_id"] in CAMERAS else ""
+    with table.open("w") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture
+def recording(root: Path) -> Iterator[Path]:
+    ending = threading.Event()
+    house = open_monitoring(root, actor="t")
+    recorder = threading.Thread(target=house.record, kwargs={
+        "segment_s": 8.0, "stopped": ending.is_set,
+    })  # fmt: skip
+    recorder.start()
+    until(lambda: len(list((root / "recording").glob("*/*.growing.mp4"))) == len(CAMERAS))
+    yield root
+    ending.set()
+    recorder.join()
+
+
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        threading.Event().wait(0.05)
+
+
+def opened(root: Path, seconds: float = 3600.0) -> Workbench:
+    wb = open_workbench(root, actor="điều tra viên")
+    now = wb.now()
+    period = Span(now - 60 * SECOND_NS, now + round(seconds * SECOND_NS))
+    wb.open_case(Case("VA-1", "Xe bỏ chạy", "QĐ 12", "tìm xe", period, CAMERAS))
+    return wb
+
+
+def once(condition: Callable[[], object], seconds: float = 90.0) -> Callable[[], bool]:
+    end = time.monotonic() + seconds
+
+    def stopped() -> bool:
+        assert time.monotonic() < end, "it did not come to pass"
+        return bool(condition())
+
+    return stopped
+
+
+def test_rows_can_be_read_while_the_file_grows_and_move_into_the_lake(recording: Path) -> None:
+    wb, store = opened(recording), Store.open(recording)
+    provisional: set[str] = set()
+
+    def enough() -> bool:
+        found = wb.sightings(PURPOSE)
+        assert found["sighting_id"].is_unique
+        provisional.update(name for name in found["segment_sha256"] if name.startswith(PROVISIONAL))
+        moved = ~found["segment_sha256"].str.startswith(PROVISIONAL)
+        return bool(provisional) and set(found[moved]["camera_id"]) == set(CAMERAS)
+
+    followed = wb.follow(PURPOSE, workers=2, models=red, stopped=once(enough))
+    assert followed.ended == "stopped"
+    assert followed.failures == ()
+    for camera in CAMERAS:
+        assert followed.arrived_s[camera] == pytest.approx(
+            followed.searched_s[camera] + followed.left_out_s[camera], abs=0.2
+        )
+    assert followed.latency_p50_s is not None
+    lake = wb.sightings(PURPOSE)
+    sealed = lake[~lake["segment_sha256"].str.startswith(PROVISIONAL)]
+    for sha256 in sealed["segment_sha256"].unique():
+        segment = wb.segment(sha256)
+        spans = store.searched(segment=sha256)
+        assert spans
+        assert all(one.failure == "" for one in spans)
+        assert set(sealed[sealed["segment_sha256"] == sha256]["pts"]) <= set(
+            wb.frame_index(segment).pts.tolist()
+        )
+    assert (sealed["plate"].dropna() == "30F-123.45").all()
+    acts = [(entry.action, entry.case_id) for entry in wb.audit() if "follow" in entry.action]
+    assert acts == [("follow.start", "VA-1"), ("follow.stop", "VA-1")]
+    told = wb.following()
+    assert told["ended"] == "stopped"
+    assert set(told["cameras"]) == set(CAMERAS)
+
+
+def test_the_archive_searched_later_counts_instead_and_nothing_is_doubled(
+    recording: Path,
+) -> None:
+    wb, store = opened(recording), Store.open(recording)
+    whole = {}
+
+    def enough() -> bool:
+        whole.update({s.sha256: s for s in wb.segments() if store.searched(segment=s.sha256)})
+        return len(whole) >= 3
+
+    wb.follow(PURPOSE, workers=1, models=red, stopped=once(enough))
+    before = wb.sightings(PURPOSE)
+    refs = set(before["model_ref"])
+    for sha256, segment in whole.items():  # as an archive search of other settings marks it
+        store.mark_searched(sha256, segment.first_pts, segment.stop_pts, "archive")
+    after = wb.sightings(PURPOSE)
+    assert refs
+    assert not set(whole) & set(after["segment_sha256"])
+
+
+def test_it_ends_when_the_case_is_closed(recording: Path) -> None:
+    wb = opened(recording)
+    asked = []
+
+    def close_after_a_while(status: dict) -> None:
+        searched = sum(one["searched_s"] for one in status["cameras"].values())
+        if searched > 3 and not asked:
+            asked.append(searched)
+            wb.close_case("VA-1", "xong")
+
+    followed = wb.follow(
+        PURPOSE, workers=1, models=red, stopped=once(lambda: False), on_status=close_after_a_while
+    )
+    assert followed.ended == "case closed"
+    with pytest.raises(Refused):
+        wb.follow(PURPOSE, workers=1, models=red)
+
+
+def test_it_ends_with_the_period(recording: Path) -> None:
+    wb = opened(recording, seconds=12)
+    followed = wb.follow(PURPOSE, workers=1, models=red, stopped=once(lambda: False))
+    assert followed.ended == "period over"
+    stop_ns = Store.open(recording).case("VA-1").period.stop_ns
+    for rows in Store.open(recording).live.all():
+        assert all(row["utc"].value <= stop_ns for row in rows.table.to_pylist())
+
+
+def test_without_a_case_or_outside_it_nothing_is_followed(root: Path) -> None:
+    wb = opened(root)
+    for purpose, cameras in (
+        (None, None), (Purpose("VA-1", " "), None), (PURPOSE, ["S02-P1"]),
+    ):  # fmt: skip
+        with pytest.raises(Refused):
+            wb.follow(purpose, cameras, workers=1, models=red)  # type: ignore[arg-type]
+    with pytest.raises(BadInput):
+        wb.follow(Purpose("none", "why"), workers=1, models=red)
+    actions = [entry.action for entry in wb.audit() if entry.action.startswith("follow")]
+    assert actions == ["follow.refused"] * 4
+    assert not (root / "live").exists()
+
+
+def test_one_following_a_root(root: Path) -> None:
+    wb = opened(root)
+    with Store.open(root).live.alone() as ours:
+        assert ours
+        with pytest.raises(Refused):
+            wb.follow(PURPOSE, workers=1, models=red)
+
+
+def test_nothing_kept_holds_a_face(recording: Path) -> None:
+    wb = opened(recording)
+    wb.follow(
+        PURPOSE, workers=1, models=red,
+        stopped=once(lambda: Store.open(recording).live.all()),
+    )  # fmt: skip
+    for rows in Store.open(recording).live.all():
+        assert set(rows.table.column_names) <= {f.name for f in rows.table.schema}
+        assert not {"embedding", "face_id"} & set(rows.table.column_names)
+    assert json.loads((recording / "live" / "follow.json").read_text())["case"] == "VA-1"

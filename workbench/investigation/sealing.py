@@ -1,0 +1,126 @@
+"""Provisional rows get the name of the sealed file and move into the lake, once and whole."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import av
+import numpy as np
+import pyarrow as pa
+
+from workbench import recognition
+from workbench.records import SIGHTINGS, Box, Camera, FrameIndex, Segment
+from workbench.store import LiveRows, Store
+from workbench.store.sightings import retimed
+from workbench.timeline import SECOND_NS, Span
+
+_APART_S = 120.0
+"""A recording's name and the start of its sealed file differ by less."""
+
+
+def sealed(store: Store, rows: LiveRows) -> Segment | None:
+    """Return the archived file that a recording has become, None while it has not.
+
+    The recorder writes camera and recording into each file's header.
+    """
+    opened_ns = int(rows.recording)
+    near = Span(opened_ns - round(_APART_S * SECOND_NS), opened_ns + round(_APART_S * SECOND_NS))
+    for segment in store.segments([rows.camera_id]):
+        if segment.stamped_start_ns in near:
+            with av.open(f"file:{store.file(segment)}") as container:
+                if container.metadata.get("comment") == f"{rows.camera_id} {rows.recording}":
+                    return segment
+    return None
+
+
+def settle(
+    store: Store, cameras: Mapping[str, Camera], *, but: Collection[tuple[str, str]] = ()
+) -> int:
+    """Move the rows of every recording that is sealed by now; return how many moved.
+
+    Killed anywhere, it does the same again: ids are those of the sealed file, and a row that the
+    lake has is not written twice.
+
+    Parameters
+    ----------
+    but
+        Camera and name of recordings that are still being searched.
+    """
+    moved = 0
+    for rows in store.live.all():
+        if (rows.camera_id, rows.recording) in but:
+            continue
+        segment = sealed(store, rows)
+        camera = cameras.get(rows.camera_id)
+        if segment is not None and camera is not None:
+            moved += seal(store, rows, segment, camera)
+    return moved
+
+
+def seal(store: Store, rows: LiveRows, segment: Segment, camera: Camera) -> int:
+    """Move one recording's rows into the lake and say what was searched; return how many.
+
+    Where the sealed file is not as the fragments were, or has been searched meanwhile, the rows
+    are dropped: `recognise` finds them.
+    """
+    index = store.frame_index(segment.sha256)
+    searched = store.searched(segment=segment.sha256)
+    known = any(not one.failure and one.model_ref != rows.model_ref for one in searched)
+    if known or not _is_of(rows, index):
+        with store.live.still(changing=True):
+            store.live.drop(rows)
+        return 0
+    fixes = store.clock_fixes(rows.camera_id)
+    table = retimed(renamed(rows.table, segment), {segment.sha256: segment}, fixes)
+    # The ids of the lake first: whoever asks between the next steps counts each row once.
+    store.live.put(
+        LiveRows(rows.camera_id, rows.recording, table, rows.shown_ns, rows.looked, rows.model_ref)
+    )
+    with store.live.still(changing=True):
+        store.append_sightings(table)
+        for first, stop in pieces(store, segment, index, camera, rows.looked):
+            store.mark_searched(segment.sha256, first, stop, rows.model_ref)
+        store.live.drop(rows)
+    return int(table.num_rows)
+
+
+def renamed(table: pa.Table, segment: Segment) -> pa.Table:
+    """Return rows under the sealed file's name: its hash and the ids that follow from it."""
+    rows = table.to_pylist()
+    for row in rows:
+        box = Box(*(row[f"box_{side}"] for side in "xywh"))
+        row["segment_sha256"] = segment.sha256
+        row["sighting_id"] = recognition.sighting_id(
+            segment.sha256, row["pts"], box, row["model_ref"]
+        )
+    return pa.Table.from_pylist(rows, SIGHTINGS)
+
+
+def pieces(
+    store: Store,
+    segment: Segment,
+    index: FrameIndex,
+    camera: Camera,
+    looked: tuple[tuple[int, int], ...],
+) -> list[tuple[int, int]]:
+    """Return what was searched, to the next frame, cut where jobs of the archive are cut.
+
+    So a later search of the archive covers each piece, and counts instead of it.
+    """
+    ends = np.append(index.pts, segment.stop_pts)
+    whole = [(first, int(ends[np.searchsorted(ends, stop)])) for first, stop in looked]
+    jobs = recognition.plan_jobs(
+        segment, store.file(segment), index, camera, (), recognition.Settings()
+    )
+    cut = [
+        (max(first, job.first_pts), min(stop, job.stop_pts))
+        for first, stop in whole
+        for job in jobs
+    ]
+    return [(first, stop) for first, stop in cut if first < stop]
+
+
+def _is_of(rows: LiveRows, index: FrameIndex) -> bool:
+    named = [pts for one in rows.table["track_pts"].to_pylist() for pts in one]
+    named += [edge for first, stop in rows.looked for edge in (first, stop - 1)]
+    return not index.ordinal and bool(np.isin(named, index.pts).all())
