@@ -23,6 +23,7 @@ from workbench.timeline import (
     Span,
     correct_span,
     format_utc,
+    gaps,
     union,
 )
 
@@ -276,6 +277,28 @@ def coverage(
         camera_id: [cut for s in spans if (cut := s.overlap(span)) is not None]
         for camera_id, spans in found.items()
     }
+
+
+def not_searched(store: Store, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
+    """Return what is recorded of each camera in `span` and was never searched, in order.
+
+    No sighting there means that nobody looked, not that nobody passed.
+    """
+    found: dict[str, list[Span]] = {}
+    for camera_id, recorded in coverage(store, cameras, span).items():
+        fixes = store.clock_fixes(camera_id)
+        looked = [
+            correct_span(Span(segment.stamped_ns(one.first_pts), segment.stamped_ns(one.stop_pts)),
+                         fixes)
+            for segment in store.segments([camera_id])
+            if segment.utc_span(fixes).overlap(span) is not None
+            for one in store.searched(segment=segment.sha256)
+            if not one.failure
+        ]  # fmt: skip
+        # joined as coverage is: the last frame of one file and the first of the next
+        done = union(looked, join_ns=_JOIN_NS)
+        found[camera_id] = [gap for part in recorded for gap in gaps(done, part)]
+    return found
 
 
 def _recorded(store: Store, segment: Segment) -> list[Span]:

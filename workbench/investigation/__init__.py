@@ -3,19 +3,20 @@
 Pages, the command line and notebooks use these verbs and nothing below them.
 """
 
-from workbench.investigation.answers import Grant, Ingested, PlateHit, Trace
+from workbench.investigation.answers import ALWAYS, Grant, Ingested, PlateHit, Trace
 from workbench.investigation.facade import (
-    ALWAYS,
     GRANT_S,
     LONGEST_PLATE,
     Workbench,
     open_workbench,
 )
+from workbench.investigation.following import Followed
 
 __all__ = [
     "ALWAYS",
     "GRANT_S",
     "LONGEST_PLATE",
+    "Followed",
     "Grant",
     "Ingested",
     "PlateHit",

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow as pa
 
 from workbench import plates, trajectories
 from workbench.records import Segment
-from workbench.timeline import Span
+from workbench.timeline import Span, format_utc
+
+ALWAYS = Span(0, 2**63 - 1)
+"""Every instant the store can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,20 @@ class Grant:
     def covers(self, camera_id: str, utc_ns: int) -> bool:
         """Return whether a picture of `camera_id` at `utc_ns` may be shown."""
         return camera_id in self.cameras and utc_ns in self.span
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """Return a table as the frame that pages and notebooks work with."""
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def span_text(span: Span) -> dict[str, object]:
+    """Return a span for the log; nothing where it is all time.
+
+    >>> span_text(ALWAYS)
+    {}
+    """
+    if span == ALWAYS:
+        return {}
+    return {"from": format_utc(span.start_ns), "to": format_utc(span.stop_ns)}

@@ -16,22 +16,25 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import xarray as xr
 from itsdangerous import BadSignature, URLSafeSerializer
 from numpy.typing import NDArray
 
 from workbench import archive, cases, plates, recognition, roads, trajectories, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
-from workbench.investigation.answers import Grant, Ingested, PlateHit, Trace
+from workbench.investigation.answers import (
+    Grant,
+    Ingested,
+    PlateHit,
+    Trace,
+    frame_of,
+    span_text,
+)
 from workbench.investigation.following import Followed, follow
 from workbench.investigation.sealing import settle
 from workbench.records import AuditEntry, Camera, Case, FrameIndex, Progress, Purpose, Segment
 from workbench.store import Store
-from workbench.timeline import SECOND_NS, ClockFix, ClockMethod, Span, UtcNs, format_utc
-
-ALWAYS = Span(0, 2**63 - 1)
-"""Every instant the store can hold."""
+from workbench.timeline import SECOND_NS, ClockFix, ClockMethod, Span, UtcNs
 
 GRANT_S = 8 * 3600
 """How long a page may fetch pictures before it has to ask again, seconds."""
@@ -104,7 +107,7 @@ class Workbench:
         self._store.put_case(case)
         facts = {k: getattr(case, k) for k in ("title", "legal_basis", "cameras", "training")}
         purpose = Purpose(case.case_id, case.reason)
-        self._log("case.open", case.case_id, purpose, details={**facts, **_span_text(case.period)})
+        self._log("case.open", case.case_id, purpose, details={**facts, **span_text(case.period)})
         return case
 
     def close_case(self, case_id: str, reason: str) -> None:
@@ -289,6 +292,10 @@ class Workbench:
         """Return the recorded spans of each camera, corrected, merged and in order."""
         return archive.coverage(self._store, cameras or tuple(self.ward.cameras))
 
+    def not_searched(self, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
+        """Return what is recorded of each camera in `span` and was never searched."""
+        return archive.not_searched(self._store, cameras, span)
+
     def file(self, segment: Segment) -> Path:
         """Return the path of an original, for programs that already hold a grant to show it."""
         return self._store.file(segment)
@@ -300,7 +307,7 @@ class Workbench:
         self.camera(camera_id)
         self._authorise(purpose, "view", cameras=(camera_id,), span=span)
         cube = archive.frames(self._store, camera_id, span)
-        self._log("view", camera_id, purpose, details=_span_text(span))
+        self._log("view", camera_id, purpose, details=span_text(span))
         return cube
 
     def still(self, segment_sha256: str, pts: int, purpose: Purpose) -> NDArray[np.uint8]:
@@ -319,7 +326,7 @@ class Workbench:
         """Return a signed token with which a page fetches pictures, after logging the view."""
         case, allowed, wanted = self._authorise(purpose, "view", cameras=cameras, span=span)
         expires_ns = self.now() + GRANT_S * SECOND_NS
-        self._log("view", ",".join(allowed), purpose, details=_span_text(wanted))
+        self._log("view", ",".join(allowed), purpose, details=span_text(wanted))
         facts = [self.actor, case.case_id, list(allowed), wanted.start_ns, wanted.stop_ns]
         return str(self._signer().dumps([*facts, expires_ns]))
 
@@ -476,9 +483,9 @@ class Workbench:
         table = self._store.sightings(
             cameras=allowed, span=wanted, kinds=kinds, with_plate=with_plate
         )
-        details = {**_span_text(wanted), "kinds": list(kinds or ()), "found": table.num_rows}
+        details = {**span_text(wanted), "kinds": list(kinds or ()), "found": table.num_rows}
         self._log("search.sightings", ",".join(cameras or ("*",)), purpose, details=details)
-        return _frame(table)
+        return frame_of(table)
 
     def sighting(self, sighting_id: str, purpose: Purpose) -> pd.Series:
         """Return one pass; BadInput where the case's bounds hold none of that id."""
@@ -491,7 +498,7 @@ class Workbench:
                 id=sighting_id[:12],
             )
         self._log("view.sighting", sighting_id, purpose)
-        return _frame(found).iloc[0]
+        return frame_of(found).iloc[0]
 
     def search_plate(self, pattern: str, purpose: Purpose, *, limit: int = 50) -> list[PlateHit]:
         """Return the distinct reads that answer `pattern`, exact ones first, inside the case.
@@ -501,7 +508,7 @@ class Workbench:
         """
         _, allowed, wanted = self._authorise(purpose, "search")
         columns = ["plate", "camera_id", "utc"]
-        read = _frame(
+        read = frame_of(
             self._store.sightings(cameras=allowed, span=wanted, with_plate=True, columns=columns)
         )
         try:
@@ -538,24 +545,13 @@ class Workbench:
         _, allowed, wanted = self._authorise(purpose, "search")
         _not_too_long(plate, *also)
         table = self._store.sightings(cameras=allowed, span=wanted, with_plate=True)
-        read = _frame(table)
+        read = frame_of(table)
         mine = read[read["plate"].isin([plate, *also])].reset_index(drop=True)
         legs = trajectories.link(mine, self.graph.between, plate=plate)
         journeys = trajectories.journeys(legs, mine, plate=plate)
         details = {"also": list(also), "sightings": len(mine), "legs": legs.num_rows}
         self._log("trace", plate, purpose, details=details)
-        return Trace(plate, mine, _frame(legs), tuple(journeys))
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
-
-
-def _span_text(span: Span) -> dict[str, object]:
-    if span == ALWAYS:
-        return {}
-    return {"from": format_utc(span.start_ns), "to": format_utc(span.stop_ns)}
+        return Trace(plate, mine, frame_of(legs), tuple(journeys))
 
 
 def _not_too_long(*asked: str) -> None:

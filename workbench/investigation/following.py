@@ -19,11 +19,12 @@ import pyarrow as pa
 
 from workbench import recognition
 from workbench.errors import N_, Refused
+from workbench.investigation.answers import span_text
 from workbench.investigation.sealing import settle
 from workbench.records import SIGHTINGS, Camera, Purpose
 from workbench.store import LiveRows, Store, provisional_name
 from workbench.streams.growing import Fragment, RecordedFile, Tail
-from workbench.timeline import SECOND_NS, Span, format_utc
+from workbench.timeline import SECOND_NS, Span
 
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
@@ -431,7 +432,7 @@ def follow(
                 N_("stop it first; one following takes all its cameras"),
                 case=store.live.said().get("case", ""),
             )
-        house._log("follow.start", ",".join(order), purpose, details=_bounds(until))
+        house._log("follow.start", ",".join(order), purpose, details=span_text(until))
         _begin_anew(store, order, house.ward.cameras)
         facts = {one: (house.camera(one), tuple(house.clock_fixes(one))) for one in order}
         with recognition.crew(
@@ -457,7 +458,3 @@ def _begin_anew(store: Store, followed: Sequence[str], cameras: Mapping[str, Cam
     settle(store, cameras)
     for rows in store.live.all(followed):
         store.live.drop(rows)
-
-
-def _bounds(span: Span) -> dict[str, object]:
-    return {"from": format_utc(span.start_ns), "to": format_utc(span.stop_ns)}
