@@ -13,7 +13,9 @@ import panel as pn
 from workbench.errors import WorkbenchError
 from workbench.investigation import PlateHit, Trace
 from workbench.records import KINDS, Purpose
+from workbench.store import PROVISIONAL
 from workbench.views import detail
+from workbench.views.following import LOOK_MS, following_html, rows_of
 from workbench.views.map import legs_of, stops_of, ward_map, way_points
 from workbench.views.map_bridge import WardMap
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
@@ -55,11 +57,28 @@ class _TracePage:
         self._trace: Trace | None = None
         self._listed: dict[str, pd.Series] = {}
         self._choose: Callable[[str], None] = self._choose_plate
+        self._again: Callable[[], None] = lambda: None
+        self._followed_rows: int | None = None
         self._build()
         visit.selection.param.watch(self._show_sighting, "sighting_id")
         if wanted := visit.asked.get("plate", ""):
             self._pattern.value = self._pattern.value_input = wanted
             self._search_plate()
+        self._look_at_following()
+        if pn.state.curdoc is not None:
+            pn.state.add_periodic_callback(self._look_at_following, period=LOOK_MS)
+
+    def _look_at_following(self) -> None:
+        """Say how the following of this case goes; where it found more, search again."""
+        wb = self.visit.wb
+        told = wb.following()
+        rows = rows_of(told, self.purpose.case_id, wb.now())
+        said = "" if rows is None else following_html(told, rows, self.tr)
+        if said != self._following.object:
+            self._following.param.update(object=said, visible=bool(said))
+        if rows is not None and self._followed_rows is not None and rows > self._followed_rows:
+            self._again()
+        self._followed_rows = rows
 
     def _cameras(self) -> list[str]:
         chosen = self.visit.selection.case_id
@@ -92,10 +111,11 @@ class _TracePage:
         # Enter in the field searches; typing alone does not
         self._pattern.param.watch(lambda _event: self._search_plate(), "enter_pressed")
         self._said = html("", visible=False)
+        self._following = html("", visible=False)
         self.form = pn.Column(
             pn.Row(self._pattern, search, margin=0, sizing_mode="stretch_width"),
             pn.Row(self._site, self._kind, passes, margin=0, sizing_mode="stretch_width"),
-            self._said, margin=0, sizing_mode="stretch_width",
+            self._said, self._following, margin=0, sizing_mode="stretch_width",
         )  # fmt: skip
         self.candidates = Rows(
             on_choose=lambda key: self._choose(key),
@@ -123,6 +143,8 @@ class _TracePage:
         self._said.param.update(object=text, visible=bool(text))
 
     def _crop(self, row: pd.Series) -> Cell:
+        if is_provisional(row):
+            return marked(self.tr("provisional"), "tag")  # its picture comes with the sealed file
         on_plate = row["plate_box"] is not None and len(row["plate_box"]) == 4
         box = row["plate_box"] if on_plate else [row[f"box_{side}"] for side in "xywh"]
         pts = row["plate_pts"] if on_plate else row["pts"]
@@ -133,7 +155,7 @@ class _TracePage:
     # -- searching ---------------------------------------------------------------------------
 
     def _search_plate(self) -> None:
-        tr = self.tr
+        tr, self._again = self.tr, self._search_plate
         pattern = (self._pattern.value_input or self._pattern.value or "").strip()
         try:
             hits = self.visit.wb.search_plate(pattern, self.purpose)
@@ -173,7 +195,7 @@ class _TracePage:
         return {"key": hit.plate, "cells": [picture, shown, times]}
 
     def _search_passes(self) -> None:
-        tr, wb = self.tr, self.visit.wb
+        tr, wb, self._again = self.tr, self.visit.wb, self._search_passes
         allowed = set(self._cameras())
         site = self._site.value
         cameras = [c.camera_id for c in wb.ward.cameras_at(site) if c.camera_id in allowed]
@@ -271,7 +293,12 @@ class _TracePage:
     def _show_sighting(self, _event: object) -> None:
         chosen = self.visit.selection.sighting_id
         try:
-            shown = detail.sighting(self.visit, chosen)
+            if chosen in self._listed and is_provisional(self._listed[chosen]):
+                shown = _note(
+                    self.tr("Provisional: its picture comes with the sealed file"), "empty"
+                )
+            else:
+                shown = detail.sighting(self.visit, chosen)
         except WorkbenchError as error:
             shown = refusal(error, self.tr)
         with pn.io.hold():
@@ -291,6 +318,11 @@ class _TracePage:
         else:
             camera = self.visit.wb.camera(str(self._listed[sighting_id]["camera_id"]))
             self.chart.highlight(camera.site_id, "site")
+
+
+def is_provisional(row: pd.Series) -> bool:
+    """Return whether a sighting is of a recording that still grows."""
+    return str(row["segment_sha256"]).startswith(PROVISIONAL)
 
 
 def _note(text: str, style: str = "small muted") -> str:
