@@ -52,6 +52,12 @@ def feed_here(run: str, fresh: Following, camera_id: str, piece: Piece) -> Fed:
         return _FOLLOWED.setdefault((run, camera_id), fresh).feed(piece)
 
 
+def ready_here(models: GiveModels, settings: ModelSettings) -> None:
+    """Load this process's models before footage waits for them."""
+    with _TURN:
+        models(settings)
+
+
 def forget_here(run: str) -> None:
     """Let the states of a run go."""
     for key in [key for key in _FOLLOWED if key[0] == run]:
@@ -95,6 +101,12 @@ class Crew:
         for place, camera_id in enumerate(priority):
             self._workers[place % len(self._workers)].cameras.append(camera_id)
         self._run = uuid.uuid4().hex
+        loading = [
+            client.submit(ready_here, models, settings.models, pure=False, workers=[one.address])
+            for one in self._workers
+        ]
+        for future in loading:
+            future.result()
 
     @property
     def groups(self) -> list[list[str]]:
