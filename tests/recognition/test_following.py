@@ -7,16 +7,15 @@ from pathlib import Path
 
 import av
 import pytest
+from make.growing import pieces, record
 from make.scenes import Mover, blind, camera, draw, film, red_car_models, segment_of
 
 from workbench.recognition.engine import plan_jobs, run_job
-from workbench.recognition.following import Fed, Following, Growing, Piece, live_settings
+from workbench.recognition.following import Fed, Following, Piece, live_settings
 from workbench.recognition.rows import sighting_id
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import Models, ModelSettings
 from workbench.records import Box
-from workbench.streams.fragments import FragmentWriter
-from workbench.streams.growing import Tail
 
 LIVE = live_settings(Settings())
 EAST = Mover(70, 110, (30, 120), (290, 120))
@@ -24,32 +23,6 @@ AGAIN = Mover(150, 190, (30, 120), (290, 120))
 WEST = Mover(160, 210, (290, 150), (30, 150), colour=(30, 60, 190))
 LATE = Mover(220, 270, (30, 130), (290, 130))  # still on its way when the file ends
 FRAMES = 240
-START_NS = 1_795_133_700 * 10**9  # a plate is read as its day allows
-
-
-def record(clip: Path, folder: Path, name: int) -> Path:
-    """Copy a clip's packets into a file that grows, as the recorder does; leave it unnamed."""
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.growing.mp4"
-    with av.open(str(clip)) as source:
-        stream = source.streams.video[0]
-        writer = FragmentWriter(path, stream, f"C1 {name}")
-        for packet in source.demux(stream):
-            if packet.pts is not None:
-                writer.write(packet, packet.pts, packet.dts)
-        writer.close()
-    return path
-
-
-def pieces(folder: Path, path: Path, name: str = "live") -> list[Piece]:
-    tail = Tail(folder)
-    tail.look(0)
-    first = tail.fragments[0]
-    first_pts = min(packet.pts for packet in first.packets())
-    of = Growing(name, START_NS, first_pts, first.of.header)
-    found = [Piece(of, fragment.read()) for fragment in tail.fragments]
-    tail.close()
-    return [*found, Piece(of, last=True)]
 
 
 @pytest.fixture(scope="module")

@@ -81,6 +81,8 @@ class _Recording:
     open_pts: int | None = None
     model_ref: str = ""
     ended: bool = False
+    closing: bool = False
+    """Its end has been sent to its worker."""
 
     @property
     def searched(self) -> list[tuple[int, int]]:
@@ -247,7 +249,9 @@ class Follower:
         while camera.queue:
             item = camera.queue.popleft()
             piece = recognition.Piece(item.recording.of, last=True)
-            if item.fragment is not None:
+            if item.fragment is None:
+                item.recording.closing = True
+            else:
                 fresh = camera.broken
                 if fresh and not item.fragment.times.key:
                     self._leave_out(camera, item)
@@ -321,7 +325,9 @@ class Follower:
                 self._leave_out(camera, item)
             camera.queue.clear()
             if feed:
-                camera.queue += [_Item(one, None) for one in camera.recordings.values()]
+                camera.queue += [
+                    _Item(one, None) for one in camera.recordings.values() if not one.closing
+                ]
         until_s = time.monotonic() + END_S
         while self._waits() and time.monotonic() < until_s:
             self._dispatch()
