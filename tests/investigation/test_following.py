@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from make.scenes import Mover, draw, film, red_car_models
+from make.scenes import Mover, draw, film, give_red_cars
 
 from workbench.errors import BadInput, Refused
 from workbench.investigation import Workbench, open_workbench
+from workbench.investigation.sealing import sealed, settle
 from workbench.monitoring import open_monitoring
-from workbench.recognition.types import Models, ModelSettings
 from workbench.records import Case, Purpose
 from workbench.store import PROVISIONAL, Store
 from workbench.timeline import SECOND_NS, Span
@@ -23,11 +27,6 @@ from workbench.timeline import SECOND_NS, Span
 CAMERAS = ("S01-P1", "S01-P2")
 FPS, LENGTH_S = 10, 60
 PURPOSE = Purpose("VA-1", "tìm xe bỏ chạy")
-
-
-def red(_settings: ModelSettings) -> Models:
-    """Give a worker models that need no weights."""
-    return red_car_models()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +101,7 @@ def test_rows_can_be_read_while_the_file_grows_and_move_into_the_lake(recording:
         moved = ~found["segment_sha256"].str.startswith(PROVISIONAL)
         return bool(provisional) and set(found[moved]["camera_id"]) == set(CAMERAS)
 
-    followed = wb.follow(PURPOSE, workers=2, models=red, stopped=once(enough))
+    followed = wb.follow(PURPOSE, workers=2, models=give_red_cars, stopped=once(enough))
     assert followed.ended == "stopped"
     assert followed.failures == ()
     for camera in CAMERAS:
@@ -138,7 +137,7 @@ def test_the_archive_searched_later_counts_instead_and_nothing_is_doubled(
         whole.update({s.sha256: s for s in wb.segments() if store.searched(segment=s.sha256)})
         return len(whole) >= 3
 
-    wb.follow(PURPOSE, workers=1, models=red, stopped=once(enough))
+    wb.follow(PURPOSE, workers=1, models=give_red_cars, stopped=once(enough))
     before = wb.sightings(PURPOSE)
     refs = set(before["model_ref"])
     for sha256, segment in whole.items():  # as an archive search of other settings marks it
@@ -159,16 +158,20 @@ def test_it_ends_when_the_case_is_closed(recording: Path) -> None:
             wb.close_case("VA-1", "xong")
 
     followed = wb.follow(
-        PURPOSE, workers=1, models=red, stopped=once(lambda: False), on_status=close_after_a_while
+        PURPOSE,
+        workers=1,
+        models=give_red_cars,
+        stopped=once(lambda: False),
+        on_status=close_after_a_while,
     )
     assert followed.ended == "case closed"
     with pytest.raises(Refused):
-        wb.follow(PURPOSE, workers=1, models=red)
+        wb.follow(PURPOSE, workers=1, models=give_red_cars)
 
 
 def test_it_ends_with_the_period(recording: Path) -> None:
     wb = opened(recording, seconds=12)
-    followed = wb.follow(PURPOSE, workers=1, models=red, stopped=once(lambda: False))
+    followed = wb.follow(PURPOSE, workers=1, models=give_red_cars, stopped=once(lambda: False))
     assert followed.ended == "period over"
     stop_ns = Store.open(recording).case("VA-1").period.stop_ns
     for rows in Store.open(recording).live.all():
@@ -181,9 +184,9 @@ def test_without_a_case_or_outside_it_nothing_is_followed(root: Path) -> None:
         (None, None), (Purpose("VA-1", " "), None), (PURPOSE, ["S02-P1"]),
     ):  # fmt: skip
         with pytest.raises(Refused):
-            wb.follow(purpose, cameras, workers=1, models=red)  # type: ignore[arg-type]
+            wb.follow(purpose, cameras, workers=1, models=give_red_cars)  # type: ignore[arg-type]
     with pytest.raises(BadInput):
-        wb.follow(Purpose("none", "why"), workers=1, models=red)
+        wb.follow(Purpose("none", "why"), workers=1, models=give_red_cars)
     actions = [entry.action for entry in wb.audit() if entry.action.startswith("follow")]
     assert actions == ["follow.refused"] * 4
     assert not (root / "live").exists()
@@ -194,13 +197,59 @@ def test_one_following_a_root(root: Path) -> None:
     with Store.open(root).live.alone() as ours:
         assert ours
         with pytest.raises(Refused):
-            wb.follow(PURPOSE, workers=1, models=red)
+            wb.follow(PURPOSE, workers=1, models=give_red_cars)
+
+
+KILLED = """
+import sys
+from make.scenes import give_red_cars
+from workbench.investigation import open_workbench
+from workbench.records import Purpose
+if __name__ == "__main__":
+    wb = open_workbench(sys.argv[1], actor="killed")
+    wb.follow(Purpose("VA-1", "why"), workers=1, models=give_red_cars)
+"""
+
+
+def test_killed_in_between_nothing_is_doubled_and_only_what_was_searched_counts(
+    recording: Path, tmp_path: Path
+) -> None:
+    wb, store = opened(recording), Store.open(recording)
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    folders = f"{Path(__file__).parents[1]}:{Path(__file__).parents[2]}"
+    following = subprocess.Popen(
+        [sys.executable, str(script), str(recording)],
+        env=os.environ | {"PYTHONPATH": folders}, start_new_session=True,
+    )  # fmt: skip
+    try:
+        until(lambda: any(rows.table.num_rows for rows in store.live.all()), 90)
+        left = store.live.all()
+    finally:
+        os.killpg(following.pid, signal.SIGKILL)
+        following.wait()
+    names = {(rows.camera_id, rows.recording) for rows in left}
+    until(lambda: all(sealed(store, rows) for rows in left))
+    settle(store, wb.ward.cameras)
+    assert not names & {(rows.camera_id, rows.recording) for rows in store.live.all()}
+    found = wb.sightings(PURPOSE)
+    assert len(found)
+    assert found["sighting_id"].is_unique
+    for sha256 in found["segment_sha256"].unique():
+        segment = wb.segment(sha256)
+        spans = [(one.first_pts, one.stop_pts) for one in store.searched(segment=sha256)]
+        # the passes on their way when it was killed are not called searched
+        assert all(stop <= segment.stop_pts for _, stop in spans)
+        assert spans != [(segment.first_pts, segment.stop_pts)] or segment.frame_count < 60
+    span = Span(found["utc"].min().value - SECOND_NS, wb.now())
+    assert any(wb.not_searched(list(CAMERAS), span).values())
+    assert settle(store, wb.ward.cameras) == 0
 
 
 def test_nothing_kept_holds_a_face(recording: Path) -> None:
     wb = opened(recording)
     wb.follow(
-        PURPOSE, workers=1, models=red,
+        PURPOSE, workers=1, models=give_red_cars,
         stopped=once(lambda: Store.open(recording).live.all()),
     )  # fmt: skip
     for rows in Store.open(recording).live.all():

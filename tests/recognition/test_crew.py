@@ -12,21 +12,15 @@ from pathlib import Path
 import pytest
 from dask.distributed import Client
 from make.growing import pieces, record
-from make.scenes import Mover, camera, draw, film, red_car_models
+from make.scenes import Mover, camera, draw, film, give_red_cars
 
 from workbench.recognition.crew import Crew, Outcome, crew
 from workbench.recognition.fanout import local_cluster
 from workbench.recognition.following import Piece, live_settings
 from workbench.recognition.settings import Settings
-from workbench.recognition.types import Models, ModelSettings
 
 LIVE = live_settings(Settings())
 FACTS = {"C1": (camera("C1"), ())}
-
-
-def red(_settings: ModelSettings) -> Models:
-    """Give a worker models that need no weights."""
-    return red_car_models()
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +51,7 @@ def feed_all(workers: Crew, given: list[Piece]) -> list[Outcome]:
 
 
 def test_a_cameras_pieces_meet_its_state_on_one_worker(fragments: list[Piece]) -> None:
-    with crew(FACTS, ["C1"], LIVE, workers=1, models=red) as workers:
+    with crew(FACTS, ["C1"], LIVE, workers=1, models=give_red_cars) as workers:
         heard = feed_all(workers, fragments)
     assert [one.piece for one in heard] == fragments
     assert all(not one.failure for one in heard)
@@ -71,7 +65,9 @@ def test_a_worker_that_dies_is_replaced_and_its_piece_told_lost(fragments: list[
     with (
         local_cluster(1) as cluster,
         Client(cluster, set_as_default=False) as client,
-        crew(FACTS, ["C1"], LIVE, scheduler=cluster.scheduler_address, models=red) as workers,
+        crew(
+            FACTS, ["C1"], LIVE, scheduler=cluster.scheduler_address, models=give_red_cars
+        ) as workers,
     ):
         feed_all(workers, fragments[:8])
         (pid,) = client.run(os.getpid).values()
@@ -90,7 +86,7 @@ def test_a_worker_that_dies_is_replaced_and_its_piece_told_lost(fragments: list[
 
 
 def test_a_bad_fragment_is_a_sentence_and_the_camera_goes_on(fragments: list[Piece]) -> None:
-    with crew(FACTS, ["C1"], LIVE, workers=1, models=red) as workers:
+    with crew(FACTS, ["C1"], LIVE, workers=1, models=give_red_cars) as workers:
         heard = feed_all(workers, [Piece(fragments[0].of, b"no video at all"), *fragments])
     assert heard[0].fed is None
     assert heard[0].failure

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
+import av
 import pyarrow as pa
 
 from workbench import recognition
@@ -190,7 +191,11 @@ class Follower:
                 camera.tail.look(self._now())
                 for fragment in camera.tail.after(camera.seq):
                     camera.seq = fragment.seq
-                    self._arrive(camera_id, camera, fragment)
+                    try:
+                        self._arrive(camera_id, camera, fragment)
+                    except av.FFmpegError as error:  # broken bytes cost their fragment
+                        camera.broken = True
+                        camera.failure = f"a fragment cannot be read: {error}"
                 for recording in camera.recordings.values():
                     if not recording.ended and recording.file is not camera.tail.growing:
                         recording.ended = True

@@ -122,5 +122,8 @@ def pieces(
 
 def _is_of(rows: LiveRows, index: FrameIndex) -> bool:
     named = [pts for one in rows.table["track_pts"].to_pylist() for pts in one]
-    named += [edge for first, stop in rows.looked for edge in (first, stop - 1)]
-    return not index.ordinal and bool(np.isin(named, index.pts).all())
+    named += [first for first, _ in rows.looked]
+    # a span ends behind a frame, or where a frame begins whose pass was still on its way
+    ends = [stop for _, stop in rows.looked]
+    known = np.isin(ends, index.pts) | np.isin(np.array(ends) - 1, index.pts)
+    return not index.ordinal and bool(np.isin(named, index.pts).all()) and bool(known.all())
