@@ -88,28 +88,27 @@ def following(root: Path, cameras: list[str], seconds: float) -> Figures:
     period = Span(now_ns - SECOND_NS, now_ns + 3600 * SECOND_NS)
     case = Case(CASE, "bench", "bench", "bench", period, tuple(cameras), training=True)
     wb.open_case(case)
-    recorder = RunningRecorder(root)
-    wait_for(lambda: len(recorder.recording()) == len(cameras), "all cameras to be recorded")
     words = [sys.executable, "-m", "workbench.cli", "follow", str(root)]
-    follower = subprocess.Popen(
-        [*words, "--case", CASE, "--reason", "bench"],
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(lambda: _rows(wb.following()), "the first row", 120.0)
-        began_s, spent_s = time.monotonic(), tree_cpu_s(follower.pid)
-        time.sleep(seconds)
-        wall_s = time.monotonic() - began_s
-        spent_s = tree_cpu_s(follower.pid) - spent_s
-        follower.send_signal(signal.SIGINT)
-        follower.wait(180)
-    finally:
-        if follower.poll() is None:
-            os.killpg(follower.pid, signal.SIGKILL)
-            follower.wait()
-        recorder.stop()
+    with RunningRecorder(root) as recorder:
+        recorder.wait_for_all()
+        follower = subprocess.Popen(
+            [*words, "--case", CASE, "--reason", "bench"],
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(lambda: _rows(wb.following()), "the first row", 120.0)
+            began_s, spent_s = time.monotonic(), tree_cpu_s(follower.pid)
+            time.sleep(seconds)
+            wall_s = time.monotonic() - began_s
+            spent_s = tree_cpu_s(follower.pid) - spent_s
+            follower.send_signal(signal.SIGINT)
+            follower.wait(180)
+        finally:
+            if follower.poll() is None:
+                os.killpg(follower.pid, signal.SIGKILL)
+                follower.wait()
     told = wb.following()
     entry = next(entry for entry in reversed(wb.audit()) if entry.action == "follow.stop")
     ended: Mapping[str, Any] = json.loads(entry.details)

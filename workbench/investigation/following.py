@@ -60,11 +60,12 @@ class Followed:
 
 @dataclass(slots=True)
 class _Item:
-    """A fragment that waits, or (None) the end of its file."""
+    """A fragment that waits, or (None) the end of its file, or a ``cut`` in the middle of it."""
 
     recording: _Recording
     fragment: Fragment | None
     seconds: float = 0.0
+    cut: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +106,7 @@ class _Camera:
     recordings: dict[str, _Recording] = field(default_factory=dict)
     broken: bool = True
     """What comes next does not follow on what was searched: it must begin with a key frame."""
+    fed: _Recording | None = None
     arrived_s: float = 0.0
     searched_s: float = 0.0
     left_out_s: float = 0.0
@@ -230,6 +232,9 @@ class Follower:
                 for item in camera.queue:
                     self._leave_out(camera, item)
                 camera.queue = deque(item for item in camera.queue if item.fragment is None)
+                if not camera.broken and camera.fed is not None and not camera.fed.ended:
+                    # what was on its way ends here: its rows need not wait for the next fragment
+                    camera.queue.appendleft(_Item(camera.fed, None, cut=True))
                 camera.broken = True
 
     def _leave_out(self, camera: _Camera, item: _Item) -> None:
@@ -253,10 +258,11 @@ class Follower:
         camera = self._cameras[camera_id]
         while camera.queue:
             item = camera.queue.popleft()
-            piece = recognition.Piece(item.recording.of, last=True)
+            piece = recognition.Piece(item.recording.of, fresh=item.cut, last=not item.cut)
             if item.fragment is None:
-                item.recording.closing = True
+                item.recording.closing = not item.cut
             else:
+                camera.fed = item.recording
                 fresh = camera.broken
                 if fresh and not item.fragment.times.key:
                     self._leave_out(camera, item)
