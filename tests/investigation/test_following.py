@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from make.scenes import Mover, draw, film, give_red_cars
+from make.scenes import Mover, draw, film, give_red_cars, give_slow_cars
 
 from workbench.errors import BadInput, Refused
 from workbench.investigation import Workbench, open_workbench
@@ -198,6 +198,29 @@ def test_one_following_a_root(root: Path) -> None:
         assert ours
         with pytest.raises(Refused):
             wb.follow(PURPOSE, workers=1, models=give_red_cars)
+
+
+def test_without_time_for_all_the_lesser_camera_loses_footage_and_it_is_said(
+    recording: Path,
+) -> None:
+    wb = opened(recording)
+    great, small = CAMERAS[1], CAMERAS[0]
+
+    def lost() -> bool:
+        return wb.following()["cameras"][small]["left_out_s"] > 6 if wb.following() else False
+
+    followed = wb.follow(
+        PURPOSE, priority=[great], workers=1, models=give_slow_cars, stopped=once(lost)
+    )
+    shares = {c: followed.searched_s[c] / followed.arrived_s[c] for c in CAMERAS}
+    assert shares[small] < shares[great]
+    for camera in CAMERAS:
+        both = followed.searched_s[camera] + followed.left_out_s[camera]
+        assert followed.arrived_s[camera] == pytest.approx(both, abs=0.2)
+    assert wb.following()["cameras"][small]["left_out"]
+    until(lambda: wb.segments([small]))
+    segment = wb.segments([small])[0]
+    assert wb.not_searched([small], wb.utc_span(segment))[small]
 
 
 KILLED = """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -140,3 +141,13 @@ def red_car_models() -> Models:
 def give_red_cars(_settings: ModelSettings) -> Models:
     """Give a worker models that need no weights; importable there by name."""
     return red_car_models()
+
+
+def give_slow_cars(_settings: ModelSettings) -> Models:
+    """Give a worker models that take far longer than the footage lasts."""
+
+    def detect(rgb: RGB) -> list[Detection]:
+        time.sleep(2.0)
+        return red_car_models().detect(rgb)
+
+    return replace(red_car_models(), detect=detect)
