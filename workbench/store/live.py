@@ -150,3 +150,10 @@ class Live:
 
     def _path(self, camera_id: str, recording: str) -> Path:
         return self.folder / camera_id / f"{recording}.parquet"
+
+
+def beside(found: pa.Table, growing: pa.Table) -> pa.Table:
+    """Add provisional rows, in order; one that the lake has already counts once."""
+    new = pc.invert(pc.is_in(growing["sighting_id"], found["sighting_id"].combine_chunks()))
+    both = pa.concat_tables([found, growing.filter(new).cast(found.schema)])
+    return both.sort_by([("utc", "ascending"), ("sighting_id", "ascending")])

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from workbench.errors import N_, BadInput, Damaged
 from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
@@ -23,7 +22,7 @@ from workbench.store.journal import Journal, read_sidecar, sidecar_of, write_sid
 from workbench.store.keeping import Keeping
 from workbench.store.lake import Lake
 from workbench.store.ledger import Head, Ledger
-from workbench.store.live import Live
+from workbench.store.live import Live, beside
 from workbench.store.sightings import retimed
 from workbench.store.upkeep import Upkeep
 from workbench.timeline import ClockFix, Span, stamped_spans
@@ -413,7 +412,7 @@ class Store:
             found = self._lake.query(**asked, columns=needed)
         earlier = self._catalogue.superseded()
         found = _without(found, earlier) if earlier else found
-        return (_with(found, growing.select(needed)) if growing.num_rows else found).select(wanted)
+        return (beside(found, growing.select(needed)) if growing.num_rows else found).select(wanted)
 
     def plates(self, *, cameras: Sequence[str] | None = None, span: Span | None = None) -> pa.Table:
         """Return distinct plate reads by text: plate, count, score (best), first_utc, last_utc."""
@@ -584,13 +583,6 @@ def _folder_name(camera_id: str) -> str:
             camera_id=camera_id,
         )
     return camera_id
-
-
-def _with(found: pa.Table, growing: pa.Table) -> pa.Table:
-    """Add provisional rows, in order; one that the lake has already counts once."""
-    new = pc.invert(pc.is_in(growing["sighting_id"], found["sighting_id"].combine_chunks()))
-    both = pa.concat_tables([found, growing.filter(new).cast(found.schema)])
-    return both.sort_by([("utc", "ascending"), ("sighting_id", "ascending")])
 
 
 def _without(found: pa.Table, earlier: Sequence[Searched]) -> pa.Table:
