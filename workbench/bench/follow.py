@@ -6,13 +6,11 @@ follow`` run as an operator starts them, each in processes of its own.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,33 +36,24 @@ DRAWN = 2
 CASE = "BENCH-FOLLOW"
 
 
-def bench_follow(tests: Path, *, quick: bool = False) -> Figures:
-    """Follow the recordings of drawn streets with plates; see ``docs/benchmarks/live.md``.
-
-    Parameters
-    ----------
-    tests
-        The folder of tests, which holds the laboratory of cameras.
-    """
-    sys.path.insert(0, str(tests))
-    lab_rtsp = importlib.import_module("lab.rtsp")
-    with tempfile.TemporaryDirectory() as name, lab_rtsp.RtspProcess() as lab:
-        folder = Path(name)
-        root = make_root(folder / "root")
-        wb = open_workbench(root, actor="bench")
-        clips = draw_streets(wb, folder)
-        count = QUICK_CAMERAS if quick else CAMERAS
-        chosen = [one.camera_id for one in wb.ward.cameras.values() if one.kind == "plate"][:count]
-        cameras = {
-            camera: lab.add(camera, clips[n % len(clips)]) for n, camera in enumerate(chosen)
-        }
-        write_addresses(root, {camera: one.address for camera, one in cameras.items()})
-        figures = following(root, chosen, QUICK_SECONDS if quick else SECONDS)
-        return {
-            "data": f"{count} RTSP streams of {len(clips)} drawn streets with plates, "
-            f"{os.cpu_count()} cores",
-            **figures,
-        }
+def bench_follow(lab: Any, folder: Path, *, quick: bool = False) -> Figures:
+    """Follow the recordings of drawn streets with plates; see ``docs/benchmarks/live.md``."""
+    root = make_root(folder / "follow")
+    wb = open_workbench(root, actor="bench")
+    clips = draw_streets(wb, folder)
+    count = QUICK_CAMERAS if quick else CAMERAS
+    chosen = [one.camera_id for one in wb.ward.cameras.values() if one.kind == "plate"][:count]
+    cameras = {
+        camera: lab.add(f"follow/{camera}", clips[n % len(clips)])
+        for n, camera in enumerate(chosen)
+    }
+    write_addresses(root, {camera: one.address for camera, one in cameras.items()})
+    figures = following(root, chosen, QUICK_SECONDS if quick else SECONDS)
+    return {
+        "data": f"{count} RTSP streams of {len(clips)} drawn streets with plates, "
+        f"{os.cpu_count()} cores",
+        **figures,
+    }
 
 
 def draw_streets(wb: Workbench, folder: Path) -> list[Path]:

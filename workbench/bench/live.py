@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from workbench.bench.faults import bench_causes, bench_faults, drawn_day
+from workbench.bench.follow import bench_follow
 from workbench.bench.rig import (
     Figures,
     RunningRecorder,
@@ -96,6 +97,7 @@ PARTS: dict[str, Callable[[_Rig], Figures]] = {
     "back after": _back,
     "faults": lambda rig: bench_faults(rig.lab, rig.scenes, rig.folder, quick=rig.quick),
     "causes": lambda rig: bench_causes(rig.lab, rig.scenes, rig.folder, quick=rig.quick),
+    "follow": lambda rig: bench_follow(rig.lab, rig.folder, quick=rig.quick),
     "drawn day": lambda rig: drawn_day(quick=rig.quick),
 }
 """What is measured, by name, in this order."""
@@ -244,23 +246,8 @@ def kills(root: Path, count: int) -> Figures:
         "gaps": len(found),
         "unknown gaps": sum(gap.cause is None for gap in found),
         "findings of verify": len(wb.verify()),
-        "files indexed again are identical": rebuilt_alike(wb),
+        "differences of the catalogue made again from the disk": recorder.house.keeping.rebuilt_differs(),
     }
-
-
-def rebuilt_alike(wb: Workbench) -> bool:
-    """Index every file again from its bytes and compare with what the archive holds."""
-    from workbench import media
-
-    for segment in wb.segments():
-        _, fresh = media.index_packets(wb.file(segment))
-        known = wb.frame_index(segment)
-        if (
-            fresh.pts.tolist() != known.pts.tolist()
-            or fresh.is_key.tolist() != known.is_key.tolist()
-        ):
-            return False
-    return True
 
 
 def _all_grown(root: Path, cameras: list[str]) -> bool:
