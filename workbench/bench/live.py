@@ -246,7 +246,7 @@ def kills(root: Path, count: int) -> Figures:
         "gaps": len(found),
         "unknown gaps": sum(gap.cause is None for gap in found),
         "findings of verify": len(wb.verify()),
-        "differences of the catalogue made again from the disk": recorder.house.keeping.rebuilt_differs(),
+        "differences when rebuilt": recorder.house.keeping.rebuilt_differs(),
     }
 
 
