@@ -62,6 +62,7 @@ CAUSES = {
     "ended": N_("ended by the camera"), "stalled": N_("no packets"), "disk": N_("disk full"),
     "killed": N_("recorder process died"), "stopped": N_("recorder was stopped"),
     "paused": N_("leap of the stream's times"), "not recording": N_("no recorder ran"),
+    "switched": N_("another address of the camera was taken"),
     UNKNOWN: N_("unknown"),
 }  # fmt: skip
 FINDINGS = {

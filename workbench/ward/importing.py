@@ -44,6 +44,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "road_edge": ("road", "đường", "mã đường", "đoạn đường"),
     "stream_url": ("url", "rtsp", "stream", "luồng chính", "địa chỉ luồng"),
     "substream_url": ("substream", "luồng phụ", "địa chỉ luồng phụ"),
+    "fallback_url": ("fallback", "luồng dự phòng", "địa chỉ dự phòng"),
+    "boost_url": ("boost", "luồng tốc độ cao"),
     "pixel_to_ground": (),
     "pixel_sigma_px": (),
     "ground_crs": (),
