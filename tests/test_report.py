@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from workbench.errors import BadInput
 from workbench.investigation import open_workbench
 from workbench.monitoring import open_monitoring, report
-from workbench.records import Loss
+from workbench.records import Affected, IncidentRecord, Loss, LossCause, Wording
 from workbench.streams import HealthCheck, derive_gaps
 from workbench.timeline import SECOND_NS, VIET_NAM, Span
 from workbench.views.text import translator
@@ -120,3 +121,47 @@ def test_pages_are_whole_and_ask_nobody(tmp_path, ward_folder, language):
     data = pdf.read_bytes()
     assert data.startswith(b"%PDF")
     assert len(data) > 20_000
+
+
+def test_every_cause_of_a_loss_has_its_words():
+    assert set(get_args(LossCause)) <= set(report.CAUSES)
+
+
+def test_no_gap_of_unknown_cause_is_left_out_of_the_list():
+    covered = {
+        "C1": [
+            Span(
+                at(1, n % 24) + n // 24 * 24 * HOUR_NS,
+                at(1, n % 24) + n // 24 * 24 * HOUR_NS + HOUR_NS // 2,
+            )
+            for n in range(60)
+        ]
+    }
+    found = made(covered)
+    assert (found.gaps["cause"] == report.UNKNOWN).sum() == 60
+    assert len(report._listed(found.gaps)) == 60
+
+
+def test_the_rule_in_force_incidents_and_removed_footage_are_told(tmp_path, ward_folder):
+    root = tmp_path / "root"
+    wb = open_workbench(root, actor="t", create_from=ward_folder)
+    (root / "retention.toml").write_text("[default]\ndays = 30\n\n[S01]\ndays = 15\n")
+    house = open_monitoring(root, actor="t", now=lambda: at(20), translate=translator("vi"))
+    camera = next(iter(wb.ward.cameras))
+    house.keep_incident(
+        IncidentRecord(
+            f"{camera}@1",
+            "lost",
+            at(3),
+            (Affected(camera, at(3), "stalled", back_ns=at(3, 1)),),
+            closed_ns=at(3, 1),
+            cause=Wording("the fibre branch"),
+            evidence=Wording("3 cameras"),
+        ),
+        {},
+    )
+    (page, *_pdf) = report.write_report(house, "2026-11", tmp_path, pdf=False)
+    text = page.read_text()
+    assert "S01: 15 ngày; các điểm khác: 30 ngày" in text
+    assert "nhánh cáp quang" in text
+    assert "03/11/2026 00:00:00" in text

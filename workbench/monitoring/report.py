@@ -10,7 +10,7 @@ import base64
 import io
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ import xarray as xr
 from workbench import streams
 from workbench.errors import N_, BadInput, Unavailable
 from workbench.monitoring.facade import Monitoring
-from workbench.records import Gap
+from workbench.records import Gap, IncidentRecord
 from workbench.store import files
 from workbench.streams.gaps import JOIN_S
 from workbench.streams.health_table import FLAGS
@@ -32,6 +32,9 @@ from workbench.timeline import SECOND_NS, VIET_NAM, Span, union
 
 DAY_NS = 86_400 * SECOND_NS
 UNKNOWN = "unknown"
+FOR_EVER, OTHERS = N_("for ever"), N_("other sites")
+LISTED = 24
+"""Gaps of known cause that the report lists, the longest; counts are of all."""
 _ASSETS = Path(__file__).parent / "assets"
 
 LABELS = {
@@ -63,6 +66,7 @@ CAUSES = {
     "killed": N_("recorder process died"), "stopped": N_("recorder was stopped"),
     "paused": N_("leap of the stream's times"), "not recording": N_("no recorder ran"),
     "switched": N_("another address of the camera was taken"),
+    "clock": N_("the recorder's clock was set"),
     UNKNOWN: N_("unknown"),
 }  # fmt: skip
 FINDINGS = {
@@ -254,15 +258,17 @@ def monthly(house: Monitoring, month: str) -> Figures:
     """Return the numbers of a month of a root, up to now."""
     span, now_ns = month_span(month), house.now()
     sites = {name: house.ward.camera(name).site_id for name in house.sources()}
-    covered: dict[str, list[Span]] = {}
-    for segment in house._store.segments(list(sites)):
-        covered.setdefault(segment.camera_id, []).append(segment.stamped)
     if now_ns <= span.start_ns:
-        return figures(span, now_ns, sites, covered, [])
+        return figures(span, now_ns, sites, {}, [])
     period = Span(span.start_ns, min(span.stop_ns, now_ns))
-    return figures(
-        span, now_ns, sites, covered, house.gaps(period, list(sites)), house.health(period)
-    )
+    covered = {
+        name: list(spans) for name, spans in house._store.stamped(list(sites), period).items()
+    }
+    # what was recorded and removed when its days were over was recorded
+    for one in house._store.keeping.dropped(list(sites), period):
+        covered.setdefault(one.camera_id, []).append(one.span)
+    missing = [gap for gap in house.gaps(period, list(sites)) if not gap.dropped]
+    return figures(span, now_ns, sites, covered, missing, house.health(period))
 
 
 def write_report(
@@ -272,8 +278,6 @@ def write_report(
     *,
     language: str = "vi",
     pdf: bool = True,
-    incidents: Sequence[Mapping[str, str]] = (),
-    retention: str = "",
 ) -> list[Path]:
     """Write the report of a month as HTML and PDF, and return the files.
 
@@ -281,10 +285,6 @@ def write_report(
     ----------
     language
         Of the ward's notice; the words are put into the house's own by its ``translate``.
-    incidents
-        Of the month, each with camera, from, length and details.
-    retention
-        The rule in force, in words.
 
     Raises
     ------
@@ -294,7 +294,7 @@ def write_report(
         When the libraries that draw PDF are not there.
     """
     found = monthly(house, month)
-    html = _page(house, month, found, language, incidents, retention)
+    html = _page(house, month, found, language)
     written = [out / f"report-{month}.{language}.html"]
     files.write_bytes(written[0], html.encode())
     if pdf:
@@ -347,8 +347,6 @@ def _page(
     month: str,
     found: Figures,
     language: str,
-    incidents: Sequence[Mapping[str, str]],
-    retention: str,
 ) -> str:
     tr = house.translate
     t = {key: tr(text) for key, text in LABELS.items()}
@@ -363,7 +361,7 @@ def _page(
         ], {1, 2})),
         (t["longest"], _grid([t["camera"], t["from"], t["length"], t["cause"], t["details"]], [
             ([one.camera, _instant(one.start_ns), _length(one.length_s), tr(CAUSES[one.cause]),
-              one.detail], one.cause == UNKNOWN) for one in _rows(found.gaps.head(24))
+              one.detail], one.cause == UNKNOWN) for one in _rows(_listed(found.gaps))
         ], {2})),
         (t["by_site"], _grid([t["site"], t["name"], t["share"], t["lost"], t["unknown_lost"]], [
             ([one.Index, sites[str(one.Index)].name,
@@ -380,10 +378,11 @@ def _page(
             ([one.camera, tr(FINDINGS[one.finding]), f"{one.hours:.2f}"], False)
             for one in _rows(found.findings)
         ], {2})),
-        (t["incidents"], _grid([t["camera"], t["from"], t["length"], t["details"]], [
-            ([one.get(key, "") for key in ("camera", "from", "length", "details")], False)
-            for one in incidents
-        ], set())),
+        (t["incidents"], _grid([t["camera"], t["from"], t["length"], t["lost"], t["details"]], [
+            ([", ".join(one.cameras), _instant(one.opened_ns), _length(one.duration_s(house.now())),
+              _length(one.lost_s or 0.0), _told(one, tr)], one.is_open)
+            for one in house.incidents(found.period)
+        ], {2, 3})),
         (t["inventory"], _grid([t["camera"], t["site"], t["name"], t["kind"], t["address"]], [
             ([one.camera_id, one.site_id, one.name, one.kind, one.stream_url or t["no_address"]],
              False) for one in cameras.values()
@@ -407,13 +406,38 @@ def _page(
         storage=_storage(house, found, t["days"]),
         picture=base64.b64encode(heat_map(found.days, t["day"])).decode(),
         grids=grids,
-        retention=retention,
+        retention=_retention(house),
     )  # fmt: skip
+
+
+def _listed(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return every gap of unknown cause, and the longest others."""
+    unknown = int((~gaps["known"]).sum())
+    return gaps.head(unknown + LISTED)
+
+
+def _told(incident: IncidentRecord, tr: Callable[[str], str]) -> str:
+    told = [incident.why(tr), *(one.what.sentence(tr) for one in incident.responses), incident.note]
+    return "; ".join(filter(None, told))
+
+
+def _retention(house: Monitoring) -> str:
+    """Return the rule in force in words; empty without one."""
+    policy = house.keeping.policy()
+    if policy is None:
+        return ""
+    tr = house.translate
+    days = tr(LABELS["days"])
+    default = days.format(days=policy.default_days) if policy.default_days else tr(FOR_EVER)
+    told = [f"{tr(OTHERS)}: {default}"] if policy.days else [default]
+    return "; ".join([f"{site}: {days.format(days=n)}" for site, n in policy.days.items()] + told)
 
 
 def _storage(house: Monitoring, found: Figures, days: str) -> dict[str, str]:
     used = sum(
-        one.size_bytes for one in house._store.segments() if one.stamped.start_ns in found.period
+        one.size_bytes
+        for one in house._store.segments(span=found.period)
+        if one.stamped.start_ns in found.period
     )
     growth = used / (found.period.duration_ns / DAY_NS)
     free = shutil.disk_usage(house._store.root).free
