@@ -181,8 +181,8 @@ def test_pictures_over_http_are_stamped_by_their_arrival(tmp_path, mjpeg):
         run = media.decode(Path(told.path), index, 0, len(index))
         shown += [read_number(media.to_rgb(frame)) for _, frame in run]
         length_s = float((index.pts[-1] - index.pts[0]) * facts.tick_s)
-        # FFmpeg would call it 25 frames a second
-        assert (len(index) - 1) / length_s == pytest.approx(mjpeg.fps, rel=0.15)
+        # FFmpeg would call it 25 frames a second; a busy machine lets pictures come in bursts
+        assert (len(index) - 1) / length_s == pytest.approx(mjpeg.fps, rel=0.5)
         stops.append((told.start_ns, told.start_ns + round(length_s * SECOND_NS)))
     assert shown == list(range(shown[0], shown[0] + len(shown)))
     between_s = (stops[1][0] - stops[0][1]) / SECOND_NS
