@@ -97,7 +97,7 @@ class HealthSettings:
     low_bitrate_share: float = 0.12
     rate_checks: int = 2
     loss_share: float = 0.02
-    loss_checks: int = 2
+    loss_checks: int = 1
 
     clock_offset_s: float = 2.0
     clock_offset_checks: int = 2

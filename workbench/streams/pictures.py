@@ -32,7 +32,7 @@ _TEXTURE_IN_NOISE = 1.2
 """The same in sigmas of pixel noise, of which smoothing leaves a quarter."""
 _NOISE_IN_DETAIL = 0.25
 """What smoothing leaves of pixel noise."""
-_VEILED, _VEILED_TILES = 0.12, 0.75
+_VEILED, _VEILED_TILES = 0.16, 0.7
 """Share of the reference's contrast, for the light there is, below which the view is gone; and of
 the tiles that must have lost as much: a bus fills most of a view."""
 _ALIKE = 0.6
