@@ -179,6 +179,36 @@ def test_the_recorder_drops_by_itself_but_not_after_a_leap_of_the_clock(house):
     assert len(left(house)) == 4
 
 
+def test_a_camera_taken_out_of_the_ward_stops_nothing_and_the_default_days_count(
+    house, monkeypatch
+):
+    gone, here = put(house, "S99-P9", 40.4), put(house, "S01-P1", 8.4)
+    late, young = put(house, "S99-P9", 7.4), put(house, "S99-P9", 0.2)
+    policy(house, '[default]\ndays = 30\n[disk]\nspare_percent = 6\nwhen_full = "oldest"\n')
+    disk_of(monkeypatch, house, 100 * MB, 5 * MB)
+    (one,) = house.keeping.retention(apply=True)
+    assert (one.site_id, one.why) == ("", "age")
+    assert left(house) == {here.sha256, late.sha256, young.sha256}
+    disk_of(monkeypatch, house, 100 * MB, 5 * MB)
+    house.keeping.protect(["S99-P9"], late.stamped, number="HS-1", reason="r")
+    (one,) = house.keeping.retention(apply=True)
+    assert (one.site_id, one.why) == ("S01", "disk")
+    assert left(house) == {late.sha256, young.sha256}
+    assert house.keeping.protect([], gone.stamped, number="HS-2", reason="late")[1] == 1
+
+
+def test_a_full_disk_gets_room_though_too_many_days_are_overdue(house, monkeypatch):
+    made = [put(house, "S01-P1", days + 0.4) for days in (45, 44, 43, 42, 41)]
+    policy(house, '[default]\ndays = 30\n[disk]\nspare_percent = 6\nwhen_full = "oldest"\n')
+    disk_of(monkeypatch, house, 100 * MB, 4 * MB)
+    with pytest.raises(Refused, match="footage of 5 days is overdue"):
+        house.keeping.retention(most_days=3)
+    assert len(left(house)) == 5
+    with pytest.raises(Refused, match="footage of 5 days is overdue"):
+        house.keeping.retention(apply=True, most_days=3)
+    assert left(house) == {one.sha256 for one in made[2:]}
+
+
 def test_a_file_that_cannot_be_used_is_trouble_and_drops_nothing(house):
     put(house, "S01-P1", 90)
     policy(house, "[S99]\ndays = 1\n")

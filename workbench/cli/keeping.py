@@ -35,9 +35,10 @@ def retention(
     keeping = monitoring.open_monitoring(root, actor=account()).keeping
     found = keeping.retention(apply=apply)
     for one in found:
+        why = "its days are over" if one.why == "age" else "the disk is short of room"
         typer.echo(
-            f"{one.day}  {one.site_id:<8} {one.files:>7} files {one.size_bytes / 1e9:9.2f} GB  "
-            f"{'its days are over' if one.why == 'age' else 'the disk is short of room'}"
+            f"{one.day}  {one.site_id or '(none)':<8} {one.files:>7} files "
+            f"{one.size_bytes / 1e9:9.2f} GB  {why}"
         )
     count, size = sum(one.files for one in found), sum(one.size_bytes for one in found)
     typer.echo(f"{count} files, {size / 1e9:.2f} GB {'dropped' if apply else 'would be dropped'}")

@@ -81,8 +81,10 @@ class Keeping:
         tuple[Protection, int]
             The protection, and how many files of it were dropped already.
         """
+        recorded = self._store.cameras()
         for camera_id in cameras:
-            self._house.ward.camera(camera_id)
+            if camera_id not in recorded:  # footage of one the ward has no more can be kept too
+                self._house.ward.camera(camera_id)
         if not number.strip() or not reason.strip():
             raise BadInput(
                 N_("a protection needs the number of a case or accident, and a reason"),
@@ -92,7 +94,8 @@ class Keeping:
             cameras, span, number=number, reason=reason,
             made_by=self._house.actor, at_ns=self._house.now(),
         )  # fmt: skip
-        gone = self._store.keeping.dropped(list(cameras or self._house.ward.cameras), span)
+        every = list(cameras) or sorted({*self._house.ward.cameras, *recorded})
+        gone = self._store.keeping.dropped(every, span)
         self._log(
             "protect",
             {
@@ -136,11 +139,11 @@ class Keeping:
         hours = usage.free / (kbit_s * 125) / 3600 if kbit_s > 0 else None
         return Disk(usage.total, usage.free, hours)
 
-    def plan(self, policy: Policy) -> dict[Why, list[Candidate]]:
-        """Return what would be dropped now, and why; nothing is."""
+    def plan(self, policy: Policy, *, by_age: bool = True) -> dict[Why, list[Candidate]]:
+        """Return what would be dropped now, and why; nothing is. Without `by_age`: for room."""
         now_ns = self._house.now()
         going: dict[Why, list[Candidate]] = {
-            "age": overdue(self._overdue(policy, now_ns), policy, now_ns)
+            "age": overdue(self._overdue(policy, now_ns), policy, now_ns) if by_age else []
         }
         needed = self._needed(policy) - sum(one.size_bytes for one in going["age"])
         if policy.when_full == "oldest" and needed > 0:
@@ -159,7 +162,8 @@ class Keeping:
         Parameters
         ----------
         most_days
-            Refuse to drop more local days than this at once because of their age.
+            Refuse to drop more local days than this at once because of their age; what a full disk
+            asks for goes all the same.
 
         Raises
         ------
@@ -180,6 +184,9 @@ class Keeping:
         going = self.plan(policy)
         days = {day_of(one.since_ns - 1) for one in going.get("age", [])}
         if most_days is not None and len(days) > most_days:
+            if apply:  # or the cameras would have no room while nobody looks
+                for why, found in self.plan(policy, by_age=False).items():
+                    self._drop(found, why)
             raise Refused(
                 N_("footage of {count} days is overdue, too much to drop without a person"),
                 N_("see it with: workbench retention ROOT, then add --apply"),
@@ -197,12 +204,19 @@ class Keeping:
 
     def _overdue(self, policy: Policy, now_ns: int) -> Iterator[Candidate]:
         """Yield what may be overdue: footage of days that are over."""
-        for site_id in self._house.ward.sites:
+        by_site: dict[str, list[str]] = {}
+        for camera_id in self._store.cameras():
+            by_site.setdefault(self._site_of(camera_id), []).append(camera_id)
+        for site_id, cameras in by_site.items():
             days = policy.kept_days(site_id)
-            cameras = [one.camera_id for one in self._house.ward.cameras_at(site_id)]
             if days is not None:
                 span = Span(-(2**62), cutoff_ns(days, now_ns))
                 yield from self._candidates(self._store.segments(cameras, span))
+
+    def _site_of(self, camera_id: str) -> str:
+        """Return a camera's site; "" where the ward has it no more: the default days count."""
+        known = self._house.ward.cameras.get(camera_id)
+        return known.site_id if known is not None else ""
 
     def _days(self, now_ns: int) -> Iterator[list[Candidate]]:
         """Yield the candidates of every camera, a local day at a time from the oldest."""
@@ -221,7 +235,7 @@ class Keeping:
                 fixes[one.camera_id] = self._store.clock_fixes(one.camera_id)
             known = fixes[one.camera_id]
             since_ns = max(one.stamped.stop_ns, one.utc_span(known).stop_ns, self._taken_ns(one))
-            site_id = self._house.ward.camera(one.camera_id).site_id
+            site_id = self._site_of(one.camera_id)
             yield Candidate(
                 one.sha256, site_id, since_ns, one.size_bytes, is_kept(one, known, holds)
             )

@@ -253,9 +253,7 @@ class Store:
     def settle(self) -> None:
         """Write down on the disk what so far only the catalogue holds; see ``store.journal``."""
         self.journal.settle()
-        if self.journal.has_sidecars():
-            return
-        for segment in self.segments():
+        for segment in [] if self.journal.has_sidecars() else self.segments():
             if not sidecar_of(self.root, segment).exists():
                 write_sidecar(self.root, segment)
         self.journal.has_sidecars(now=True)
@@ -279,6 +277,10 @@ class Store:
             {camera_id: stamped_spans(span, known) for camera_id, known in fixes.items()}
         )
         return [one for one in found if one.utc_span(fixes[one.camera_id]).overlap(span)]
+
+    def cameras(self) -> list[str]:
+        """Return the cameras that have segments, whether or not the ward has them still."""
+        return self._catalogue.cameras()
 
     def stamped(self, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
         """Return what each camera recorded in a span of stamped time, and its last file before."""
