@@ -15,10 +15,10 @@ from make.rows import index, segment
 
 from workbench.errors import BadInput, Refused
 from workbench.investigation import open_workbench
-from workbench.monitoring import open_monitoring, rebuild
+from workbench.monitoring import facade, open_monitoring, rebuild
 from workbench.monitoring.keeping import Caretaker
 from workbench.records import Case
-from workbench.store import files
+from workbench.store import files, journal
 from workbench.timeline import SECOND_NS, Span, parse_instant
 
 S, DAY = SECOND_NS, 86_400 * SECOND_NS
@@ -216,6 +216,61 @@ def test_a_file_that_cannot_be_used_is_trouble_and_drops_nothing(house):
         until(lambda: caretaker.trouble)
         assert "no site S99" in caretaker.trouble
     assert len(left(house)) == 1
+
+
+def older(house, monkeypatch, count=5):
+    """Make the root as an earlier version left it: files without sidecars; a batch is of two."""
+    made = [put(house, "S01-P1", days) for days in range(1, count + 1)]
+    sidecars = [house._store.file(one).with_suffix(".json") for one in made]
+    for path in sidecars:
+        path.unlink()
+    with house._store._catalogue.write() as db:
+        db.execute("DELETE FROM journalled WHERE table_name = 'segments'")
+    monkeypatch.setattr(journal, "BATCH", 2)
+    return sidecars
+
+
+def test_recording_does_not_wait_for_the_sidecars_of_an_older_archive(house, monkeypatch):
+    sidecars = older(house, monkeypatch)
+    monkeypatch.setattr(house, "addresses", lambda _cameras: {"S01-P1": {"main": None}})
+    seen = []
+
+    class Recording:
+        def __init__(self, *_facts):
+            pass
+
+        def run(self, _stopped):
+            seen.extend(path.exists() for path in sidecars)
+
+        def told(self):
+            return {}
+
+    monkeypatch.setattr(facade, "Session", Recording)
+    house.record()
+    assert seen == [False] * 5
+    with Caretaker(house.keeping, lambda: 0.0):
+        until(lambda: house.keeping.settle(0) is None)
+    assert all(path.exists() for path in sidecars)
+
+
+def test_sidecars_are_written_in_batches_between_which_it_can_be_stopped(house, monkeypatch):
+    sidecars = older(house, monkeypatch)
+    keeping, caretaker = house.keeping, Caretaker(house.keeping, lambda: 0.0)
+    plain = keeping.settle
+
+    def stopped_after_one(after):
+        caretaker._stopped.set()
+        return plain(after)
+
+    monkeypatch.setattr(keeping, "settle", stopped_after_one)
+    with caretaker:
+        caretaker._thread.join(20)
+        assert not caretaker._thread.is_alive()
+    assert sum(path.exists() for path in sidecars) == 2
+    monkeypatch.setattr(keeping, "settle", plain)
+    policy(house, "[S99]\ndays = 1\n")  # what hinders retention does not hinder this
+    with Caretaker(keeping, lambda: 0.0):
+        until(lambda: all(path.exists() for path in sidecars))
 
 
 def until(condition):

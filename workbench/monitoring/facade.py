@@ -165,7 +165,6 @@ class Monitoring:
                     where=str(self.folder),
                 )
             self._log("record.start", details={"cameras": list(sources), "segment_s": segment_s})
-            self._store.settle()
             session = Session(self, sources, segment_s, on_status, settings)
             try:
                 session.run(stopped)

@@ -251,6 +251,10 @@ class Keeping:
         disk = self.disk()
         return round(disk.total_bytes * policy.spare_percent / 100) - disk.free_bytes
 
+    def settle(self, after: int) -> int | None:
+        """Write down on the disk some of what only the catalogue holds; see ``Store.settle``."""
+        return self._store.settle(after)
+
     # -- in words ----------------------------------------------------------------------------
 
     def trouble(self, kbit_s: float = 0.0) -> str:
@@ -295,18 +299,24 @@ class Keeping:
 
 
 class Caretaker:
-    """Applies retention beside a running recorder, in a thread of its own."""
+    """Applies retention beside a running recorder, in a thread of its own.
+
+    What an archive of an earlier version does not have on the disk yet is written down there too:
+    it takes minutes a day of footage, and no camera waits for it.
+    """
 
     def __init__(self, keeping: Keeping, kbit_s: Callable[[], float]) -> None:
         self._keeping, self._kbit_s = keeping, kbit_s
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
-        self._short = self._failed = ""
+        self._short = self._failed = self._unsettled = ""
+        self._applied_s = -APPLY_S
+        self._after: int | None = 0
 
     @property
     def trouble(self) -> str:
         """What hinders the keeping, or will soon."""
-        return "; ".join(filter(None, (self._short, self._failed)))
+        return "; ".join(filter(None, (self._short, self._failed, self._unsettled)))
 
     def __enter__(self) -> Caretaker:
         self._thread.start()
@@ -317,21 +327,37 @@ class Caretaker:
         self._thread.join()
 
     def _run(self) -> None:
-        applied_s = -APPLY_S
         while True:
-            try:
-                self._short = self._keeping.trouble(self._kbit_s())
-                policy = self._keeping.policy()
-                due = time.monotonic() - applied_s >= APPLY_S
-                due = due or bool(self._short and policy and policy.when_full == "oldest")
-                if policy is not None and due:
-                    applied_s = time.monotonic()
-                    self._keeping.retention(apply=True, most_days=MOST_DAYS)
-                self._failed = ""
-            except (WorkbenchError, OSError) as error:
-                self._failed = str(error)
-            if self._stopped.wait(LOOK_S):
+            self._failed = _hindered(self._retain)
+            self._unsettled = _hindered(self._settle)
+            busy = self._after is not None and not self._unsettled
+            if self._stopped.wait(0 if busy else LOOK_S):
                 return
+
+    def _retain(self) -> None:
+        self._short = self._keeping.trouble(self._kbit_s())
+        policy = self._keeping.policy()
+        due = time.monotonic() - self._applied_s >= APPLY_S
+        due = due or bool(self._short and policy and policy.when_full == "oldest")
+        if policy is not None and due:
+            self._applied_s = time.monotonic()
+            self._keeping.retention(apply=True, most_days=MOST_DAYS)
+
+    def _settle(self) -> None:
+        until_s = time.monotonic() + LOOK_S
+        while self._after is not None and time.monotonic() < until_s:
+            if self._stopped.is_set():
+                return
+            self._after = self._keeping.settle(self._after)
+
+
+def _hindered(act: Callable[[], None]) -> str:
+    """Do something; return what hindered it, empty where nothing did."""
+    try:
+        act()
+    except (WorkbenchError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def _summed(going: Mapping[Why, Sequence[Candidate]]) -> list[Dropping]:

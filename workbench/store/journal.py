@@ -30,6 +30,8 @@ TIMES = {
     "cases": "opened_at_ns",
 }
 """Tables that only grow and are kept in the journal, and the column that names the day."""
+BATCH = 200
+"""Originals that are given a sidecar at once: about a second."""
 _SEGMENT_NAMES = SEGMENT_COLUMNS.split(", ")
 
 
@@ -115,14 +117,28 @@ class Journal:
                 )
             return len(found)
 
-    def has_sidecars(self, *, now: bool = False) -> bool:
-        """Return whether every original has its sidecar; `now` notes that it has."""
-        if now:
-            with self._catalogue.write() as db:
-                db.execute("INSERT OR REPLACE INTO journalled VALUES ('segments', 0)")
+    def settle_sidecars(self, root: Path, after: int) -> int | None:
+        """Write the sidecars that some originals behind number `after` lack, in an older archive.
+
+        Returns the number to go on behind; None where every original has its own.
+        """
         with self._catalogue.read() as db:
-            found = db.execute("SELECT 1 FROM journalled WHERE table_name = 'segments'").fetchone()
-        return found is not None
+            if db.execute("SELECT 1 FROM journalled WHERE table_name = 'segments'").fetchone():
+                return None
+            rows = db.execute(
+                f"SELECT rowid, {SEGMENT_COLUMNS} FROM segments WHERE rowid > ? "
+                "ORDER BY rowid LIMIT ?",
+                (after, BATCH),
+            ).fetchall()
+        for _number, *row in rows:
+            segment = segment_of(tuple(row))
+            if not sidecar_of(root, segment).exists():
+                write_sidecar(root, segment)
+        if rows:
+            return int(rows[-1][0])
+        with self._catalogue.write() as db:
+            db.execute("INSERT OR REPLACE INTO journalled VALUES ('segments', 0)")
+        return None
 
     def append(self, lines: list[Line]) -> None:
         """Add lines to the files of their days; they are on the disk when it returns."""

@@ -8,7 +8,8 @@ sightings go. A process killed in between leaves the list, and the next one carr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -180,6 +181,12 @@ class Keeping:
                 db.execute("DELETE FROM segments WHERE sha256 = ?", name)
                 db.execute("DELETE FROM searched WHERE segment_sha256 = ?", name)
         return going, len(present) - len(going)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Let nothing be dropped inside."""
+        with files.locked(self._lock):
+            yield
 
     def finish(self, tell: Tell) -> None:
         """Carry out what a killed process began to drop."""

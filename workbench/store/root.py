@@ -250,13 +250,14 @@ class Store:
             write_sidecar(self.root, segment)  # of an import that was broken off
         return added
 
-    def settle(self) -> None:
-        """Write down on the disk what so far only the catalogue holds; see ``store.journal``."""
+    def settle(self, after: int = 0) -> int | None:
+        """Write down on the disk some of what only the catalogue holds; see ``store.journal``.
+
+        Returns where to go on; None where nothing is left.
+        """
         self.journal.settle()
-        for segment in [] if self.journal.has_sidecars() else self.segments():
-            if not sidecar_of(self.root, segment).exists():
-                write_sidecar(self.root, segment)
-        self.journal.has_sidecars(now=True)
+        with self.keeping.still():  # or a sidecar would be written of what goes just now
+            return self.journal.settle_sidecars(self.root, after)
 
     def note_sighting_days(self) -> None:
         """Learn anew from the files of sightings which segments they are of."""
