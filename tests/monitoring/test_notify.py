@@ -7,15 +7,27 @@ import socket
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from aiosmtpd.controller import Controller
 
+from workbench import streams
 from workbench.errors import BadInput
+from workbench.investigation import open_workbench
+from workbench.monitoring import open_monitoring
 from workbench.monitoring.incidents import IncidentDesk
 from workbench.monitoring.notices import Notice, Rules, is_due, notice
-from workbench.monitoring.notify import Mail, Notifier, Settings, Webhook, mail, read_settings
+from workbench.monitoring.notify import (
+    Mail,
+    Notifier,
+    Settings,
+    Webhook,
+    mail,
+    read_settings,
+    usable_settings,
+)
 from workbench.records import Affected, IncidentRecord, Wording
 from workbench.streams import Incident, Topology, Trouble
 from workbench.streams.causes import explain
@@ -130,6 +142,7 @@ def test_a_way_that_hangs_holds_up_nobody_and_is_given_up_in_the_log(tmp_path):
         ("[wehbook]\nurl = 'http://x'", "wehbook"),
         ("[rules]\nafter_s = -1", "rules.after_s"),
         ("password = 'geheim", "TOMLDecodeError"),
+        ("desktop = true", "AttributeError"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be_are_one_sentence_without_secrets(tmp_path, text, said):
@@ -143,6 +156,57 @@ def test_settings_that_cannot_be_are_one_sentence_without_secrets(tmp_path, text
     path.chmod(0o644)
     with pytest.raises(BadInput, match="chmod 600"):
         read_settings(path)
+    assert usable_settings(path)[0] == Settings()
+    assert "chmod 600" in usable_settings(path)[1]
+
+
+@pytest.mark.parametrize("text", ["[webhook]\nurl = 'http://x'", "a = '"])
+def test_settings_that_cannot_be_used_are_trouble_and_cost_no_footage(
+    tmp_path, ward_folder, monkeypatch, text
+):
+    root = tmp_path / "root"
+    open_workbench(root, actor="t", create_from=ward_folder)
+    (root / "notify.toml").write_text(text)
+    (root / "notify.toml").chmod(0o644)
+    house = open_monitoring(root, actor="t")
+    address = streams.parse_address("/nowhere.mp4", where="S01-P1")
+    monkeypatch.setattr(house, "addresses", lambda _cameras: {"S01-P1": {"main": address}})
+    house.record(stopped=lambda: True)
+    assert "chmod 600" in house.waiting()[1]
+    (entry,) = [one for one in house._store.audit() if one.action == "record.start"]
+    assert "chmod 600" in entry.details
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", None])
+def test_a_way_outlives_what_http_cannot_read_and_quotes_no_token(tmp_path, answer):
+    with socket.socket() as odd:
+        odd.bind(("127.0.0.1", 0))
+        odd.listen()
+        url = f"http://127.0.0.1:{odd.getsockname()[1]}/{'geheim' if answer else 'geheim heim'}"
+
+        def answers():
+            with suppress(OSError):
+                while True:
+                    with odd.accept()[0] as line:
+                        line.recv(9000)
+                        line.sendall(answer)
+
+        if answer:
+            threading.Thread(target=answers, daemon=True).start()
+        log = tmp_path / "notices.jsonl"
+        settings = Settings(webhook=Webhook(url, timeout_s=2, authorization="Bearer geheim"))
+        notifier = Notifier(settings, log, time.time_ns, waits_s=())
+        for _ in range(3):
+            notifier.tell(TOLD)
+        until_s = time.monotonic() + 20
+        while not log.exists() or log.read_text().count("not delivered") < 3:
+            assert time.monotonic() < until_s
+            threading.Event().wait(0.02)
+        notifier.end()
+        odd.shutdown(socket.SHUT_RDWR)
+    said = {one["trouble"] for one in map(json.loads, log.read_text().splitlines()) if "way" in one}
+    assert said == {"BadStatusLine" if answer else "InvalidURL"}
+    assert "geheim" not in log.read_text()
 
 
 LOST = IncidentRecord("a", "lost", 0, (Affected("S01-P1", 0, "stalled"),))

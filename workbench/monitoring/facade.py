@@ -22,7 +22,7 @@ from workbench.errors import N_, BadInput, Refused
 from workbench.monitoring.incidents import BEFORE_S, lost_s
 from workbench.monitoring.keeping import Keeping
 from workbench.monitoring.notices import notice
-from workbench.monitoring.notify import FILE, LOG, read_settings, trial
+from workbench.monitoring.notify import FILE, LOG, read_settings, trial, usable_settings
 from workbench.monitoring.session import Session
 from workbench.monitoring.status import CameraStatus
 from workbench.records import Affected, Gap, IncidentRecord, Loss, Segment, Source
@@ -143,7 +143,7 @@ class Monitoring:
             While another recorder runs on this root.
         """
         sources = self.addresses(cameras)
-        settings = read_settings(self._store.root / FILE)
+        settings, silent = usable_settings(self._store.root / FILE)
         if not sources:
             raise BadInput(
                 N_("no camera of this ward has a stream_url"),
@@ -164,8 +164,11 @@ class Monitoring:
                     N_("stop it first, or look at its state with: workbench health"),
                     where=str(self.folder),
                 )
-            self._log("record.start", details={"cameras": list(sources), "segment_s": segment_s})
-            session = Session(self, sources, segment_s, on_status, settings)
+            self._log(
+                "record.start",
+                details={"cameras": list(sources), "segment_s": segment_s, "messages": silent},
+            )
+            session = Session(self, sources, segment_s, on_status, settings, silent)
             try:
                 session.run(stopped)
             finally:

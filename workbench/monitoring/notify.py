@@ -88,7 +88,7 @@ def read_settings(path: Path) -> Settings:
         )
     try:
         return _settings(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         # the parser's own message could quote a password
         name = error.args[0] if isinstance(error, KeyError | _WrongError) and error.args else ""
         raise BadInput(
@@ -98,6 +98,17 @@ def read_settings(path: Path) -> Settings:
             kind=type(error).__name__.strip("_"),
             name=f": {name}" if name else "",
         ) from None
+
+
+def usable_settings(path: Path) -> tuple[Settings, str]:
+    """Return what the file says, and nothing; or the log alone, and why the file cannot be used.
+
+    Recording needs no messages: a slip in this file must not cost the footage.
+    """
+    try:
+        return read_settings(path), ""
+    except (BadInput, OSError) as error:
+        return Settings(), str(error)
 
 
 class _WrongError(ValueError):
@@ -234,8 +245,10 @@ def _tried(send: Callable[[Notice], None], told: Notice) -> str:
     """Return what hindered a message; empty where it was sent."""
     try:
         send(told)
-    except (OSError, smtplib.SMTPException, subprocess.SubprocessError, ValueError) as error:
+    except (OSError, smtplib.SMTPException, subprocess.SubprocessError) as error:
         return f"{type(error).__name__}: {error}"[:300]
+    except Exception as error:  # noqa: BLE001 - its thread must live on for the next message
+        return type(error).__name__  # its text could quote an address with a token, or a password
     return ""
 
 

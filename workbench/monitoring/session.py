@@ -56,8 +56,9 @@ class Session:
         segment_s: float,
         on_status: Callable[[Mapping[str, CameraStatus]], None],
         settings: Settings,
+        silent: str = "",
     ) -> None:
-        self._house, self._on_status = house, on_status
+        self._house, self._on_status, self._silent = house, on_status, silent
         self._cameras = {camera: CameraStatus(since_ns=house.now()) for camera in sources}
         cameras = [house.ward.cameras[camera] for camera in sources]
         jobs = {
@@ -308,7 +309,9 @@ class Session:
         told: dict[str, Any] = {
             "at_ns": now_ns,
             "waiting_files": self._finished.qsize(),
-            "trouble": "; ".join(filter(None, (self._trouble, self._caretaker.trouble))),
+            "trouble": "; ".join(
+                filter(None, (self._trouble, self._silent, self._caretaker.trouble))
+            ),
             "cameras": {camera: asdict(status) for camera, status in self._cameras.items()},
         }
         text = json.dumps(told, ensure_ascii=False)
