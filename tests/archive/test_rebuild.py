@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from workbench import archive
 from workbench.cases import check_chain
 from workbench.errors import Damaged
 from workbench.records import Loss
-from workbench.store import Store
+from workbench.store import Store, keeping
 from workbench.timeline import SECOND_NS, Span, parse_instant
 
 START = parse_instant("2026-11-20T07:15:00+07:00")
@@ -139,6 +140,56 @@ def test_log_and_searches_come_back_from_a_backup_as_far_as_it_reaches(
     lose(store)
     archive.rebuild(Store.lost(store.root), at_ns=START, backup=backup)
     assert "it was cut" in " ".join(check_chain(*Store.open(store.root).audit_with_head()))
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_backup_does_not_bring_back_what_was_dropped_since(
+    store: Store, tmp_path: Path, monkeypatch, lost
+) -> None:
+    monkeypatch.setattr(keeping, "is_kept", lambda *_facts: False)
+    backup = tmp_path / "backup.sqlite"
+    with closing(sqlite3.connect(store.root / "catalogue.sqlite")) as db:
+        db.execute("VACUUM INTO ?", (str(backup),))
+    one, two, three = store.segments()
+    store.keeping.drop([one, two], why="age", at_ns=START, tell=lambda _told: None)
+    # the bytes of the second came back by hand, and were lost by a fault of the disk
+    name = {"a": "a.mp4", "b": "b.ts", "c": "c.h264"}
+    (source,) = (tmp_path / name[key] for key in name if name[key].endswith(Path(two.path).suffix))
+    rate = {"b.ts": Fraction(10), "c.h264": Fraction(20)}.get(source.name)
+    again = archive.import_file(
+        store, source, camera_id="C1", stamped_start_ns=two.stamped_start_ns, rate=rate
+    )
+    assert again == two
+    store.file(two).unlink()
+    if lost:
+        lose(store)
+    made = archive.rebuild(Store.lost(store.root), at_ns=START, backup=backup)
+    (finding,) = made.findings
+    assert two.sha256 in finding
+    assert "original is missing" in finding
+    whole = Store.open(store.root)
+    assert whole.segments() == [two, three]
+    assert not store.file(one).with_suffix(".json").exists()
+    assert whole.keeping.gone([one.sha256, two.sha256]) == {one.sha256}
+    assert archive.rebuild(whole, at_ns=START + S, backup=backup).segments == 2
+    assert archive.differs(whole) == [finding]
+
+
+def test_what_is_dropped_while_the_files_are_read_is_left_out(store: Store, monkeypatch) -> None:
+    one, *rest = store.segments()
+    making = sys.modules[archive.rebuild.__module__]
+    plain = making._Scan.run
+
+    def dropped_after(scan, on_progress):
+        plain(scan, on_progress)
+        if store.keeping.gone([one.sha256]):
+            return
+        store.keeping.drop([one], why="age", at_ns=START, tell=lambda _told: None)
+
+    monkeypatch.setattr(keeping, "is_kept", lambda *_facts: False)
+    monkeypatch.setattr(making._Scan, "run", dropped_after)
+    assert archive.rebuild(store, at_ns=START).findings == []
+    assert Store.open(store.root).segments() == rest
 
 
 def test_a_damaged_catalogue_gives_what_can_still_be_read(store: Store) -> None:

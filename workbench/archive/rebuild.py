@@ -53,9 +53,16 @@ def rebuild(
     draft = Draft(store.root, store.journal)
     try:
         made = Rebuilt()
-        old = draft.segments_of(target)
-        if backup is not None:
-            old = draft.segments_of(backup) | old
+        sources = [one for one in (target, backup) if one is not None]
+        old: dict[str, Segment] = {}
+        for source in reversed(sources):
+            known, gone = draft.segments_of(source), draft.dropped_since(source, sources)
+            # what was dropped since is not brought back, nor told of as lost
+            old |= {
+                sha256: one
+                for sha256, one in known.items()
+                if sha256 not in gone or _on_disk(store, one)
+            }
         scan = _Scan(store, draft, old, made, hashed=hashed, mending=True)
         scan.run(on_progress)
         # Nobody writes from here on; what was taken in meanwhile is looked at now.
@@ -63,9 +70,10 @@ def rebuild(
             scan.run(on_progress)
             made.findings += draft.add_journal()
             draft.leave_out(store.keeping.listed())
-            for source in (target, backup):
-                if source is not None:
-                    draft.copy(source)
+            for source in sources:
+                draft.copy(source)
+            # dropped while the files were read
+            draft.leave_out_gone(lambda one: _on_disk(store, one))
             made.findings += list(dict.fromkeys(draft.broken))
             made.copied = draft.copied
             made.segments = draft.count()
@@ -92,6 +100,11 @@ def differs(store: Store) -> list[str]:
         return made.findings + draft.differs(store.root / "catalogue.sqlite")
     finally:
         draft.remove()
+
+
+def _on_disk(store: Store, segment: Segment) -> bool:
+    """Return whether anything of a segment is there: a drop leaves neither file nor sidecar."""
+    return store.file(segment).exists() or sidecar_of(store.root, segment).exists()
 
 
 class _Scan:

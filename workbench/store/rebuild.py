@@ -9,7 +9,7 @@ shorter than ``audit-head.json`` says stays short, and ``workbench verify`` goes
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,32 @@ class Draft:
             with suppress(ValueError, TypeError, ZeroDivisionError):
                 found[row["sha256"]] = segment_of(tuple(row[name] for name in names))
         return found
+
+    def dropped_since(self, old: Path, others: Sequence[Path]) -> set[str]:
+        """Return what was dropped after `old` was written, by the journal and other catalogues."""
+        names = ("sha256", "at_ns")
+
+        def drops(path: Path) -> set[tuple[str, int]]:
+            rows = _salvaged(path, "dropped", names, self.broken) if path.exists() else ()
+            return {(row["sha256"], row["at_ns"]) for _number, row in rows}
+
+        known = {
+            (line.row["sha256"], line.row["at_ns"])
+            for line in self._journal.lines()
+            if not isinstance(line, Path) and line.table == "dropped"
+        }
+        known = known.union(*(drops(path) for path in others))
+        return {sha256 for sha256, _at_ns in known - drops(old)}
+
+    def leave_out_gone(self, is_there: Callable[[Segment], bool]) -> None:
+        """Take out what was dropped and of which the disk has nothing more."""
+        with self._catalogue.read() as db:
+            rows = db.execute(
+                f"SELECT {SEGMENT_COLUMNS} FROM segments "
+                "WHERE sha256 IN (SELECT sha256 FROM dropped)"
+            ).fetchall()
+        gone = [one.sha256 for one in map(segment_of, rows) if not is_there(one)]
+        self.leave_out(gone)
 
     def leave_out(self, listed: Sequence[str]) -> None:
         """Take out segments whose drop was told and only half done when its process was killed."""
