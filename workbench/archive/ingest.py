@@ -165,11 +165,11 @@ def _import(
         facts, index = media.index_packets(copy, rate=rate)
         segment = describe(sha256, stored_path, facts, index, camera_id, stamped_start_ns, notes)
         added = store.add_segment(segment, index)
-    except BadInput as error:
+    except (BadInput, Unavailable) as error:
         # Nothing in the catalogue names this copy (where another import was quicker, it may).
         if not any(s.path == stored_path for s in store.segments_of_size(copy.stat().st_size)):
             copy.unlink(missing_ok=True)
-        raise BadInput(error.what, error.remedy, where=str(path), **error.fields) from None
+        raise type(error)(error.what, error.remedy, where=str(path), **error.fields) from None
     return segment if added else store.segment(sha256)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from workbench.errors import N_, BadInput
+from workbench.errors import N_, BadInput, Unavailable, WorkbenchError
 from workbench.media.timestamps import (
     Packets,
     Settled,
@@ -299,6 +300,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     ------
     BadInput
         When the file is missing, empty, no recording, or holds no video stream.
+    Unavailable
+        When too many files are open to open one more: nothing is known of this one.
     """
     try:
         # "file:" because a time such as 07:15:00 in a name reads as a protocol otherwise; the
@@ -343,7 +346,14 @@ def check_readable(path: Path) -> None:
         pass
 
 
-def _unreadable(path: Path, error: Exception) -> BadInput:
+def _unreadable(path: Path, error: Exception) -> WorkbenchError:
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return Unavailable(
+            N_("no more files can be opened here ({reason})"),
+            N_("end programs that hold many, or raise the limit (ulimit -n)"),
+            where=str(path),
+            reason=error.strerror,
+        )
     if isinstance(error, FileNotFoundError):
         return BadInput(N_("there is no such file"), N_("check the path"), where=str(path))
     if isinstance(error, PermissionError):

@@ -18,7 +18,7 @@ import pyarrow as pa
 import xarray as xr
 
 from workbench import archive, media, streams, ward
-from workbench.errors import N_, BadInput, Refused
+from workbench.errors import N_, BadInput, Damaged, Refused, Unavailable
 from workbench.monitoring.incidents import BEFORE_S, lost_s
 from workbench.monitoring.keeping import Keeping
 from workbench.monitoring.notices import notice
@@ -312,10 +312,17 @@ class Monitoring:
 
         The last step removes it from its camera's folder: whatever is killed before, finds it there
         again and goes on.
+
+        Raises
+        ------
+        BadInput
+            When its bytes are no footage.
+        Unavailable
+            When it is not there, and not in the archive either.
         """
         path = Path(told.path)
-        if not path.exists():  # told of twice
-            return self._store.segment(told.sha256)
+        if not path.exists():
+            return self._told_twice(told)
         facts, index = media.index_packets(path)
         notes: tuple[str, ...] = ()
         if told.recovered:
@@ -326,19 +333,70 @@ class Monitoring:
         segment = archive.describe(
             told.sha256, stored, facts, index, told.camera_id, told.start_ns, notes
         )
-        self._store.add_segment(segment, index)
+        try:
+            self._store.add_segment(segment, index)
+        except BadInput:
+            return self._archived_before(told, stored)
         known = self._store.clock_fixes(told.camera_id, Span(segment.stamped.start_ns, LAST_NS))
         for fix in streams.new_fixes(told, segment, known):
             self._store.add_clock_fix(fix)
         streams.forget(told)
         return segment
 
-    def set_aside(self, told: SegmentTold, why: str) -> None:
-        """Move a finished recording in which nothing can be indexed to :attr:`quarantine`."""
-        detail = f"{Path(told.path).name} is no footage and lies in {self.quarantine.name}: {why}"
-        self.lose(Loss(told.camera_id, told.start_ns, "broken", detail))
+    def _told_twice(self, told: SegmentTold) -> Segment:
+        try:
+            return self._store.segment(told.sha256)
+        except BadInput:
+            raise Unavailable(
+                N_("a finished recording is not where it was written"),
+                N_("see that the disk of recording/ is there; it is tried again"),
+                where=told.path,
+            ) from None
+
+    def _archived_before(self, told: SegmentTold, stored: str) -> Segment:
+        """Let go of a recording whose very bytes the archive has with another camera or start."""
+        known, path = self._store.segment(told.sha256), Path(told.path)
+        original = self._store.file(known)
+        if stored != known.path:
+            (self._store.root / stored).unlink(missing_ok=True)
+        if not original.exists():  # a lost original is whole again
+            self._store.keep_original(path, known.camera_id, suffix=original.suffix)
+        elif files.sha256_of(original) != told.sha256:
+            raise Damaged(
+                N_("this archived file is not what was taken in; a recording has its bytes still"),
+                N_("run verify, and put the file {path} in its place"),
+                where=str(original),
+                path=path,
+            )
+        if known.camera_id != told.camera_id:
+            detail = f"{path.name} is byte for byte a file of camera {known.camera_id}"
+            self.lose(Loss(told.camera_id, told.start_ns, "broken", detail))
+        self._log(
+            "recording.again",
+            details={
+                "file": path.name, "camera": told.camera_id, "start_ns": told.start_ns,
+                "sha256": told.sha256, "archived for": known.camera_id,
+                "archived from_ns": known.stamped_start_ns,
+            },
+        )  # fmt: skip
+        streams.forget(told)
+        return known
+
+    def set_aside(self, told: SegmentTold, why: str) -> Loss:
+        """Move a finished recording whose bytes are no footage to :attr:`quarantine`.
+
+        Returns what :meth:`tell_aside` is to tell of it. OSError where the disk does not give its
+        bytes or cannot take them: then nothing is known of it, and it stays where it is.
+        """
+        files.sha256_of(Path(told.path))
         path = streams.set_aside(told, self.quarantine / told.camera_id, why, self.now())
-        self._log("quarantine", details={"file": str(path.relative_to(self.folder)), "why": why})
+        detail = f"{path.name} is no footage and lies in {self.quarantine.name}: {why}"
+        return Loss(told.camera_id, told.start_ns, "broken", detail)
+
+    def tell_aside(self, loss: Loss) -> None:
+        """Tell of a recording that was set aside."""
+        self.lose(loss)
+        self._log("quarantine", details={"camera": loss.camera_id, "why": loss.detail})
 
     @property
     def quarantine(self) -> Path:

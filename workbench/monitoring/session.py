@@ -90,6 +90,7 @@ class Session:
         self._checks: list[streams.HealthCheck] = []
         self._queued: set[str] = set()
         self._doubtful: set[str] = set()
+        self._aside: dict[str, Loss] = {}
         self._history_s = time.monotonic()
         self._taken = self._losses = self._dropped = 0
         self._trouble = ""
@@ -275,14 +276,19 @@ class Session:
 
     def _take(self, told: SegmentTold) -> None:
         """Have a file taken; what is no footage at a second look is set aside and told of."""
+        loss = self._aside.get(told.path)
         try:
-            self._house.take(told)
-            self._taken += 1
+            if loss is None:
+                self._house.take(told)
+                self._taken += 1
         except BadInput as error:
             if told.path not in self._doubtful:
                 self._doubtful.add(told.path)
                 raise
-            self._house.set_aside(told, str(error))
+            loss = self._aside[told.path] = self._house.set_aside(told, str(error))
+        if loss is not None:
+            self._house.tell_aside(loss)
+            del self._aside[told.path]
         self._doubtful.discard(told.path)
         self._queued.discard(told.path)
 
