@@ -15,7 +15,7 @@ from make.rows import index, segment
 
 from workbench.errors import BadInput, Refused
 from workbench.investigation import open_workbench
-from workbench.monitoring import facade, open_monitoring, rebuild
+from workbench.monitoring import facade, keeping, open_monitoring, rebuild
 from workbench.monitoring.keeping import Caretaker
 from workbench.records import Case
 from workbench.store import files, journal
@@ -218,6 +218,55 @@ def test_a_file_that_cannot_be_used_is_trouble_and_drops_nothing(house):
     assert len(left(house)) == 1
 
 
+def test_a_torn_list_is_said_and_nothing_ends_the_caretaker(house, monkeypatch):
+    put(house, "S01-P1", 31.4)
+    policy(house, "[default]\ndays = 30\n")
+    torn = house._store.root / "journal" / "dropping.json"
+    torn.parent.mkdir(exist_ok=True)
+    torn.write_text("")
+    with Caretaker(house.keeping, lambda: 0.0) as caretaker:
+        until(lambda: not left(house))
+        assert caretaker._failed == ""
+    assert "cannot be read: run workbench verify" in house.keeping.trouble()
+    (aside,) = house._store.keeping.unreadable()
+    aside.unlink()
+    assert house.keeping.trouble() == ""
+
+    def slip(**_asked):
+        raise RuntimeError("a slip of ours")
+
+    monkeypatch.setattr(house.keeping, "retention", slip)
+    with Caretaker(house.keeping, lambda: 0.0) as caretaker:
+        until(lambda: caretaker.trouble)
+        assert caretaker.trouble == "RuntimeError: a slip of ours"
+        assert caretaker._thread.is_alive()
+
+
+def test_what_hindered_retention_is_said_until_it_is_tried_again(house, monkeypatch):
+    for days in (41, 42, 43, 44):
+        put(house, "S01-P1", days + 0.4)
+    policy(house, "[default]\ndays = 30\n")
+    monkeypatch.setattr(keeping, "LOOK_S", 0.01)
+    looks = []
+    plain = house.keeping.trouble
+    monkeypatch.setattr(house.keeping, "trouble", lambda rate: looks.append(rate) or plain(rate))
+    with Caretaker(house.keeping, lambda: 0.0) as caretaker:
+        until(lambda: caretaker.trouble)
+        seen = len(looks)
+        until(lambda: len(looks) > seen + 5)
+        assert "footage of 4 days is overdue" in caretaker.trouble
+
+
+def test_a_drop_is_stopped_between_two_batches(house, monkeypatch):
+    made = [put(house, "S01-P1", 31.4 + n / 1000) for n in range(5)]
+    policy(house, "[default]\ndays = 30\n")
+    monkeypatch.setattr(keeping, "BATCH", 2)
+    house.keeping.retention(apply=True, stopped=lambda: len(left(house)) <= 3)
+    assert left(house) == {one.sha256 for one in made[:3]}
+    house.keeping.retention(apply=True)
+    assert left(house) == set()
+
+
 def older(house, monkeypatch, count=5):
     """Make the root as an earlier version left it: files without sidecars; a batch is of two."""
     made = [put(house, "S01-P1", days) for days in range(1, count + 1)]
@@ -255,21 +304,20 @@ def test_recording_does_not_wait_for_the_sidecars_of_an_older_archive(house, mon
 
 def test_sidecars_are_written_in_batches_between_which_it_can_be_stopped(house, monkeypatch):
     sidecars = older(house, monkeypatch)
-    keeping, caretaker = house.keeping, Caretaker(house.keeping, lambda: 0.0)
-    plain = keeping.settle
+    caretaker, plain = Caretaker(house.keeping, lambda: 0.0), house.keeping.settle
 
     def stopped_after_one(after):
         caretaker._stopped.set()
         return plain(after)
 
-    monkeypatch.setattr(keeping, "settle", stopped_after_one)
+    monkeypatch.setattr(house.keeping, "settle", stopped_after_one)
     with caretaker:
         caretaker._thread.join(20)
         assert not caretaker._thread.is_alive()
     assert sum(path.exists() for path in sidecars) == 2
-    monkeypatch.setattr(keeping, "settle", plain)
+    monkeypatch.setattr(house.keeping, "settle", plain)
     policy(house, "[S99]\ndays = 1\n")  # what hinders retention does not hinder this
-    with Caretaker(keeping, lambda: 0.0):
+    with Caretaker(house.keeping, lambda: 0.0):
         until(lambda: all(path.exists() for path in sidecars))
 
 

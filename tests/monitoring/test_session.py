@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -169,6 +170,26 @@ def test_no_footage_is_set_aside_at_the_second_look_and_the_loss_comes_after(
     assert len(house.quarantined()) == 1
     session._take(told)
     assert losses(house) == [("S01-P1", "broken")]
+
+
+def test_the_last_status_does_not_wait_for_a_drop_that_goes_on(house, monkeypatch):
+    (house._store.root / "retention.toml").write_text("[default]\ndays = 1\n")
+    stopping, said = threading.Event(), []
+
+    def long_drop(*, stopped, **_asked):
+        stopping.set()
+        for _ in range(400):
+            if stopped() and house.status()[1]["S01-P1"].state == "stopped":
+                said.append(house.status()[1]["S01-P1"].state)
+                return
+            threading.Event().wait(0.05)
+
+    monkeypatch.setattr(house.keeping, "retention", long_drop)
+    address = streams.parse_address("/nowhere.mp4", where="S01-P1")
+    session = Session(house, {"S01-P1": {"main": address}}, 30.0, lambda _status: None, Settings())
+    house.folder.mkdir()
+    session.run(stopping.is_set)
+    assert said == ["stopped"]
 
 
 def _no_bytes(*_facts):

@@ -121,6 +121,40 @@ def test_killed_in_the_middle_it_is_finished_by_the_next(
     assert any(line.table == "dropped" for line in again.journal.lines())
 
 
+def test_a_drop_that_fails_again_and_again_is_told_once(store: Store, monkeypatch) -> None:
+    one = put(store, 1)
+    told = []
+
+    def full(_gone):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.keeping._lake, "forget", full)
+        with pytest.raises(OSError, match="No space"):
+            store.keeping.drop([one], why="age", at_ns=5, tell=told.append)
+        for _try in range(3):
+            with pytest.raises(OSError, match="No space"):
+                store.keeping.finish(told.append)
+    store.keeping.finish(told.append)
+    assert len(told) == 1
+    assert store.keeping.listed() == []
+    assert files_of(store) == set()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"why": "age"}', '{"why": "age", "segments": [1]}'])
+def test_a_list_that_cannot_be_read_is_moved_aside_and_holds_up_nothing(store: Store, text) -> None:
+    one = put(store, 1)
+    path = store.root / "journal" / "dropping.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    assert store.keeping.listed() == []
+    assert store.keeping.drop([one], why="age", at_ns=5, tell=lambda _told: None).files == 1
+    (aside,) = store.keeping.unreadable()
+    assert aside.read_text() == text
+    assert not path.exists()
+    assert list(store.journal.lines())
+
+
 def test_protections_are_lifted_once_and_kept_in_the_books(store: Store) -> None:
     one = put(store, 1, start_s=HOUR)
     made = protect(store, [], HOUR + 59, HOUR + 61)

@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 
 APPLY_S = 3600.0
 LOOK_S = 30.0
-BATCH = 2000
-"""Segments dropped in one transaction."""
+RETRY_S = 600.0
+"""What hindered it is tried again so often."""
+JOIN_S = 30.0
+"""So long the end of a recorder waits for a batch; the next start carries out what is left."""
+BATCH = 1000
+"""Segments dropped in one transaction, about two seconds; between two it can be stopped."""
 MOST_DAYS = 3
 """The recorder drops no more days at once by itself: a leap of the clock must not empty it."""
 
@@ -156,8 +160,14 @@ class Keeping:
             going["disk"] = oldest_days(others.values(), needed, now_ns)
         return {why: found for why, found in going.items() if found}
 
-    def retention(self, *, apply: bool = False, most_days: int | None = None) -> list[Dropping]:
-        """Return what goes by site and day; `apply` drops it.
+    def retention(
+        self,
+        *,
+        apply: bool = False,
+        most_days: int | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> list[Dropping]:
+        """Return what goes by site and day; `apply` drops it, in batches until `stopped`.
 
         Parameters
         ----------
@@ -186,7 +196,7 @@ class Keeping:
         if most_days is not None and len(days) > most_days:
             if apply:  # or the cameras would have no room while nobody looks
                 for why, found in self.plan(policy, by_age=False).items():
-                    self._drop(found, why)
+                    self._drop(found, why, stopped)
             raise Refused(
                 N_("footage of {count} days is overdue, too much to drop without a person"),
                 N_("see it with: workbench retention ROOT, then add --apply"),
@@ -194,11 +204,13 @@ class Keeping:
             )
         if apply:
             for why, found in going.items():
-                self._drop(found, why)
+                self._drop(found, why, stopped)
         return _summed(going)
 
-    def _drop(self, found: Sequence[Candidate], why: Why) -> None:
+    def _drop(self, found: Sequence[Candidate], why: Why, stopped: Callable[[], bool]) -> None:
         for first in range(0, len(found), BATCH):
+            if stopped():
+                return
             segments = [self._store.segment(one.sha256) for one in found[first : first + BATCH]]
             self._store.keeping.drop(segments, why=why, at_ns=self._house.now(), tell=self._tell)
 
@@ -259,6 +271,14 @@ class Keeping:
 
     def trouble(self, kbit_s: float = 0.0) -> str:
         """Return what an operator must know of retention and disk; empty where all is well."""
+        torn = [
+            f"{path} was the list of what was being dropped and cannot be read: run workbench "
+            "verify for files left over, then remove it"
+            for path in self._store.keeping.unreadable()
+        ]
+        return "; ".join(filter(None, (*torn, self._short(kbit_s))))
+
+    def _short(self, kbit_s: float) -> str:
         try:
             policy = self.policy()
         except BadInput as error:
@@ -309,39 +329,58 @@ class Caretaker:
         self._keeping, self._kbit_s = keeping, kbit_s
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="caretaker", daemon=True)
-        self._short = self._failed = self._unsettled = ""
+        self._short = self._unseen = self._failed = self._unsettled = ""
+        self._due = False
         self._applied_s = -APPLY_S
         self._after: int | None = 0
 
     @property
     def trouble(self) -> str:
         """What hinders the keeping, or will soon."""
-        return "; ".join(filter(None, (self._short, self._failed, self._unsettled)))
+        said = (self._short, self._unseen, self._failed, self._unsettled)
+        return "; ".join(filter(None, said))
 
     def __enter__(self) -> Caretaker:
         self._thread.start()
         return self
 
-    def __exit__(self, *_what: object) -> None:
+    def stop(self) -> None:
+        """Have it end after what it does just now."""
         self._stopped.set()
-        self._thread.join()
+
+    def __exit__(self, *_what: object) -> None:
+        self.stop()
+        self._thread.join(JOIN_S)
 
     def _run(self) -> None:
         while True:
-            self._failed = _hindered(self._retain)
+            self._due = False
+            self._unseen = _hindered(self._look)
+            if self._due:
+                self._applied_s = time.monotonic()
+                self._failed = _hindered(self._retain)
             self._unsettled = _hindered(self._settle)
             busy = self._after is not None and not self._unsettled
             if self._stopped.wait(0 if busy else LOOK_S):
                 return
 
-    def _retain(self) -> None:
+    def _look(self) -> None:
         self._short = self._keeping.trouble(self._kbit_s())
-        policy = self._keeping.policy()
-        due = time.monotonic() - self._applied_s >= APPLY_S
-        due = due or bool(self._short and policy and policy.when_full == "oldest")
-        if policy is not None and due:
-            self._applied_s = time.monotonic()
-            self._keeping.retention(apply=True, most_days=MOST_DAYS)
+        try:
+            policy = self._keeping.policy()
+        except BadInput:  # said already
+            policy = None
+        if policy is None:
+            self._failed = ""
+            return
+        since_s = time.monotonic() - self._applied_s
+        self._due = since_s >= (RETRY_S if self._failed else APPLY_S) or (
+            policy.when_full == "oldest"
+            and self._keeping.disk().free_percent < policy.spare_percent
+        )
+
+    def _retain(self) -> None:
+        self._keeping.retention(apply=True, most_days=MOST_DAYS, stopped=self._stopped.is_set)
 
     def _settle(self) -> None:
         until_s = time.monotonic() + LOOK_S
@@ -357,6 +396,8 @@ def _hindered(act: Callable[[], None]) -> str:
         act()
     except (WorkbenchError, OSError) as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 - its thread must live on, and say so
+        return f"{type(error).__name__}: {error}"
     return ""
 
 

@@ -118,22 +118,22 @@ class Session:
             }
             return self._steering.turn(self._house.now(), lost_ns)
 
-        try:
-            with self._caretaker:
+        with self._caretaker:
+            try:
                 streams.record(self._jobs, self._hear, turn, changes=changes)
-        finally:
-            asked = sys.exc_info()[0] is None
-            for camera, status in self._cameras.items():
-                if asked and status.state != "stopped":
-                    self._hear(
-                        camera, Lost("stopped", "the recorder was told to stop", self._house.now())
-                    )
-            self._finished.put(self._checks)
-            self._write_status(at_once=True)
-            self._finished.put(None)
-            keeper.join()
-            self._write_status(at_once=True)
-            self._notifier.end()
+            finally:
+                self._caretaker.stop()
+                asked = sys.exc_info()[0] is None
+                for camera, status in self._cameras.items():
+                    if asked and status.state != "stopped":
+                        told = Lost("stopped", "the recorder was told to stop", self._house.now())
+                        self._hear(camera, told)
+                self._finished.put(self._checks)
+                self._write_status(at_once=True)
+                self._finished.put(None)
+                keeper.join()
+                self._write_status(at_once=True)
+                self._notifier.end()
 
     def told(self) -> dict[str, object]:
         """Return what the audit log keeps of this run."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from workbench.errors import N_, BadInput
 from workbench.records import Dropped, Protection, Segment
@@ -24,6 +24,8 @@ from workbench.timeline import SECOND_NS, ClockFix, Span
 
 MARGIN_NS = 60 * SECOND_NS
 """Protected spans reach so much farther on both sides: no camera's clock is exact."""
+_NO_LIST = (ValueError, KeyError, TypeError)
+"""What a list that was torn raises when it is read."""
 Why = Literal["age", "disk"]
 Tell = Callable[[Mapping[str, object]], None]
 
@@ -195,13 +197,20 @@ class Keeping:
 
     def _carry_out(self, tell: Tell) -> None:
         try:
-            told = json.loads(self._list.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            told = self._read()
+        except _NO_LIST:
+            # nothing can be done by it, and it must not hold up every drop after it
+            aside = f"dropping-{self._list.stat().st_mtime_ns}.unreadable"
+            self._list.rename(self._list.with_name(aside))
+            return
+        if told is None:
             return
         gone = self.gone([sha256 for sha256, *_ in told["segments"]])
         rows = [row for row in told["segments"] if row[0] in gone]
         if rows:
-            tell(_statement(told["why"], rows))
+            if not told.get("told"):  # once, however often the rest fails
+                tell(_statement(told["why"], rows))
+                files.write_bytes(self._list, json.dumps({**told, "told": True}).encode())
             for sha256, _camera, path, _size in rows:
                 original = self._root / PurePosixPath(path)
                 index = self._root / "index"
@@ -213,13 +222,27 @@ class Keeping:
             self._lake.forget(sorted(gone))
         self._list.unlink()
 
-    def listed(self) -> list[str]:
-        """Return what a killed process was about to drop."""
+    def _read(self) -> dict[str, Any] | None:
+        """Return the list of what is to go, None where there is none; one of `_NO_LIST` if torn."""
         try:
-            told = json.loads(self._list.read_text(encoding="utf-8"))
+            told: dict[str, Any] = json.loads(self._list.read_text(encoding="utf-8"))
         except FileNotFoundError:
+            return None
+        rows = [(str(sha256), camera, str(path), int(size))
+                for sha256, camera, path, size in told["segments"]]  # fmt: skip
+        return {**told, "why": str(told["why"]), "segments": rows}
+
+    def listed(self) -> list[str]:
+        """Return what a killed process was about to drop; nothing where its list is torn."""
+        try:
+            told = self._read()
+        except _NO_LIST:
             return []
-        return [sha256 for sha256, *_ in told["segments"]]
+        return [] if told is None else [sha256 for sha256, *_ in told["segments"]]
+
+    def unreadable(self) -> list[Path]:
+        """Return the lists of broken-off drops that nobody could read and that were moved aside."""
+        return sorted(self._list.parent.glob("dropping-*.unreadable"))
 
     def gone(self, hashes: Sequence[str]) -> set[str]:
         """Return which of these segments were dropped and have not come back."""
