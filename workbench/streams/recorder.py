@@ -103,6 +103,7 @@ class Recorder:
                 self._start_due()
                 time.sleep(GATHER_S)
                 self._listen(_POLL_S)
+                self._reap()
                 self._end_hung()
         finally:
             self._close()
@@ -148,10 +149,11 @@ class Recorder:
 
     def _start_due(self) -> None:
         now_s = time.monotonic()
+        ending = {one.job.camera_id for one in self._leaving if one.ear is None}
         due = [
             one
             for one in (*self._trials, *self._watched)
-            if one.process is None and one.due_s <= now_s
+            if one.process is None and one.due_s <= now_s and one.job.camera_id not in ending
         ]
         for one in due[:STARTS_AT_ONCE]:
             ear, theirs = self._spawn.Pipe(duplex=False)
@@ -164,6 +166,7 @@ class Recorder:
             except (OSError, EOFError) as error:  # no memory, no process numbers: later, perhaps
                 ear.close()
                 self._lose(one, Lost("killed", f"no process: {error}", time.time_ns()))
+                self._drop(one)
                 continue
             finally:
                 theirs.close()
@@ -238,18 +241,37 @@ class Recorder:
             self._take_in(trial, told)
 
     def _gone(self, one: _Watched) -> None:
-        """Take note that a process has ended; one that did not say why was killed or crashed."""
+        """Take note that a process says no more; it is waited for by nobody: see `_reap`."""
         assert one.process is not None
         assert one.ear is not None
-        one.process.join(_END_S)
-        code = one.process.exitcode
-        if not one.ended and one not in self._leaving:
-            detail = f"the capture process ended with code {code}"
-            self._lose(one, Lost("killed", detail, time.time_ns()))
         one.ear.close()
-        one.process.close()
-        one.process = one.ear = None
-        one.writing = False
+        one.ear = None
+        one.heard_s = time.monotonic()
+        one.process.kill()  # no more than its pipe may have ended
+
+    def _reap(self) -> None:
+        """Let go of the processes that are gone; a camera is not opened again before.
+
+        One that did not say why it ended was killed or crashed.
+        """
+        for one in self._everyone:
+            if one.process is None or one.ear is not None:
+                continue
+            code = one.process.exitcode
+            late = time.monotonic() - one.heard_s > GRACE_S
+            if not one.ended and one not in self._leaving and (code is not None or late):
+                how = "closed its pipe" if code is None else f"ended with code {code}"
+                one.ended = True
+                self._lose(one, Lost("killed", f"the capture process {how}", time.time_ns()))
+            if code is None:
+                continue
+            one.process.close()
+            one.process = None
+            one.writing = False
+            self._drop(one)
+
+    def _drop(self, one: _Watched) -> None:
+        """Forget an attempt or a process that left, and that is gone."""
         self._trials = [each for each in self._trials if each is not one]
         self._leaving = [each for each in self._leaving if each is not one]
 
@@ -259,7 +281,7 @@ class Recorder:
             if one.process is not None and now_s - one.heard_s > one.job.read_s + GRACE_S:
                 one.process.kill()
         for one in (*self._watched, *self._trials):
-            if one.process is None or one.ended:
+            if one.process is None or one.ear is None or one.ended:
                 continue
             patience_s = (one.job.read_s if one.open else one.job.open_s) + GRACE_S
             if now_s - one.heard_s > patience_s:
@@ -288,13 +310,17 @@ class Recorder:
         for one in self._everyone:
             if one.process is not None:
                 one.process.terminate()
-        until_s = time.monotonic() + _END_S
-        while time.monotonic() < until_s and any(one.ear is not None for one in self._everyone):
-            self._listen(_POLL_S)
+        self._let_end(lambda one: one.ear is not None)
         for one in self._everyone:
             if one.process is not None:
                 one.process.kill()
-                self._gone(one)
+        self._let_end(lambda one: one.process is not None)
+
+    def _let_end(self, waited_for: Callable[[_Watched], bool]) -> None:
+        until_s = time.monotonic() + _END_S
+        while time.monotonic() < until_s and any(map(waited_for, self._everyone)):
+            self._listen(GATHER_S)
+            self._reap()
 
 
 def record(

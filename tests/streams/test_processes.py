@@ -1,0 +1,98 @@
+"""The recorder before capture processes that misbehave, real ones and one that never dies."""
+
+from __future__ import annotations
+
+import threading
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from lab.hearing import Heard
+from lab.processes import beat_or_close
+
+from workbench.streams import recorder
+from workbench.streams.address import StreamAddress
+from workbench.streams.messages import Beat, CaptureJob, Lost
+from workbench.streams.recorder import Recorder
+
+
+def job(name, **settings):
+    return CaptureJob(name, StreamAddress("rtsp://127.0.0.1:1/x"), Path("/nowhere"), **settings)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Run a recorder of processes that run `what` until the test ends; errors come out there."""
+    running = []
+
+    def start(what, *names):
+        monkeypatch.setattr(recorder, "capture", what)
+        heard, stop, errors = Heard(), threading.Event(), []
+        made = Recorder([job(name) for name in names], heard)
+
+        def run():
+            try:
+                made.run(stop.is_set)
+            except Exception as error:  # noqa: BLE001 - shown by the test
+                errors.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        running.append((thread, stop, errors))
+        return made, heard
+
+    yield start
+    for thread, stop, errors in running:
+        stop.set()
+        thread.join()
+        assert errors == []
+
+
+def test_a_process_that_closes_its_pipe_and_lives_on_costs_the_others_nothing(started):
+    _, heard = started(beat_or_close, "C1", "C2")
+    heard.wait(lambda: len(heard.of("C1", Lost)) >= 3 and len(heard.of("C2", Beat)) >= 100)
+    assert {lost.cause for lost in heard.of("C1", Lost)} == {"killed"}
+    times = heard.times("C2", Beat)
+    assert max(b - a for a, b in pairwise(times)) < 3  # it stood still for 5 s for each
+
+
+class Undying:
+    """A process that no signal reaches, as one that waits for a dead disk."""
+
+    exitcode, pid, signals, closed = None, 1, 0, False
+
+    def kill(self):
+        self.signals += 1
+
+    terminate = kill
+
+    def close(self):
+        if self.exitcode is None:
+            raise ValueError("Cannot close a process while it is still running")
+        self.closed = True
+
+
+def test_a_camera_is_not_opened_again_before_its_process_is_gone(monkeypatch):
+    heard = Heard()
+    made = Recorder([job("C1")], heard)
+    (one,) = made._watched
+    starts = []
+    monkeypatch.setattr(made._spawn, "Pipe", lambda **_: starts.append(1) or (None, None))
+    process = one.process = Undying()
+    one.ear, theirs = recorder.multiprocessing.Pipe(duplex=False)
+    theirs.close()
+    made._listen(0.1)
+    made._reap()
+    assert process.signals == 1
+    one.heard_s -= 60
+    made._reap()
+    made._end_hung()
+    one.due_s = 0.0
+    made._start_due()
+    made._reap()
+    assert (len(heard.of("C1", Lost)), starts, process.closed) == (1, [], False)
+    monkeypatch.setattr(recorder, "_END_S", 0.1)
+    made._close()  # it does not wait for ever either
+    process.exitcode = -9
+    made._reap()
+    assert (one.process, process.closed, len(heard.of("C1", Lost))) == (None, True, 1)
