@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import multiprocessing
 import threading
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from lab.processes import beat_or_close
 
 from workbench.streams import recorder
 from workbench.streams.address import StreamAddress
+from workbench.streams.mailbox import Mailbox
 from workbench.streams.messages import Beat, CaptureJob, Lost
 from workbench.streams.recorder import Recorder
 
@@ -96,3 +100,47 @@ def test_a_camera_is_not_opened_again_before_its_process_is_gone(monkeypatch):
     process.exitcode = -9
     made._reap()
     assert (one.process, process.closed, len(heard.of("C1", Lost))) == (None, True, 1)
+
+
+def test_changes_are_asked_for_between_the_words_of_forty_cameras():
+    ear, teller = multiprocessing.Pipe()
+    waiting, stop, asked, heard = Mailbox(), threading.Event(), [], []
+
+    def beat():
+        for n in itertools.count():  # one of them every 20 ms: it is never silent
+            if stop.wait(0.02):
+                return
+            waiting.put(f"C{n % 48}", Beat(time.time_ns(), 12, 1000, "f"))
+
+    def send():
+        while words := waiting.take():
+            teller.send(words)
+        teller.close()
+
+    def stopped():
+        if len(heard) >= 200:
+            stop.set()
+            waiting.close()
+        return stop.is_set()
+
+    threads = [threading.Thread(target=one) for one in (beat, send)]
+    for thread in threads:
+        thread.start()
+    began_s = time.monotonic()
+
+    def hear(camera_id, _told):
+        heard.append(camera_id)
+
+    poll_s = 0.2
+    try:
+        ended = recorder._hear_out(ear, hear, stopped, poll_s, lambda _: asked.append(len(heard)))
+    finally:
+        stop.set()
+        waiting.close()
+        for thread in threads:
+            thread.join()
+    assert ended
+    assert len(set(heard)) == 48
+    assert len(asked) >= 10  # it was once, at the start
+    assert len(asked) <= (time.monotonic() - began_s) / poll_s + 2
+    assert max(b - a for a, b in pairwise(asked)) <= 60

@@ -389,20 +389,20 @@ def _hear_out(
     ask: Callable[[connection.Connection], None],
 ) -> bool:
     """Pass on what the recorder tells until it ends; return whether it was asked to."""
-    asked = False
+    asked, ask_s = False, 0.0
     while True:
         if stopped() and not asked:
             asked = True
             with suppress(OSError):
                 ear.send("stop")
-        if not asked:
+        # many cameras are never silent: it is asked between their words, however many there are
+        if not asked and time.monotonic() >= ask_s:
             ask(ear)
+            ask_s = time.monotonic() + poll_s
         try:
-            while ear.poll(poll_s):
+            if ear.poll(poll_s):
                 for word in ear.recv():
                     hear(*word)
-                if stopped() and not asked:
-                    break
         except (EOFError, OSError):
             return asked
 
