@@ -6,7 +6,16 @@ import signal
 import threading
 import time
 
-from workbench.streams.messages import Beat
+from workbench.streams.messages import Beat, Opened
+
+
+def beat_written_or_not(job, parent):
+    """Beat for ever; from its sub-stream nothing is written: no key frame ever comes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent.send(Opened("h264", 320, 180, time.time_ns()))
+    while True:
+        parent.send(Beat(time.time_ns(), 1, 1, "" if job.source == "sub" else "f"))
+        time.sleep(0.02)
 
 
 def beat_or_close(job, parent):

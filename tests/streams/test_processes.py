@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from lab.hearing import Heard
-from lab.processes import beat_or_close
+from lab.processes import beat_or_close, beat_written_or_not
 
 from workbench.streams import recorder
 from workbench.streams.address import StreamAddress
 from workbench.streams.mailbox import Mailbox
-from workbench.streams.messages import Beat, CaptureJob, Lost
+from workbench.streams.messages import Beat, CaptureJob, Lost, Switched, TrialFailed
 from workbench.streams.recorder import Recorder
 
 
@@ -100,6 +100,27 @@ def test_a_camera_is_not_opened_again_before_its_process_is_gone(monkeypatch):
     process.exitcode = -9
     made._reap()
     assert (one.process, process.closed, len(heard.of("C1", Lost))) == (None, True, 1)
+
+
+def test_a_trial_of_which_nothing_is_written_ends(monkeypatch):
+    monkeypatch.setattr(recorder, "capture", beat_written_or_not)
+    monkeypatch.setattr(recorder, "TRIAL_S", 1.0)
+    heard, turns = Heard(), itertools.count()
+    made = Recorder([job("C1")], heard)
+
+    def stopped():
+        assert next(turns) < 200
+        if heard.of("C1", Beat) and not made._trials and not heard.of("C1", TrialFailed):
+            made.take(job("C1", source="sub"))
+        return bool(heard.of("C1", TrialFailed)) and not made._trials
+
+    made.run(stopped)
+    (failed,) = heard.of("C1", TrialFailed)
+    assert (failed.source, failed.cause) == ("sub", "stalled")
+    assert heard.of("C1", Switched) == []
+    assert [lost.detail[-8:] for lost in heard.of("C1", Lost)] == [
+        "code -15"
+    ]  # the end of the test
 
 
 def test_changes_are_asked_for_between_the_words_of_forty_cameras():

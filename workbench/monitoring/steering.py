@@ -110,7 +110,8 @@ class Steering:
         """
         self._raised = streams.raised(lost_ns, self._near, now_ns)
         asked = []
-        for camera, standing in self._standing.items():
+        for camera, before in self._standing.items():
+            standing = self._standing[camera] = before.overdue(now_ns)
             found = streams.decide(standing, now_ns, boost_wanted=camera in self._raised)
             if found is not None:
                 self._standing[camera] = standing.asked(found, now_ns)

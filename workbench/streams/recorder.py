@@ -42,6 +42,8 @@ DENIED_WAIT_S = 30.0
 """Cameras lock accounts after a few wrong passwords."""
 GRACE_S = 1.0
 """A process may be so much later than its own timeouts before it counts as hung."""
+TRIAL_S = 15.0
+"""An address tried beside another must be on disk by then: it keeps the camera's own out."""
 STARTS_AT_ONCE = 6
 GATHER_S = 0.1
 """What the processes tell is heard so often: to be woken for each word costs more than the word."""
@@ -72,6 +74,7 @@ class _Watched:
     ended: bool = False
     tries: int = 0
     seed: float = field(default=0.0)
+    asked_s: float = field(default_factory=time.monotonic)
 
 
 class Recorder:
@@ -227,7 +230,7 @@ class Recorder:
             self._hear(
                 camera_id, TrialFailed(trial.job.source, told.cause, told.detail, told.at_ns)
             )
-        elif isinstance(told, Beat) and told.growing:
+        elif isinstance(told, Beat) and (told.growing or not told.live):
             n, before = next(
                 (n, one) for n, one in enumerate(self._watched) if one.job.camera_id == camera_id
             )
@@ -280,6 +283,13 @@ class Recorder:
         for one in self._leaving:
             if one.process is not None and now_s - one.heard_s > one.job.read_s + GRACE_S:
                 one.process.kill()
+        for one in self._trials:
+            if not one.ended and now_s - one.asked_s > TRIAL_S:
+                detail = f"not on disk after {TRIAL_S:.0f} s"
+                self._try(one, Lost("stalled", detail, time.time_ns()))
+                if one.process is not None:
+                    one.process.kill()
+        self._trials = [one for one in self._trials if one.process is not None or not one.ended]
         for one in (*self._watched, *self._trials):
             if one.process is None or one.ear is None or one.ended:
                 continue

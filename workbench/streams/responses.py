@@ -142,6 +142,8 @@ class Standing:
             recording_ns=None,
             lost_ns=lost_ns,
             failures=self.failures + 1,
+            # whoever was killed tells no more of what was tried
+            trial=None if cause == "killed" else self.trial,
             setbacks=self.setbacks + short,
             denied_ns=denied_ns,
         )
@@ -169,6 +171,15 @@ class Standing:
         return replace(
             self, trial=None, waited_ns=now_ns, setbacks=self.setbacks + 1, denied_ns=denied_ns
         )
+
+    def overdue(self, now_ns: int, settings: ResponseSettings = SETTINGS) -> Standing:
+        """Return it as it is now: a trial that nobody ended has failed after a while.
+
+        Whoever asks :func:`decide` keeps it, or the wait for the next trial never begins.
+        """
+        if self.trial is None or now_ns - self.trial_ns < settings.trial_s * SECOND_NS:
+            return self
+        return self.refused("unreachable", now_ns)
 
     def wait_s(self, settings: ResponseSettings = SETTINGS) -> float:
         """Return how long it waits before it tries a better address."""
@@ -208,10 +219,9 @@ def decide(
     >>> decide(Standing.at(("main", "sub"), 0).recorded(10**9), 60 * 10**9) is None
     True
     """
+    standing = standing.overdue(now_ns, settings)
     if standing.trial is not None:
-        if now_ns - standing.trial_ns < settings.trial_s * SECOND_NS:
-            return None
-        standing = standing.refused("unreachable", now_ns)
+        return None
     if standing.recording_ns is None:
         return _instead(standing, now_ns, settings)
     waited = now_ns - standing.waited_ns >= standing.wait_s(settings) * SECOND_NS
