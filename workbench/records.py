@@ -50,7 +50,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A span in which a camera recorded nothing, and the losses that explain it, oldest first.
+    """A span in which a camera recorded nothing, and the losses that explain it, the cause first.
 
     A gap without a loss is one that nobody knows the cause of.
     """

@@ -10,6 +10,7 @@ import pytest
 from make.clips import make_clip
 
 from workbench import media
+from workbench.records import Loss
 from workbench.streams.address import parse_address
 from workbench.streams.capture import _Copying
 from workbench.streams.files import Clock, recover, set_aside
@@ -85,7 +86,7 @@ def test_a_clock_that_is_set_is_told_and_its_gap_has_a_cause(tmp_path, clip, ste
     # the file before it keeps the clock it began with, the next one has the new
     assert files[0].start_ns == START_NS
     assert files[1].start_ns == START_NS + round((6 + step_s) * SECOND_NS)
-    loss = type("L", (), {"at_ns": one.at_ns, "cause": one.cause})()
+    loss = Loss("C1", one.at_ns, one.cause, one.detail)
     spans = [stamped(each) for each in files]
     if step_s < 0:
         assert spans[1].start_ns < spans[0].stop_ns

@@ -26,6 +26,7 @@ from workbench.records import LossCause
 from workbench.streams.address import local_path
 from workbench.streams.files import Clock, Growing, alone, recover
 from workbench.streams.folders import watch_folder
+from workbench.streams.gaps import clock_set
 from workbench.streams.messages import Beat, CaptureJob, Looked, Lost, Noted, Opened, Told
 from workbench.streams.packets import (
     ARRIVAL_TICK,
@@ -194,8 +195,7 @@ class _Copying:
             step_ns = self._clock.set_by_ns()
             if abs(step_ns) > STEP_S * SECOND_NS:
                 self.close()
-                detail = f"the recorder's clock was set by {step_ns / SECOND_NS:+.1f} s"
-                self._tell(Noted("clock", detail, now_ns))
+                self._tell(Noted("clock", clock_set(step_ns), now_ns))
             elif self._full(now_ns, packet):
                 self.close()
             if self._growing is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from workbench.records import Gap, Loss
@@ -13,6 +14,48 @@ WORD_S = 1.5
 """How old the last word of a killed recorder may be."""
 BEFORE_S = 10.0
 """A loss is noticed so much before the footage ends (clocks are corrected) or after."""
+
+SWITCH_S = 10.0
+"""A change of address costs no more: a new stream is opened, and its first key frame waited for."""
+_LEAP = re.compile(r"set by ([+-]\d+\.\d) s")
+
+
+def clock_set(step_ns: int) -> str:
+    """Return the detail of a loss "clock": :func:`derive_gaps` reads the leap from it.
+
+    >>> clock_set(90 * SECOND_NS)
+    "the recorder's clock was set by +90.0 s"
+    """
+    return f"the recorder's clock was set by {step_ns / SECOND_NS:+.1f} s"
+
+
+def _most_s(loss: Loss) -> float | None:
+    """Return how long a gap may be that an act of the recorder left; None: it was no such act."""
+    if loss.cause == "switched":
+        return SWITCH_S
+    if loss.cause == "clock":
+        leap = _LEAP.search(loss.detail)
+        return float(leap[1]) + WORD_S if leap else 0.0
+    return None
+
+
+def _explaining(gap: Span, losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """Return the losses of a gap, the cause first.
+
+    An act of the recorder itself costs seconds, at once: it explains no outage that came after it,
+    and none that has a cause of its own.
+    """
+    real, acts = [], []
+    for loss in losses:
+        most_s = _most_s(loss)
+        if most_s is None:
+            real.append(loss)
+        elif (
+            abs(loss.at_ns - gap.start_ns) <= WORD_S * SECOND_NS
+            and gap.duration_ns <= most_s * SECOND_NS
+        ):
+            acts.append(loss)
+    return (*real, *acts)
 
 
 def derive_gaps(
@@ -51,6 +94,6 @@ def derive_gaps(
         # (a recorder's last word may be a little older than the last file it began)
         earlier = [span.start_ns for span in whole if span.stop_ns <= gap.start_ns]
         first_ns = max([first_ns, *(at - round(WORD_S * SECOND_NS) for at in earlier[-1:])])
-        told = tuple(loss for loss in losses if first_ns <= loss.at_ns < gap.stop_ns)
-        found.append(Gap(camera_id, inside, told))
+        told = (loss for loss in losses if first_ns <= loss.at_ns < gap.stop_ns)
+        found.append(Gap(camera_id, inside, _explaining(gap, told)))
     return found
