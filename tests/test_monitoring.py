@@ -24,7 +24,7 @@ from workbench.cli import app as cli
 from workbench.errors import BadInput, Refused
 from workbench.investigation import open_workbench
 from workbench.monitoring import open_monitoring
-from workbench.records import Loss
+from workbench.records import Affected, IncidentRecord, Loss
 from workbench.streams import clock_fixes, new_fixes
 from workbench.streams.fragments import whole_bytes
 from workbench.streams.gaps import derive_gaps
@@ -366,6 +366,17 @@ def test_a_reference_is_set_by_a_person_and_used_from_the_next_start(root):
     assert reference.light == "day"
     assert reference.fps == pytest.approx(RATE, rel=0.1)
     assert wb.audit()[-1].action == "reference"
+
+
+def test_an_incident_closes_although_the_clock_was_set_back_meanwhile(root):
+    house = open_monitoring(root, actor="t")
+    lost_ns = time.time_ns()
+    back_ns = lost_ns - 3600 * SECOND_NS
+    one = Affected(CAMERAS[0], lost_ns, "stalled", back_ns=back_ns)
+    incident = IncidentRecord("I1", "lost", lost_ns, (one,), closed_ns=back_ns)
+    kept = house.keep_incident(incident, {})
+    assert kept.lost_s == 0
+    assert house.incidents(only_open=True) == []
 
 
 # -- pure parts ---------------------------------------------------------------------------------

@@ -492,8 +492,10 @@ class Monitoring:
     ) -> tuple[Affected, ...]:
         measured = []
         for one in incident.affected:
-            until_ns = one.back_ns or incident.closed_ns or self.now()
-            span = Span(one.since_ns - round(BEFORE_S * SECOND_NS), until_ns)
+            start_ns = one.since_ns - round(BEFORE_S * SECOND_NS)
+            # a clock set back meanwhile: it was well again before it was lost
+            until_ns = max(one.back_ns or incident.closed_ns or self.now(), start_ns)
+            span = Span(start_ns, until_ns)
             missing = [gap.span for gap in self.gaps(span, [one.camera_id])]
             seconds = lost_s(missing, one, until_ns, growing_ns.get(one.camera_id))
             measured.append(replace(one, lost_s=round(seconds, 1)))
