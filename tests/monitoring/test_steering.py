@@ -30,26 +30,30 @@ class Told:
     """Second by second: what the recorder tells of one camera, and what it is asked for."""
 
     def __init__(self, *sources):
-        self.now_ns = START
+        self.now_ns, self.set_by_ns = START, 0
         self.steering = Steering({"C1": jobs(*sources)}, {}, START)
         self.asked = []
 
     def hear(self, told):
-        return self.steering.hear("C1", told)
+        return self.steering.hear("C1", told, self.now_ns)
+
+    @property
+    def wall_ns(self):
+        return 10**18 + self.now_ns + self.set_by_ns
 
     def beat(self):
-        return self.hear(Beat(self.now_ns, 12, 1000, "f"))
+        return self.hear(Beat(self.wall_ns, 12, 1000, "f"))
 
     def second(self):
         self.now_ns += SECOND_NS
-        found = [job.source for job in self.steering.turn(self.now_ns, {})]
+        found = [job.source for job in self.steering.turn(self.now_ns)]
         self.asked += [(self.now_ns, source) for source in found]
         return found
 
     def on_stand_in(self):
         while not self.second():
-            self.hear(Lost("unreachable", "", self.now_ns))
-        self.hear(Switched("sub", "main", self.now_ns, beside=False))
+            self.hear(Lost("unreachable", "", self.wall_ns))
+        self.hear(Switched("sub", "main", self.wall_ns, beside=False))
         self.beat()
         self.asked.clear()
         return self
@@ -62,7 +66,7 @@ def test_a_trial_that_nobody_ended_is_followed_by_others(ended):
         told.second()
         told.beat()
     if ended == "recorder killed":
-        told.hear(Lost("killed", "", told.now_ns))
+        told.hear(Lost("killed", "", told.wall_ns))
         told.beat()
     for _ in range(600):
         told.second()
@@ -73,8 +77,29 @@ def test_a_trial_that_nobody_ended_is_followed_by_others(ended):
     assert waits == sorted(waits)  # and it is asked less and less often
     if ended == "recorder killed":
         assert waits[0] < SETTINGS.trial_s
-    told.hear(TrialFailed("main", "stalled", "", told.now_ns))
+    told.hear(TrialFailed("main", "stalled", "", told.wall_ns))
     assert told.steering.stands_in("C1")
+
+
+@pytest.mark.parametrize("leap_s", [0, -3600, 3600])
+def test_a_clock_that_is_set_delays_and_hastens_nothing(leap_s):
+    told = Told("main", "sub")
+    told.beat()
+    for _ in range(60):
+        assert told.second() == []
+        told.beat()
+    told.set_by_ns = leap_s * SECOND_NS
+    lost_ns = told.now_ns
+    while not told.second():
+        told.hear(Lost("stalled", "", told.wall_ns))
+    assert told.now_ns - lost_ns <= SETTINGS.lost_s * SECOND_NS
+    told.hear(Switched("sub", "main", told.wall_ns, beside=False))
+    deed = told.beat()
+    assert deed.at_ns == deed.loss.at_ns == told.wall_ns  # what is written is UTC
+    began_ns = told.now_ns
+    while not told.second():
+        told.beat()
+    assert (told.now_ns - began_ns) / SECOND_NS == SETTINGS.probe_s
 
 
 def test_the_recorder_gives_a_trial_up_before_it_counts_as_forgotten():

@@ -71,7 +71,7 @@ class Session:
             for camera, known in sources.items()
         }
         self._jobs = [known["main"] for known in jobs.values()]
-        self._steering = Steering(jobs, streams.neighbours(cameras), house.now())
+        self._steering = Steering(jobs, streams.neighbours(cameras), time.monotonic_ns())
         self._site_of = {camera.camera_id: camera.site_id for camera in cameras}
         known = house.incidents(only_open=True)
         self._desk = IncidentDesk(known, settings.rules, self._site_of)
@@ -111,12 +111,7 @@ class Session:
             return stopped()
 
         def changes() -> list[streams.CaptureJob]:
-            lost_ns = {
-                camera: status.since_ns
-                for camera, status in self._cameras.items()
-                if status.state == "lost"
-            }
-            return self._steering.turn(self._house.now(), lost_ns)
+            return self._steering.turn(time.monotonic_ns())
 
         with self._caretaker:
             try:
@@ -159,9 +154,10 @@ class Session:
 
     def _hear(self, camera: str, told: Told) -> None:
         status = self._cameras[camera]
-        deed = self._steering.hear(camera, told)
+        deed = self._steering.hear(camera, told, time.monotonic_ns())
         status.source = self._steering.source(camera)
-        self._watch.hear(camera, told, stand_in=self._steering.stands_in(camera))
+        stand_in = self._steering.stands_in(camera)
+        self._watch.hear(camera, told, time.monotonic(), stand_in=stand_in)
         if deed is not None:
             self._finished.put(deed.loss)
             for about in deed.about or (camera,):
@@ -307,7 +303,7 @@ class Session:
             return
         self._written_s = now_s
         now_ns = self._house.now()
-        explained = self._watch.explained(now_ns)
+        explained = self._watch.explained(now_s)
         self._attend(now_ns, explained)
         why = streams.why(explained, self._house.translate)
         for camera, status in self._cameras.items():

@@ -40,7 +40,7 @@ class Steering:
     near
         Which cameras see the ground of each: see `streams.neighbours`.
     now_ns
-        Now, UTC.
+        Now, by a clock that nobody sets; UTC is only what is written.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Steering:
     ) -> None:
         self._jobs, self._near = jobs, near
         self._standing = {camera: _standing(known, now_ns) for camera, known in jobs.items()}
+        self._lost_ns: dict[str, int] = {}
         self._recorded: dict[str, Source] = {}
         self._switched_ns: dict[str, int] = {}
         self._raised: Mapping[str, tuple[str, ...]] = {}
@@ -64,19 +65,24 @@ class Steering:
         """Return whether a camera's footage comes from a substitute of its main stream."""
         return self._standing[camera_id].stands_in
 
-    def hear(self, camera_id: str, told: Told) -> Deed | None:
-        """Take in what the recorder told; return what was done where that shows now."""
+    def hear(self, camera_id: str, told: Told, now_ns: int) -> Deed | None:
+        """Take in what the recorder told; return what was done where that shows now.
+
+        `now_ns` is by the clock that nobody sets.
+        """
         before = self._standing[camera_id]
         after = before
         if isinstance(told, Switched):
-            after = before.switched(told.source, told.at_ns)
+            after = before.switched(told.source, now_ns)
             self._switched_ns[camera_id] = told.at_ns
         elif isinstance(told, TrialFailed):
-            after = before.refused(told.cause, told.at_ns)
+            after = before.refused(told.cause, now_ns)
         elif isinstance(told, Lost) and told.cause != "stopped":
-            after = before.failed(told.cause, told.at_ns)
+            after = before.failed(told.cause, now_ns)
+            self._lost_ns.setdefault(camera_id, now_ns)
         elif isinstance(told, Beat) and (told.growing or not told.live):
-            after = before.recorded(told.at_ns)
+            after = before.recorded(now_ns)
+            self._lost_ns.pop(camera_id, None)
         self._standing[camera_id] = after
         if before.recording_ns is None and after.recording_ns is not None:
             return self._recording(camera_id, after.source)
@@ -100,15 +106,9 @@ class Steering:
         loss = Loss(camera_id, at_ns, "switched", f"{before} -> {source}")
         return Deed(camera_id, at_ns, what, about, loss)
 
-    def turn(self, now_ns: int, lost_ns: Mapping[str, int]) -> list[streams.CaptureJob]:
-        """Return the cameras to record from elsewhere, as jobs for the recorder.
-
-        Parameters
-        ----------
-        lost_ns
-            Since when each lost camera is lost.
-        """
-        self._raised = streams.raised(lost_ns, self._near, now_ns)
+    def turn(self, now_ns: int) -> list[streams.CaptureJob]:
+        """Return the cameras to record from elsewhere, as jobs for the recorder."""
+        self._raised = streams.raised(self._lost_ns, self._near, now_ns)
         asked = []
         for camera, before in self._standing.items():
             standing = self._standing[camera] = before.overdue(now_ns)

@@ -59,7 +59,7 @@ def raised(
     Parameters
     ----------
     lost_ns
-        Since when each lost camera is lost.
+        Since when each lost camera is lost, by the clock of `now_ns`.
     near
         See :func:`neighbours`.
 

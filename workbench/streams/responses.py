@@ -1,6 +1,7 @@
 """Which address of a camera to record from: a state that hears what happens, and one decision.
 
-Pure: the clock is an argument, and nothing is done here. The order is main, sub-stream, local
+Pure: the clock is an argument, and nothing is done here. It is a steady one: the machine's may be
+set, and a camera would wait for an hour that never comes. The order is main, sub-stream, local
 fallback. A camera leaves an address that fails for a while, and goes back only to one that was
 seen to deliver beside it. Every return that does not last makes the wait before the next one twice
 as long, so that a stream that comes and goes is not followed at each turn.
@@ -49,7 +50,7 @@ class Standing:
     sources
         Those it has, best first, without the raised rate.
     start_ns
-        Now, UTC.
+        Now, by a clock that nobody sets, as every time here.
     boost
         Whether it has an address with a raised rate.
     own_account

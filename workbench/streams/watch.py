@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -51,8 +52,10 @@ class _Since:
     looked: Looked | None = None
     clock_offset_s: float | None = None
     cause: LossCause | None = None
-    beat_ns: int = 0
-    well_ns: int | None = None
+    beat_s: float = -math.inf
+    looked_s: float = 0.0
+    well: tuple[int, float] | None = None
+    """Since when it delivers: UTC, and by the clock that nobody sets."""
     stand_in: bool = False
     checked_s: float = 0.0
     due_s: float = 0.0
@@ -106,6 +109,7 @@ class Watch:
         self._incidents = Incidents()
         self._lasting = Lasting()
         self._over: list[tuple[str, Incident]] = []
+        self._lost_s: dict[str, float] = {}
         self._health = {one: CameraHealth(one, references.get(one, ())) for one in cameras}
         # spread over the period: 77 checks at once would make everything else wait
         self._since = {
@@ -130,8 +134,8 @@ class Watch:
         if not any(camera_id in incident.missing for incident in self._incidents.open):
             self._incidents.lose(Trouble(camera_id, at_ns, symptom))
 
-    def hear(self, camera_id: str, told: Told, *, stand_in: bool = False) -> None:
-        """Take in what a camera's process told.
+    def hear(self, camera_id: str, told: Told, now_s: float, *, stand_in: bool = False) -> None:
+        """Take in what a camera's process told, `now_s` by the clock of `start_s`.
 
         A recorder that is told to stop is no incident. `stand_in`: the footage comes from an
         address that only stands in for the camera's main stream, which is not back by it.
@@ -141,7 +145,7 @@ class Watch:
         if isinstance(told, Beat):
             since.packets += told.packets
             since.size_bytes += told.size_bytes
-            since.beat_ns, since.live = told.at_ns, told.live
+            since.beat_s, since.live = now_s, told.live
             if told.lost_share is not None:
                 sent = told.size_bytes / max(1e-3, 1 - told.lost_share)
                 since.lost_bytes = (since.lost_bytes or 0.0) + sent - told.size_bytes
@@ -149,20 +153,25 @@ class Watch:
                 since.clock_offset_s = told.clock_offset_ns / SECOND_NS
             since.connected, since.cause = True, None
             if stand_in or (told.live and not told.growing):
-                since.well_ns = None
-            elif since.well_ns is None:
-                since.well_ns = told.at_ns
-            elif told.at_ns - since.well_ns >= STEADY_S * SECOND_NS:
-                incident = self._incidents.back(camera_id, since.well_ns)
+                since.well = None
+            elif since.well is None:
+                since.well = told.at_ns, now_s
+            elif now_s - since.well[1] >= STEADY_S:
+                incident = self._incidents.back(camera_id, since.well[0])
                 if incident is not None and incident.closed_ns is not None:
+                    self._lost_s.pop(incident.incident_id, None)
                     self._over.append((LOST, incident))
         elif isinstance(told, Looked):
-            since.looked = told
+            since.looked, since.looked_s = told, now_s
         elif isinstance(told, Lost) and told.cause != "stopped":
             since.lost = since.lost or since.connected or since.cause is None
-            since.connected, since.cause, since.well_ns = False, told.cause, None
+            since.connected, since.cause, since.well = False, told.cause, None
             loss = Loss(camera_id, told.at_ns, told.cause, told.detail)
-            self._incidents.lose(Trouble(camera_id, told.at_ns, symptom_of(loss)))
+            before = self._incidents.open
+            incident = self._incidents.lose(Trouble(camera_id, told.at_ns, symptom_of(loss)))
+            # met again is no news: it was lost all the while
+            if not any(camera_id in one.missing for one in before):
+                self._lost_s[incident.incident_id] = now_s
 
     def over(self) -> list[tuple[str, Incident]]:
         """Return the incidents that ended since this was asked last, with their kinds."""
@@ -185,16 +194,18 @@ class Watch:
             self._over += self._lasting.check(check)
         return checks
 
-    def explained(self, now_ns: int) -> list[Explained]:
-        """Return the open incidents with their kinds and what may have caused each."""
+    def explained(self, now_s: float) -> list[Explained]:
+        """Return the open incidents with their kinds and what may have caused each.
+
+        `now_s` is of the clock of `start_s`.
+        """
         found = []
         for kind, incident in ((LOST, one) for one in self._incidents.open):
+            lost_s = self._lost_s.get(incident.incident_id, -math.inf)
             well = [
                 camera
                 for camera, since in self._since.items()
-                if since.connected
-                and since.beat_ns > incident.last_ns
-                and now_ns - since.beat_ns < FRESH_S * SECOND_NS
+                if since.connected and since.beat_s > lost_s and now_s - since.beat_s < FRESH_S
             ]
             found.append((kind, incident, explain(incident, self._topology, well)))
         for kind, incident in self._lasting.open:
@@ -211,7 +222,7 @@ class Watch:
     def _check(self, camera_id: str, now_ns: int, now_s: float) -> HealthCheck:
         since = self._since[camera_id]
         looked = since.looked
-        if looked is not None and now_ns - looked.at_ns > STALE_PICTURE_S * SECOND_NS:
+        if looked is not None and now_s - since.looked_s > STALE_PICTURE_S:
             looked = None
         seen = Seen(
             at_ns=now_ns,
