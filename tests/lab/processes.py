@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from workbench.streams.messages import Beat, Opened
+from workbench.streams.messages import Beat, Lost, Opened, SegmentTold
 
 
 def beat_written_or_not(job, parent):
@@ -16,6 +16,19 @@ def beat_written_or_not(job, parent):
     while True:
         parent.send(Beat(time.time_ns(), 1, 1, "" if job.source == "sub" else "f"))
         time.sleep(0.02)
+
+
+def folder_or_stream(job, parent):
+    """Beat for ever; the fallback is a folder, which ends the copy it is at when told to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    live = job.source != "fallback"
+    while not stopping.is_set():
+        parent.send(Beat(time.time_ns(), 0, 0, "f" if live else "", live=live))
+        time.sleep(0.02)
+    parent.send(SegmentTold(job.camera_id, "/x", 1, source=job.source))
+    parent.send(Lost("stopped", "", time.time_ns()))
 
 
 def beat_or_close(job, parent):

@@ -39,7 +39,8 @@ def place(tmp_path):
             self.begin()
 
         def begin(self):
-            job = CaptureJob("C1", parse_address(str(self.source)), self.folder)
+            address = parse_address(str(self.source))
+            job = CaptureJob("C1", address, self.folder, source="fallback")
             self.watched = Folder(job, self.source, self.told.append)
 
         def put(self, clip, name, end_ns):
@@ -69,6 +70,7 @@ def test_a_clip_is_taken_once_when_it_no_longer_grows_and_stays_as_it_was(place,
     assert place.look(2) == place.look(SETTLED_S - 1) == []
     (told,) = place.look(1)
     assert (told.stamps, told.start_ns) == ("last change", END_NS - LENGTH_S * SECOND_NS)
+    assert told.source == "fallback"
     copy = place.folder / f"{told.start_ns}.mp4"
     assert told.path == str(copy)
     assert copy.read_bytes() == path.read_bytes()

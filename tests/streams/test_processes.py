@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from lab.hearing import Heard
-from lab.processes import beat_or_close, beat_written_or_not
+from lab.processes import beat_or_close, beat_written_or_not, folder_or_stream
 
 from workbench.streams import recorder
 from workbench.streams.address import StreamAddress
 from workbench.streams.mailbox import Mailbox
-from workbench.streams.messages import Beat, CaptureJob, Lost, Switched, TrialFailed
+from workbench.streams.messages import Beat, CaptureJob, Lost, SegmentTold, Switched, TrialFailed
 from workbench.streams.recorder import Recorder
 
 
@@ -121,6 +121,24 @@ def test_a_trial_of_which_nothing_is_written_ends(monkeypatch):
     assert [lost.detail[-8:] for lost in heard.of("C1", Lost)] == [
         "code -15"
     ]  # the end of the test
+
+
+def test_a_folder_that_stands_in_is_left_when_the_other_delivers_and_ends_its_copy(monkeypatch):
+    monkeypatch.setattr(recorder, "capture", folder_or_stream)
+    heard, turns, asked = Heard(), itertools.count(), []
+    made = Recorder([job("C1", source="fallback")], heard)
+
+    def stopped():
+        assert next(turns) < 100
+        if heard.of("C1", Beat) and not asked:
+            asked.append(made.take(job("C1", source="main")))
+        return bool(heard.of("C1", Switched)) and not made._leaving
+
+    made.run(stopped)
+    (switched,) = heard.of("C1", Switched)
+    assert (switched.source, switched.before, switched.beside) == ("main", "fallback", True)
+    assert [told.source for told in heard.of("C1", SegmentTold)] == ["fallback", "main"]
+    assert [lost.cause for lost in heard.of("C1", Lost)] == ["stopped"]  # the end of the test
 
 
 def test_changes_are_asked_for_between_the_words_of_forty_cameras():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -162,6 +163,30 @@ def test_a_stream_that_comes_and_goes_is_followed_less_and_less():
     one.run(1300, {"main", "sub"})
     assert one.standing.source == "main"
     assert one.standing.setbacks == 0  # and is trusted again when it has been steady
+
+
+def test_a_cold_return_that_never_recorded_is_tried_less_and_less():
+    standing, now, returns = Standing.at(("main", "fallback"), START), START, []
+    for _ in range(3600):  # an hour: the fallback delivers, the recorder leaves it at once if asked
+        now += S
+        if standing.source == "fallback":
+            standing = standing.recorded(now)
+        else:
+            standing = standing.failed("unreachable", now)
+        found = decide(standing, now)
+        if found is not None:
+            standing = standing.asked(found, now).switched(found, now)
+            returns += [now] if found == "main" else []
+    assert 5 <= len(returns) <= 12  # it was every 7 s
+    waits = [b - a for a, b in pairwise(returns)]
+    assert waits == sorted(waits)
+
+
+def test_a_lost_stand_in_is_no_setback_of_the_return():
+    one = world().run(600, set())  # all are tried in turn, in vain
+    assert one.standing.setbacks == 0
+    one.run(60, CHAIN)
+    assert one.standing.source == "main"
 
 
 def camera(name, east_m, heading, *, fov=60.0, range_m=40.0):

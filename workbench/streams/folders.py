@@ -136,7 +136,12 @@ class Folder:
             return
         start_ns = mark[1] - _length_ns(copy)
         told = SegmentTold(
-            self._job.camera_id, "", start_ns, digest.hexdigest(), stamps="last change"
+            self._job.camera_id,
+            "",
+            start_ns,
+            digest.hexdigest(),
+            stamps="last change",
+            source=self._job.source,
         )
         told = finish_copy(copy, self._job.folder, source.suffix.lower(), told)
         self._taken[name] = mark

@@ -212,7 +212,7 @@ class Recorder:
             one.open = True
         elif isinstance(told, Beat):
             one.tries = 0
-            one.writing = bool(told.growing)
+            one.writing = bool(told.growing) or not told.live
         elif isinstance(told, Lost):
             one.ended = True
             self._wait_before_next(one, told)

@@ -63,6 +63,8 @@ class Standing:
         Since when nothing is recorded from it.
     failures
         Of this address in a row.
+    returned
+        Whether it has just left what was recorded for a better address, and nothing came of it yet.
     trial, trial_ns
         What is being tried, and since when.
     waited_ns, setbacks
@@ -80,6 +82,7 @@ class Standing:
     recording_ns: int | None = None
     lost_ns: int = 0
     failures: int = 0
+    returned: bool = False
     trial: Source | None = None
     trial_ns: int = 0
     waited_ns: int = 0
@@ -115,7 +118,7 @@ class Standing:
     def recorded(self, now_ns: int, settings: ResponseSettings = SETTINGS) -> Standing:
         """Return it after a word that footage is being written."""
         if self.recording_ns is None:
-            return replace(self, recording_ns=now_ns, failures=0)
+            return replace(self, recording_ns=now_ns, failures=0, returned=False)
         if self.setbacks and not self.stands_in and self._quiet(now_ns, settings):
             return replace(self, setbacks=0)
         return self
@@ -145,7 +148,8 @@ class Standing:
             failures=self.failures + 1,
             # whoever was killed tells no more of what was tried
             trial=None if cause == "killed" else self.trial,
-            setbacks=self.setbacks + short,
+            setbacks=self.setbacks + (short or self.returned),
+            returned=False,
             denied_ns=denied_ns,
         )
 
@@ -162,8 +166,17 @@ class Standing:
             recording_ns=None,
             lost_ns=now_ns,
             failures=0,
+            returned=self.recording_ns is not None and self._is_better(source),
             trial=None,
             waited_ns=now_ns,
+        )
+
+    def _is_better(self, source: Source) -> bool:
+        known = self.sources
+        return (
+            source in known
+            and self.source in known
+            and known.index(source) < known.index(self.source)
         )
 
     def refused(self, cause: LossCause, now_ns: int) -> Standing:
