@@ -37,7 +37,8 @@ def beat_or_close(job, parent):
     if job.camera_id == "C1":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         parent.close()
-        threading.Event().wait()
+        threading.Event().wait(60.0)  # not for ever: whoever should end it may be what fails
+        return
     while True:
         parent.send(Beat(time.time_ns(), 1, 1, "f"))
         time.sleep(0.02)
