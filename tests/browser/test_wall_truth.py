@@ -193,6 +193,31 @@ def test_a_substream_that_stalls_makes_its_tile_old_then_silent_and_it_comes_bac
     until(wall, GOOD, "tile.dataset.state === 'live' && Number(tile.dataset.age) < 1")
 
 
+SET_BACK = """
+const Real = Worker;
+window.Worker = class extends Real {
+  set onmessage(heard) {
+    super.onmessage = (event) => {
+      if ("offset_ms" in event.data) event.data.offset_ms -= window.set_back_ms || 0;
+      heard(event);
+    };
+  }
+};
+"""
+"""The server's clock is set back while its pictures still carry the times of before."""
+
+
+def test_pictures_of_a_time_to_come_are_never_live(page, running, status):
+    page.add_init_script(SET_BACK)
+    page.goto(f"{running.url}/truc-tiep?{IN_CASE}")
+    page.locator(f".tile[data-camera='{GOOD}'][data-state=live]").wait_for()
+    page.evaluate("window.set_back_ms = 3600e3")
+    until(page, GOOD, "tile.dataset.state === 'stale' && tile.dataset.age === ''")
+    assert "< 1" not in tile(page).locator(".age").inner_text()
+    page.evaluate("window.set_back_ms = 0")
+    until(page, GOOD, "tile.dataset.state === 'live'")
+
+
 def test_a_media_process_that_hangs_is_told_on_every_tile(wall, running):
     parent = running.process.pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()

@@ -73,6 +73,7 @@ def test_a_following_of_another_case_or_one_that_ended_is_not_shown(in_case, liv
     told = {"case": "1", "at_ns": 0, "ended": "", "cameras": {"A": CAMERA}}
     assert rows_of(told, "2", 1) is None
     assert rows_of(told, "1", round((FRESH_S + 1) * 1e9)) is None
+    assert rows_of(told, "1", -3600 * 10**9) is None  # the clock was set back since
 
 
 def test_without_delays_none_is_claimed():

@@ -1,6 +1,7 @@
 // The grid of tiles: DOM stamps over one canvas that a worker draws on. A tile says how old its
 // picture is by this page's own steady clock, set against the server's: it ages when nothing comes.
 const STALE_S = 3;
+const AHEAD_S = 1; // a picture from farther ahead was made before a clock was set back: its age is unknown
 const AGE_MS = 250; // what tiles say is looked at so often
 const load = (name) => import(new URL(`/assets/${name}`, location.href).href);
 
@@ -221,7 +222,7 @@ export function render({ model, el }) {
     if (own && own.mode === "back") return { state: "back", text: [] };
     if (link === "lost") return { state: "cut", text: [words.cut, words.again] };
     if (said.state === "outside") return { state: "silent", text: [words.outside] };
-    const old = at === null || now() - at > STALE_S * 1000;
+    const old = at === null || now() - at > STALE_S * 1000 || at - now() > AHEAD_S * 1000;
     if (old && (recorder === "lost" || recorder === "stopped")) {
       const cause = words.causes[health.cause] || "";
       return { state: "silent", text: [`${words.lost_since} ${localTime(health.since_ms, { date: now() - health.since_ms > 12 * 3600e3 })}`, cause, health.why] };
@@ -245,7 +246,7 @@ export function render({ model, el }) {
       const at = replayed ? said.made_ms ?? null : scene;
       const { state, text } = judge(tile, at);
       note(tile, "state", state);
-      const seconds = at === null ? null : Math.max(0, (at_now - at) / 1000);
+      const seconds = at === null || at - at_now > AHEAD_S * 1000 ? null : Math.max(0, (at_now - at) / 1000);
       tile.dataset.age = seconds === null ? "" : seconds.toFixed(2);
       put(tile._what, state === "back" ? `${words.back} ${lasting(seconds || 0, lang)}` : WHAT[state] ?? "");
       put(tile._when, scene === null ? "" : localTime(scene, { date: replayed, millis: Boolean(own) }));
