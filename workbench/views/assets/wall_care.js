@@ -22,10 +22,13 @@ export class Care {
 
   show(told) {
     const words = this.words, asking = this.el.querySelector(".asking");
-    if (asking && this.told && this.told.camera === told.camera) return; // a question stands
+    // a question stands, unless nothing may be asked any more
+    if (asking && !told.refused && this.told && this.told.camera === told.camera) return;
     this.told = told;
     this.el.replaceChildren();
     this.el.dataset.camera = told.camera;
+    this.canvas = null;
+    if (told.refused) { this.make("p", "bad refused", told.refused); this.told = null; return; }
     const light = told.references.find((one) => one.light === this.light) || told.references[0];
     const pictures = this.make("div", "pictures");
     const before = this.make("figure", "reference", "", pictures);
