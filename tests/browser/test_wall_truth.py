@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -211,11 +212,25 @@ def test_pictures_of_a_time_to_come_are_never_live(page, running, status):
     page.add_init_script(SET_BACK)
     page.goto(f"{running.url}/truc-tiep?{IN_CASE}")
     page.locator(f".tile[data-camera='{GOOD}'][data-state=live]").wait_for()
+    tile(page).click()
+    now = page.locator(".care .current")
+    now.locator("canvas[data-drawn][data-state=live]").wait_for()
+    assert now.locator("figcaption").inner_text() == "Hiện tại"
     page.evaluate("window.set_back_ms = 3600e3")
     until(page, GOOD, "tile.dataset.state === 'stale' && tile.dataset.age === ''")
     assert "< 1" not in tile(page).locator(".age").inner_text()
+    # nor does the panel below call one "now": it is cleared, and says when the last one was
+    now.locator("canvas[data-state=stale]:not([data-drawn])").wait_for()
+    inked = """canvas => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+        .data.some((byte) => byte)"""
+    assert not now.locator("canvas").evaluate(inked)
+    assert (
+        now.locator("figcaption").inner_text().startswith("Không có hình hiện tại; hình cuối lúc")
+    )
+    assert re.search(r"\d\d:\d\d:\d\d", now.locator("figcaption").inner_text())
     page.evaluate("window.set_back_ms = 0")
     until(page, GOOD, "tile.dataset.state === 'live'")
+    now.locator("canvas[data-drawn]").wait_for()
 
 
 def test_a_media_process_that_hangs_is_told_on_every_tile(wall, running):

@@ -313,6 +313,8 @@ def _care_words(tr: Translate) -> dict[str, str]:
         "night": tr("night"),
         "no_reference": tr("No reference picture was set"),
         "current": tr("Now"),
+        "not_now": tr("No picture of now; the last one is of"),
+        "no_picture": tr("No picture of now"),
         "not_checked": tr("Not checked in the last hours"),
         "checked_at": tr("checked at"),
         "no_fault": tr("No fault found"),

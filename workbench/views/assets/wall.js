@@ -135,6 +135,7 @@ export function render({ model, el }) {
       care = new Care({
         words: words.care, send: (message) => model.send_msg(message),
         picture: (of) => new Promise((resolve) => { asking.set(of, resolve); worker.postMessage({ give: of }); }),
+        shown: (of) => { const tile = tiles.get(of); return tile ? shownNow(tile) : null; },
       });
       care.camera = camera;
       tiles.get(camera).after(care.el);
@@ -215,9 +216,8 @@ export function render({ model, el }) {
   }
 
   // what a tile must say now: its state, the words over the picture, the stamps on it
-  function judge(tile, at) {
+  function judge(tile, at, own) {
     const said = tile._said, health = said.health, recorder = health && health.state;
-    const own = playing(tile.dataset.camera) ? feed : null;
     if (link === "ended") return { state: "silent", text: [words.ended] };
     if (own && own.mode === "back") return { state: "back", text: [] };
     if (link === "lost") return { state: "cut", text: [words.cut, words.again] };
@@ -233,6 +233,15 @@ export function render({ model, el }) {
     return { state: own ? "live" : said.state, text: [] };
   }
 
+  // what the care panel may call "now": the judged state of the worker's own picture and its time,
+  // not those of the enlarged tile's video
+  function shownNow(tile) {
+    const said = tile._said, replayed = said.state === "replay" || said.was === "replay";
+    const scene = said.at_ms ?? null;
+    const { state } = judge(tile, replayed ? said.made_ms ?? null : scene, null);
+    return { live: state === "live", state, at: scene === null ? "" : localTime(scene, { date: true }) };
+  }
+
   const WHAT = { live: words.live, replay: words.replay, stale: words.stale, silent: words.no_signal, cut: words.unlinked, waiting: "" };
 
   function age() {
@@ -244,7 +253,7 @@ export function render({ model, el }) {
       // a replayed scene is old; what ages is the replay
       const scene = own && own.shown_ms ? own.shown_ms : said.at_ms ?? null;
       const at = replayed ? said.made_ms ?? null : scene;
-      const { state, text } = judge(tile, at);
+      const { state, text } = judge(tile, at, own);
       note(tile, "state", state);
       const seconds = at === null || at - at_now > AHEAD_S * 1000 ? null : Math.max(0, (at_now - at) / 1000);
       tile.dataset.age = seconds === null ? "" : seconds.toFixed(2);
