@@ -13,7 +13,9 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
+import av
 import numpy as np
 import pytest
 from make.clips import make_clip, read_number
@@ -21,10 +23,10 @@ from typer.testing import CliRunner
 
 from workbench import media
 from workbench.cli import app as cli
-from workbench.errors import BadInput, Refused
+from workbench.errors import BadInput, Refused, Unavailable
 from workbench.investigation import open_workbench
 from workbench.monitoring import open_monitoring
-from workbench.records import Affected, IncidentRecord, Loss
+from workbench.records import Affected, IncidentRecord, Loss, Purpose
 from workbench.streams import clock_fixes, new_fixes
 from workbench.streams.fragments import whole_bytes
 from workbench.streams.gaps import derive_gaps
@@ -355,7 +357,7 @@ def test_health_is_watched_kept_and_explained(root, long_clip):
     assert np.isfinite(sound.brightness.values).any()
 
 
-def test_a_reference_is_set_by_a_person_and_used_from_the_next_start(root):
+def test_a_reference_is_set_by_a_person_and_used_from_the_next_start(root, monkeypatch):
     house, wb = open_monitoring(root, actor="t"), open_workbench(root, actor="t")
     with pytest.raises(BadInput, match="was recorded in the last minutes"):
         house.set_reference(CAMERAS[0], "day")
@@ -366,6 +368,37 @@ def test_a_reference_is_set_by_a_person_and_used_from_the_next_start(root):
     assert reference.light == "day"
     assert reference.fps == pytest.approx(RATE, rel=0.1)
     assert wb.audit()[-1].action == "reference"
+    # another one takes its place: the first is kept, and the case and its reason are logged
+    asked, purpose = [], Purpose("HL-7", "đặt ảnh mẫu")
+    house.set_reference(CAMERAS[0], "day", purpose=purpose, allow=asked.append)
+    (span,) = asked
+    assert span.start_ns < reference.at_ns
+    entry = wb.audit()[-1]
+    assert (entry.action, entry.case_id, entry.reason) == ("reference", "HL-7", "đặt ảnh mẫu")
+    kept = root / "references" / f"{CAMERAS[0]}-day.{reference.at_ns}.npz"
+    assert kept.name in entry.details
+    with np.load(kept) as earlier:
+        assert int(earlier["at_ns"]) == reference.at_ns
+    (newer,) = house.references(CAMERAS[0])
+    assert newer.at_ns > reference.at_ns
+
+    def refuse(_span):
+        raise Refused("the case is closed")
+
+    with pytest.raises(Refused, match="closed"):
+        house.set_reference(CAMERAS[0], "day", allow=refuse)
+    # footage that cannot be read is a sentence, and the reference stays
+    for segment in wb.segments([CAMERAS[0]]):
+        path = wb.file(segment)
+        path.chmod(0o644)
+        path.write_bytes(b"no footage")
+    with pytest.raises(BadInput, match="cannot read"):
+        house.set_reference(CAMERAS[0], "day")
+    for trouble in (av.InvalidDataError(1, "torn"), OSError("the disk is gone")):
+        monkeypatch.setattr(house, "_key_frames", Mock(side_effect=trouble))
+        with pytest.raises(Unavailable, match="cannot be read"):
+            house.set_reference(CAMERAS[0], "day")
+    assert house.references(CAMERAS[0])[0].at_ns == newer.at_ns
 
 
 def test_an_incident_closes_although_the_clock_was_set_back_meanwhile(root):

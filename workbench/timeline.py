@@ -20,6 +20,8 @@ UtcNs = NewType("UtcNs", int)
 SECOND_NS = 1_000_000_000
 VIET_NAM = timezone(timedelta(hours=7))
 """Local time here: one offset, no summer time."""
+AHEAD_NS = SECOND_NS
+"""So far ahead of the clock may lie what was just now; more means that the clock was set back."""
 UNFIXED_SIGMA_NS = 30 * SECOND_NS
 """Standard deviation assumed for a camera clock that nobody has stated or measured."""
 
@@ -146,6 +148,19 @@ def stamped_spans(span: Span, fixes: Sequence[ClockFix]) -> list[Span]:
         if inside is not None:
             found.append(inside)
     return union(found)
+
+
+def is_recent(at_ns: int, now_ns: int, hold_s: float) -> bool:
+    """Return whether something is at most `hold_s` old, and not of a time that is still to come.
+
+    Of the future is what was stamped before the clock was set back: nobody knows how old it is.
+
+    >>> is_recent(0, 3 * SECOND_NS, 3.0), is_recent(0, 4 * SECOND_NS, 3.0)
+    (True, False)
+    >>> is_recent(SECOND_NS, 0, 3.0), is_recent(2 * SECOND_NS, 0, 3.0)
+    (True, False)
+    """
+    return -AHEAD_NS <= now_ns - at_ns <= hold_s * SECOND_NS
 
 
 def pts_to_ns(pts: int, tick_s: Fraction) -> int:

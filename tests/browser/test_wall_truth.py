@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -191,6 +192,45 @@ def test_a_substream_that_stalls_makes_its_tile_old_then_silent_and_it_comes_bac
     assert "HÌNH CŨ" in tile(wall).inner_text()
     cameras[GOOD].recover()
     until(wall, GOOD, "tile.dataset.state === 'live' && Number(tile.dataset.age) < 1")
+
+
+SET_BACK = """
+const Real = Worker;
+window.Worker = class extends Real {
+  set onmessage(heard) {
+    super.onmessage = (event) => {
+      if ("offset_ms" in event.data) event.data.offset_ms -= window.set_back_ms || 0;
+      heard(event);
+    };
+  }
+};
+"""
+"""The server's clock is set back while its pictures still carry the times of before."""
+
+
+def test_pictures_of_a_time_to_come_are_never_live(page, running, status):
+    page.add_init_script(SET_BACK)
+    page.goto(f"{running.url}/truc-tiep?{IN_CASE}")
+    page.locator(f".tile[data-camera='{GOOD}'][data-state=live]").wait_for()
+    tile(page).click()
+    now = page.locator(".care .current")
+    now.locator("canvas[data-drawn][data-state=live]").wait_for()
+    assert now.locator("figcaption").inner_text() == "Hiện tại"
+    page.evaluate("window.set_back_ms = 3600e3")
+    until(page, GOOD, "tile.dataset.state === 'stale' && tile.dataset.age === ''")
+    assert "< 1" not in tile(page).locator(".age").inner_text()
+    # nor does the panel below call one "now": it is cleared, and says when the last one was
+    now.locator("canvas[data-state=stale]:not([data-drawn])").wait_for()
+    inked = """canvas => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+        .data.some((byte) => byte)"""
+    assert not now.locator("canvas").evaluate(inked)
+    assert (
+        now.locator("figcaption").inner_text().startswith("Không có hình hiện tại; hình cuối lúc")
+    )
+    assert re.search(r"\d\d:\d\d:\d\d", now.locator("figcaption").inner_text())
+    page.evaluate("window.set_back_ms = 0")
+    until(page, GOOD, "tile.dataset.state === 'live'")
+    now.locator("canvas[data-drawn]").wait_for()
 
 
 def test_a_media_process_that_hangs_is_told_on_every_tile(wall, running):

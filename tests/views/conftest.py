@@ -5,6 +5,7 @@ from make.small_root import CASE, build
 
 from workbench.records import Purpose
 from workbench.views.page import visit
+from workbench.views.trace import trace_page
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,18 @@ def on_page(small_root):
         return visit(small_root, asked, host_url="http://127.0.0.1:5006", media_port=5007)
 
     return make
+
+
+@pytest.fixture
+def searched():
+    """Return a function that opens the trace page and presses its search button."""
+
+    def press(visit):
+        page = trace_page(visit)
+        page.roots["form"][0][1].clicks += 1
+        return page
+
+    return press
 
 
 @pytest.fixture

@@ -175,6 +175,43 @@ def test_a_page_of_another_site_can_make_nobody_look(small_root, open_port, path
     assert len(small_root.audit()) == before, "it stands in the log under the officer's name"
 
 
+LINK = f"/truy-vet?{IN_CASE}&plate={PLATE}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "document"},
+        {"Referer": "http://evil.example/"},  # a browser that says nothing of sites
+        {"Referer": "http://127.0.0.1:1/"},
+    ],
+)
+def test_a_link_on_another_site_leads_to_the_bare_page(small_root, open_port, headers):
+    before = len(small_root.audit())
+    status, answered, page = ask(open_port, LINK, headers)
+    assert (status, answered["Location"]) == (302, "/truy-vet")
+    assert CASE.case_id not in page
+    assert len(small_root.audit()) == before
+    # where it leads is no leap to another host, and no circle
+    assert ask(open_port, f"//evil.example/?{IN_CASE}", headers)[1]["Location"] == "/evil.example/"
+    assert ask(open_port, "/truy-vet", headers)[0] == 200
+
+
+def test_an_address_fills_in_a_plate_and_a_person_searches(small_root, open_port, in_case):
+    before = len(small_root.audit())
+    own = {"Sec-Fetch-Site": "same-origin", "Referer": f"http://127.0.0.1:{open_port}/truc-tiep"}
+    assert ask(open_port, LINK, own)[0] == 200
+    assert ask(open_port, LINK, {"Sec-Fetch-Site": "none"})[0] == 200
+    page = trace_page(in_case(plate=PLATE))
+    assert page.roots["form"][0][0].value == PLATE
+    assert page.roots["candidates"].rows == []
+    assert {entry.action for entry in small_root.audit()[before:]} == {"view"}
+    page.roots["form"][0][1].clicks += 1
+    assert [row["key"] for row in page.roots["candidates"].rows][:1] == [PLATE]
+    assert "search.plate" in {entry.action for entry in small_root.audit()[before:]}
+
+
 def test_an_address_cannot_choose_the_session_it_joins(open_port):
     for asked in ("bokeh-session-id=mine", "bokeh-token=a.b"):
         assert ask(open_port, f"/truy-vet?{IN_CASE}&{asked}")[0] == 403
@@ -374,6 +411,7 @@ def test_closing_a_case_ends_what_an_open_page_can_do(small_root, on_page):
     small_root.open_case(replace(CASE, case_id="SHUT"))
     opened = on_page(case="SHUT", reason="watch", plate=PLATE, lang="en")
     page, review = trace_page(opened), review_page(on_page(case="SHUT", reason="watch"))
+    searched(page, PLATE)
     assert page.roots["candidates"].rows
     token = page.roots["candidates"].rows[0]["cells"][0]["src"].split("grant=")[1]
     small_root.close_case("SHUT", "done")

@@ -121,6 +121,24 @@ def test_a_stalled_stream_grows_old_and_then_silent(lab, clip):
         stream.close()
 
 
+def test_after_the_clock_was_set_back_a_dead_stream_is_silent_and_a_living_one_goes_on(lab, clip):
+    back_ns = [0]
+    camera = lab.add("cam", clip)
+    stream = Stream(camera.url, lambda: time.time_ns() - back_ns[0])
+    try:
+        last = picture(stream)
+        leap_ns = 3600 * SECOND_NS
+        assert stream(last.at_ns - leap_ns) == Silence(last.at_ns)
+        back_ns[0] = leap_ns
+        # its next pictures are of the new time, and wait for no turn of the old one
+        shown = until(
+            lambda: (p := stream(time.time_ns() - leap_ns)) and isinstance(p, Picture) and p
+        )
+        assert abs(time.time_ns() - leap_ns - shown.at_ns) < 2 * SECOND_NS
+    finally:
+        stream.close()
+
+
 def test_a_port_that_answers_nothing_is_only_silence():
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         stream = Stream(f"rtsp://127.0.0.1:{nobody.getsockname()[1]}/x", time.time_ns)

@@ -44,6 +44,7 @@ def test_a_new_sighting_appears_without_a_reload_and_says_that_it_is_provisional
     say, put = live
     say(0)
     page = _TracePage(in_case(plate=NEW_PLATE))
+    page._search_plate()
     assert NEW_PLATE not in [row["key"] for row in page.candidates.rows]
     put()
     say(1)
@@ -56,10 +57,38 @@ def test_a_new_sighting_appears_without_a_reload_and_says_that_it_is_provisional
     assert "Tạm thời" in page.detail[0].object
 
 
+def test_what_is_searched_again_is_what_was_asked_not_what_is_being_typed(
+    in_case, live, small_root
+):
+    say, _ = live
+    say(0)
+    page = _TracePage(in_case(plate=NEW_PLATE))
+    before = len(small_root.audit())
+    say(1)
+    page._look_at_following()
+    assert len(small_root.audit()) == before, "nobody has asked anything yet"
+    page._search_plate()
+    page._pattern.value_input = "30"
+    before = len(small_root.audit())
+    say(2)
+    page._look_at_following()
+    again = [entry for entry in small_root.audit()[before:] if entry.action == "search.plate"]
+    assert [entry.subject for entry in again] == [NEW_PLATE]
+    # a list of sightings, too, keeps the site and the kind it was asked for
+    asked = []
+    page._find_passes = lambda *what: asked.append(what)
+    page._search_passes()
+    page._site.value, page._kind.value = "S01", "car"
+    say(3)
+    page._look_at_following()
+    assert asked == [("", ""), ("", "")]
+
+
 def test_without_new_rows_nothing_is_searched_again(in_case, live, small_root):
     say, _ = live
     say(3)
     page = _TracePage(in_case(plate=NEW_PLATE))
+    page._search_plate()
     before = len(small_root.audit())
     page._look_at_following()
     assert len(small_root.audit()) == before
@@ -73,6 +102,7 @@ def test_a_following_of_another_case_or_one_that_ended_is_not_shown(in_case, liv
     told = {"case": "1", "at_ns": 0, "ended": "", "cameras": {"A": CAMERA}}
     assert rows_of(told, "2", 1) is None
     assert rows_of(told, "1", round((FRESH_S + 1) * 1e9)) is None
+    assert rows_of(told, "1", -3600 * 10**9) is None  # the clock was set back since
 
 
 def test_without_delays_none_is_claimed():

@@ -251,6 +251,27 @@ def test_a_tile_whose_recording_stalls_grows_silent_since_its_last_frame(writing
     assert quiet == Silence(last.at_ns)
 
 
+def test_after_the_clock_was_set_back_a_tile_is_silent_until_its_recording_goes_on(writing, clip):
+    back_ns = 3600 * SECOND_NS
+    tail = tail_of(writing)
+    source = Growing(tail)
+    writing.write(75)
+    shown = [source(T0 + tenth * SECOND_NS // 10) for tenth in range(50)][-1]
+    assert isinstance(shown, Picture)
+    # nothing is written any more, and the clock leaps: the picture is none of now, however long
+    for second in range(3):
+        now_ns = T0 + (2 + second) * SECOND_NS - back_ns
+        assert isinstance(source(now_ns), Silence)
+    writing.end()
+    after = Writing(writing.folder, clip, start_ns=T0 + 5 * SECOND_NS - back_ns).write(75)
+    now_ns = after.start_ns + 2 * SECOND_NS
+    shown = [source(now_ns + tenth * SECOND_NS // 10) for tenth in range(20)][-1]
+    assert isinstance(shown, Picture)
+    assert shown.at_ns == after.filmed_ns(read_number(shown.rgb))
+    assert shown.at_ns < now_ns + 2 * SECOND_NS
+    tail.close()
+
+
 def test_broken_bytes_in_a_recording_cost_frames_and_not_the_tile(writing):
     writing.write(200)
     data = bytearray(writing.path.read_bytes())
@@ -279,6 +300,8 @@ def test_a_recorders_status_is_believed_while_it_is_fresh(tmp_path):
     (tmp_path / "status.json").write_text("{")
     assert status("A", T0 + 2 * SECOND_NS) == known
     assert status("A", T0 + round((FRESH_S + 1) * SECOND_NS)) is None
+    # written before the clock was set back: nobody knows how old it is
+    assert status("A", T0 - 3600 * SECOND_NS) is None
 
 
 @pytest.fixture

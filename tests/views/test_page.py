@@ -11,7 +11,6 @@ from workbench.views.page import build, progress_html, refusal
 from workbench.views.player import review_page
 from workbench.views.serve import PAGES
 from workbench.views.text import translator
-from workbench.views.trace import trace_page
 
 
 def text_of(template):
@@ -88,8 +87,8 @@ def candidates(page):
     return page.roots["candidates"]
 
 
-def test_a_plate_search_marks_approximate_hits_and_their_differing_signs(in_case):
-    rows = candidates(trace_page(in_case(plate=PLATE))).rows
+def test_a_plate_search_marks_approximate_hits_and_their_differing_signs(in_case, searched):
+    rows = candidates(searched(in_case(plate=PLATE))).rows
     assert [row["key"] for row in rows] == [PLATE, TWIN]
     exact, near = rows[0]["cells"][1], rows[1]["cells"][1]
     assert not exact["approximate"]
@@ -97,9 +96,9 @@ def test_a_plate_search_marks_approximate_hits_and_their_differing_signs(in_case
     assert [part["text"] for part in near["parts"] if part["differs"]] == ["8"]
 
 
-def test_choosing_a_candidate_shows_map_legs_times_and_a_frame(in_case):
+def test_choosing_a_candidate_shows_map_legs_times_and_a_frame(in_case, searched):
     visit = in_case(plate=PLATE)
-    page = trace_page(visit)
+    page = searched(visit)
     candidates(page)._handle_msg({"chosen": PLATE})
     legs = page.roots["legs"].rows
     assert [row["cells"][0]["text"] for row in legs][:4] == ["1", "2", "3", "4"]
@@ -110,9 +109,9 @@ def test_choosing_a_candidate_shows_map_legs_times_and_a_frame(in_case):
     assert "data-pts" in shown
 
 
-def test_only_listed_sightings_can_be_chosen(in_case):
+def test_only_listed_sightings_can_be_chosen(in_case, searched):
     visit = in_case(plate=PLATE)
-    page = trace_page(visit)
+    page = searched(visit)
     candidates(page)._handle_msg({"chosen": "not listed"})
     page.roots["travel"]._handle_msg({"sighting": "not listed"})
     assert visit.selection.sighting_id == ""

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 
 from workbench.monitoring import open_monitoring
-from workbench.records import Affected, IncidentRecord, Response, Task, Wording
+from workbench.records import Affected, Case, IncidentRecord, Response, Task, Wording
 from workbench.streams import HealthCheck, make_reference
-from workbench.timeline import SECOND_NS
+from workbench.timeline import SECOND_NS, Span
+from workbench.views.page import visit
 from workbench.views.recorder_status import Health
 from workbench.views.text import translator
 from workbench.views.upkeep import BINS, FAULTY, LOST, NOT_CHECKED, WELL, Incidents, care
+from workbench.views.wall import live_page
 from workbench.views.ward_state import broken_branches, incident_rows, joined, site_states
 
 T0 = 1_800_000_000 * SECOND_NS
+HOUR_NS = 3600 * SECOND_NS
 VI = translator("vi")
 
 
@@ -154,3 +157,66 @@ def test_care_shows_references_the_last_check_and_the_last_hours(small_root, tmp
     made = make_reference("day", lumas, 5)
     assert abs(float(picture.mean()) - float(made.luma.mean())) < 3
     assert math.isclose(picture.shape[1], made.luma.shape[1])
+
+
+def live_wall(small_root, purpose):
+    """Return the wall of a live page whose case covers the present, and its workbench."""
+    wb = small_root.as_actor("kiem-thu")
+    now_ns = wb.now()
+    name = f"NOW-{now_ns}"
+    wb.open_case(
+        Case(name, "Trực tiếp", "Kế hoạch", "xem", Span(now_ns - HOUR_NS, now_ns + HOUR_NS),
+             ("S01-P1",))
+    )  # fmt: skip
+    asked = {"case": name, "reason": purpose.reason}
+    opened = visit(wb, asked, host_url="http://127.0.0.1:5006", media_port=5007)
+    return live_page(opened).roots["wall"], wb, name
+
+
+@pytest.mark.parametrize("said", [{"care": "S01-P1"}, {"reference": "S01-P1", "light": "day"}])
+def test_nothing_of_a_camera_is_shown_or_set_once_its_case_is_closed(small_root, purpose, said):
+    wall, wb, name = live_wall(small_root, purpose)
+    wall._handle_msg({"care": "S01-P1"})
+    assert "references" in wall.care
+    wb.close_case(name, "xong")
+    wall._handle_msg(said)
+    assert wall.care["refused"]
+    assert "references" not in wall.care
+    if "reference" in said:
+        refused = wb.audit()[-1]
+        assert (refused.action, refused.case_id) == ("view.refused", name)
+        assert refused.reason == purpose.reason
+
+
+def test_nothing_of_now_is_shown_under_a_case_of_another_time(in_case):
+    wall = live_page(in_case()).roots["wall"]
+    wall._handle_msg({"care": "S01-P1"})
+    assert set(wall.care) >= {"refused"}
+    assert "references" not in wall.care
+
+
+def test_a_reference_that_could_not_be_set_is_answered_each_time(small_root, purpose, monkeypatch):
+    wall, _wb, _name = live_wall(small_root, purpose)
+    told = []
+    wall.param.watch(lambda event: told.append(event.new["trouble"]), "care")
+
+    def broken(*_args, **_more):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(wall._house, "set_reference", broken)
+    for _ in range(2):
+        wall._handle_msg({"reference": "S01-P1", "light": "day"})
+    assert len(told) == 2
+    assert all(told)
+
+
+def test_a_kept_reference_that_cannot_be_read_is_a_sentence(small_root, purpose):
+    wall, _wb, _name = live_wall(small_root, purpose)
+    folder = small_root.root / "references"
+    folder.mkdir(exist_ok=True)
+    (folder / "S01-P1-day.npz").write_bytes(b"no picture")
+    try:
+        wall._handle_msg({"care": "S01-P1"})
+    finally:
+        (folder / "S01-P1-day.npz").unlink()
+    assert wall.care["refused"]

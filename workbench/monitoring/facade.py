@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import av
 import numpy as np
@@ -25,7 +27,7 @@ from workbench.monitoring.notices import notice
 from workbench.monitoring.notify import FILE, LOG, read_settings, trial, usable_settings
 from workbench.monitoring.session import Session
 from workbench.monitoring.status import CameraStatus
-from workbench.records import Affected, Gap, IncidentRecord, Loss, Segment, Source
+from workbench.records import Affected, Gap, IncidentRecord, Loss, Purpose, Segment, Source
 from workbench.store import Store, files
 from workbench.store.upkeep import LAST_NS
 from workbench.streams.messages import SegmentTold
@@ -223,42 +225,88 @@ class Monitoring:
             found += sorted(missing, key=lambda gap: gap.span)
         return found
 
-    def set_reference(self, camera_id: str, light: streams.Light) -> None:
+    def set_reference(
+        self,
+        camera_id: str,
+        light: streams.Light,
+        *,
+        purpose: Purpose | None = None,
+        allow: Callable[[Span], object] = lambda _span: None,
+    ) -> None:
         """Take the last recorded minute of a camera as what it should look like from now on.
 
         References are set by a person and never learned: a camera that was turned slowly would
-        teach itself that all is well. The recorder uses them from its next start on.
+        teach itself that all is well. The recorder uses them from its next start on. An earlier one
+        is kept beside it, named after when it was made.
+
+        Parameters
+        ----------
+        purpose
+            The case and the reason, for the log; None where it is upkeep under no case.
+        allow
+            Asked before any footage is looked at, with the span it is of; raises to refuse.
 
         Raises
         ------
         BadInput
             When nothing of the camera was recorded lately.
+        Unavailable
+            When what was recorded cannot be read.
         """
         self.ward.camera(camera_id)
         lately = Span(self.now() - round(2 * REFERENCE_OLDEST_S * SECOND_NS), LAST_NS)
         recent = self._store.segments([camera_id], lately)[-REFERENCE_FILES:]
+        now_ns = self.now()
+        first_ns = min([now_ns, *(one.stamped.start_ns for one in recent)])
+        allow(Span(first_ns, now_ns + 1))
         if not recent or self.now() - recent[-1].stamped.stop_ns > REFERENCE_OLDEST_S * SECOND_NS:
             raise BadInput(
                 N_("nothing of camera {camera} was recorded in the last minutes"),
                 N_("record it first, and set the reference while its picture is good"),
                 camera=camera_id,
             )
-        lumas = [
-            streams.small_luma(frame) for segment in recent for frame in self._key_frames(segment)
-        ][-REFERENCE_PICTURES:]
+        try:
+            lumas = [
+                streams.small_luma(frame)
+                for segment in recent
+                for frame in self._key_frames(segment)
+            ][-REFERENCE_PICTURES:]
+        except (av.FFmpegError, OSError) as error:
+            raise Unavailable(
+                N_("the last recorded minute of camera {camera} cannot be read ({reason})"),
+                N_("try again when its next file is written"),
+                camera=camera_id,
+                reason=str(error),
+            ) from error
         seconds = sum(one.stamped.duration_ns for one in recent) / SECOND_NS
         rate = sum(one.frame_count for one in recent) / seconds
         kbit_s = sum(one.size_bytes for one in recent) * 8 / 1000 / seconds
         streams.make_reference(light, lumas, self.now(), fps=rate, kbit_s=kbit_s)
         target = self._store.root / "references" / f"{camera_id}-{light}.npz"
         target.parent.mkdir(exist_ok=True)
+        earlier = self._keep_earlier(target)
         with files.replacing(target) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file, lumas=np.stack(lumas), at_ns=self.now(), fps=rate, kbit_s=kbit_s
             )
-        self._log(
-            "reference", details={"camera": camera_id, "light": light, "pictures": len(lumas)}
-        )
+        details = {
+            "camera": camera_id, "light": light, "pictures": len(lumas), "earlier": earlier,
+        }  # fmt: skip
+        self._log("reference", purpose, details=details)
+
+    def _keep_earlier(self, target: Path) -> str:
+        """Keep a reference beside the one that takes its place; return its name, empty if none."""
+        if not target.exists():
+            return ""
+        try:
+            with np.load(target, allow_pickle=False) as kept:
+                at_ns = int(kept["at_ns"])
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            at_ns = target.stat().st_mtime_ns
+        beside = target.with_name(f"{target.stem}.{at_ns}.npz")
+        with suppress(FileExistsError):
+            beside.hardlink_to(target)
+        return beside.name
 
     def _key_frames(self, segment: Segment) -> Iterator[av.VideoFrame]:
         path, index = self._store.file(segment), self._store.frame_index(segment.sha256)
@@ -527,12 +575,16 @@ class Monitoring:
         self._log("notify.test", details={"ways": found})
         return found
 
-    def _log(self, action: str, *, details: Mapping[str, object]) -> None:
+    def _log(
+        self, action: str, purpose: Purpose | None = None, *, details: Mapping[str, object]
+    ) -> None:
         self._store.append_audit(
             at_ns=self.now(),
             actor=self.actor,
             action=action,
             subject=str(self.folder),
+            case_id=purpose.case_id if purpose else "",
+            reason=purpose.reason if purpose else "",
             details=dict(details),
         )
 

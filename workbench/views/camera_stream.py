@@ -16,7 +16,7 @@ import av
 from av.codec.context import ThreadType
 
 from workbench.streams.packets import paced
-from workbench.timeline import SECOND_NS, pts_to_ns
+from workbench.timeline import SECOND_NS, is_recent, pts_to_ns
 from workbench.views.footage import TILE_QUALITY, jpeg
 from workbench.views.sources import HOLD_S, WIDEST_PX, Picture, Scaler, Silence
 
@@ -87,11 +87,11 @@ class Stream:
         self._thread.start()
 
     def __call__(self, now_ns: int) -> Picture | Silence:
-        """Return the newest picture, unless it is too old to be one of now."""
+        """Return the newest picture, unless it is too old, or too new, to be one of now."""
         latest = self._latest
         if latest is None:
             return Silence(None)
-        if now_ns - latest.at_ns > HOLD_S * SECOND_NS:
+        if not is_recent(latest.at_ns, now_ns, HOLD_S):
             return Silence(latest.at_ns)
         return latest
 
@@ -175,6 +175,8 @@ class Stream:
         if offset_ns is not None and last.pts is not None:
             at_ns = min(arrived_ns, pts_to_ns(last.pts, last.time_base) + offset_ns)
         step_ns = round(SECOND_NS / PICTURES_A_S)
+        if at_ns < self._due_ns - SECOND_NS:
+            self._due_ns = at_ns  # the clock was set back: its next turn is not that far off
         if at_ns < self._due_ns - step_ns // 8:
             return
         self._due_ns = max(self._due_ns + step_ns, at_ns)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from workbench.timeline import SECOND_NS
+from workbench.timeline import is_recent
 from workbench.views.text import Translate
 
 LOOK_MS = 3000
@@ -22,7 +22,7 @@ def rows_of(told: Mapping[str, Any], case_id: str, now_ns: int) -> int | None:
     >>> rows_of({}, "1", 6) is None
     True
     """
-    stale = now_ns - int(told.get("at_ns", 0)) > FRESH_S * SECOND_NS
+    stale = not is_recent(int(told.get("at_ns", 0)), now_ns, FRESH_S)
     if told.get("case") != case_id or told.get("ended") or stale:
         return None
     return sum(int(camera["rows"]) for camera in told["cameras"].values())

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bokeh.util.token import check_token_signature, get_token_payload
-from tornado.web import Application, ErrorHandler, decode_signed_value
+from tornado.web import Application, ErrorHandler, RequestHandler, decode_signed_value
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})
@@ -44,10 +44,32 @@ def host_of(request_host: str) -> str:
         return ""
 
 
+def same_host(address: str, request_host: str) -> bool:
+    """Return whether an address is of the host and port that a request names.
+
+    >>> [same_host(one, "a:5006") for one in ("http://a:5006/x", "http://evil/x", "http://[")]
+    [True, False, False]
+    """
+    try:
+        return urlsplit(address).netloc.lower() == request_host.lower()
+    except ValueError:
+        return False
+
+
 def signed_in(cookie: str, secret: str) -> str:
     """Return whose sign-in a ``user`` cookie is; empty where it is forged, too old or none."""
     user = decode_signed_value(secret, "user", cookie, max_age_days=SIGNED_IN_DAYS)
     return user.decode("utf-8", "replace") if user else ""
+
+
+class _Bare(RequestHandler):  # type: ignore[misc]  # Tornado is untyped
+    """Leads to a page without what the address asked of it."""
+
+    def initialize(self, page: str) -> None:
+        self._page = page
+
+    def get(self) -> None:
+        self.redirect(self._page)
 
 
 class Gate:
@@ -85,12 +107,34 @@ class Gate:
         if request.path.endswith("/autoload.js"):
             return "pages are not embedded elsewhere"
         elsewhere = headers.get("Sec-Fetch-Site", "") in ("cross-site", "same-site")
-        followed = headers.get("Sec-Fetch-Dest", "") == "document" and request.method == "GET"
-        if elsewhere and not followed:
+        if elsewhere and not self._followed(request):
             return "asked by a page of another site"
         if request.path.endswith("/ws") and not self._own_session(request):
             return "the session of somebody else"
         return ""
+
+    @staticmethod
+    def _followed(request: Any) -> bool:
+        """Return whether a whole page is asked for, as by somebody who follows a link."""
+        document: bool = request.headers.get("Sec-Fetch-Dest", "") == "document"
+        return document and request.method == "GET"
+
+    def bare(self, request: Any) -> str:
+        """Return the page to which a link on another site leads instead; empty if it may lead on.
+
+        The case, the reason and the plate of such a link were chosen by whoever wrote that page,
+        and would stand in the log under the name of the officer who follows it.
+        """
+        headers = request.headers
+        fetched = headers.get("Sec-Fetch-Site", "")
+        elsewhere = fetched in ("cross-site", "same-site")
+        referrer = headers.get("Referer", "")
+        if not fetched and referrer:  # browsers send the former to safe origins only
+            elsewhere = not same_host(referrer, request.host)
+        if not (elsewhere and request.query and request.method == "GET"):
+            return ""
+        # never "//host", which would be a page elsewhere
+        return "/" + str(request.path).lstrip("/\\")
 
     def _own_session(self, request: Any) -> bool:
         """Return whether a websocket's token was signed here, for the one who has signed in."""
@@ -116,6 +160,9 @@ class Gate:
         def guarded(request: Any, **more: Any) -> Any:
             if self.refuses(request):
                 return application.get_handler_delegate(request, ErrorHandler, {"status_code": 403})
+            if page := self.bare(request):
+                facts = {"page": page}
+                return application.get_handler_delegate(request, _Bare, facts)
             return find(request, **more)
 
         application.find_handler = guarded

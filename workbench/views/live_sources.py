@@ -17,7 +17,7 @@ from workbench.errors import WorkbenchError
 from workbench.investigation import Workbench
 from workbench.streams.address import local_path
 from workbench.streams.growing import RecordedFile, Tail, Tails, growing_files
-from workbench.timeline import SECOND_NS, pts_to_ns
+from workbench.timeline import SECOND_NS, is_recent, pts_to_ns
 from workbench.views.camera_stream import Stream
 from workbench.views.recorder_status import FRESH_S, RecorderStatus
 from workbench.views.sources import (
@@ -60,6 +60,7 @@ class Growing:
         self._tail = tail
         self._done = done
         self._seq = 0
+        self._newest_start_ns = 0
         self._due: deque[_Due] = deque()
         self._frames: deque[tuple[int, Any]] = deque()
         self._decoding: RecordedFile | None = None
@@ -84,7 +85,7 @@ class Growing:
             )
         if self._shown is None:
             return Silence(None)
-        if now_ns - self._shown.at_ns > HOLD_S * SECOND_NS:
+        if not is_recent(self._shown.at_ns, now_ns, HOLD_S):
             return Silence(self._shown.at_ns)
         return self._shown
 
@@ -100,6 +101,11 @@ class Growing:
             self._seq = first.seq - 1
         for fragment in self._tail.after(self._seq):
             self._seq = fragment.seq
+            if fragment.of.start_ns < self._newest_start_ns:
+                # the clock was set back: what waits would have its turn after all of this
+                self._due.clear()
+                self._frames.clear()
+            self._newest_start_ns = fragment.of.start_ns
             for packet in fragment.packets():
                 at_ns = fragment.at_ns(packet.dts, packet.time_base)
                 self._due.append(_Due(at_ns, packet, fragment.of))
@@ -187,7 +193,7 @@ class LiveCamera:
         if self._chosen_ns is None or abs(now_ns - self._chosen_ns) > CHOOSE_S * SECOND_NS:
             return None
         shown = small(now_ns)
-        if isinstance(shown, Silence) or now_ns - shown.at_ns > FALL_BACK_S * SECOND_NS:
+        if isinstance(shown, Silence) or not is_recent(shown.at_ns, now_ns, FALL_BACK_S):
             return None
         return shown if widths <= shown.jpegs.keys() else None
 
@@ -200,7 +206,7 @@ class LiveCamera:
     def __call__(self, now_ns: int) -> Picture | Silence:
         """Return the picture of now, or of a replay where the camera has no stream."""
         small = self._from_substream(now_ns)
-        if isinstance(small, Picture) and now_ns - small.at_ns <= FALL_BACK_S * SECOND_NS:
+        if isinstance(small, Picture) and is_recent(small.at_ns, now_ns, FALL_BACK_S):
             self._chosen_ns = now_ns
             self._leave()
             return small
@@ -221,7 +227,7 @@ class LiveCamera:
             return None
         if self._small is None:
             tried_ns, self._small_tried_ns = self._small_tried_ns, now_ns
-            if tried_ns is not None and now_ns - tried_ns < RETRY_S * SECOND_NS:
+            if tried_ns is not None and is_recent(tried_ns, now_ns, RETRY_S):
                 self._small_tried_ns = tried_ns
                 return None
             try:
@@ -234,7 +240,7 @@ class LiveCamera:
         self._small.widths = self.widths
         shown = self._small(now_ns)
         began_ns = self._small_tried_ns or now_ns
-        if isinstance(shown, Silence) and now_ns - began_ns < OPENING_S * SECOND_NS:
+        if isinstance(shown, Silence) and is_recent(began_ns, now_ns, OPENING_S):
             return Silence(shown.since_ns, opening=True)
         return shown
 
@@ -272,7 +278,7 @@ class LiveCamera:
     def _grows(self, now_ns: int) -> bool:
         for _start_ns, path in growing_files(self._tails.folder / self._camera_id):
             with suppress(OSError):
-                if now_ns - path.stat().st_mtime_ns < FRESH_S * SECOND_NS:
+                if is_recent(path.stat().st_mtime_ns, now_ns, FRESH_S):
                     return True
         return False
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from workbench.timeline import SECOND_NS
+from workbench.timeline import SECOND_NS, is_recent
 
 FRESH_S = 10.0
 """A recorder that has not written its status for so long does not run."""
@@ -55,7 +55,7 @@ class RecorderStatus:
             if self._looked_ns is None or abs(now_ns - self._looked_ns) >= LOOK_S * SECOND_NS:
                 self._looked_ns = now_ns
                 self._look()
-            if now_ns - self._at_ns > FRESH_S * SECOND_NS:
+            if not is_recent(self._at_ns, now_ns, FRESH_S):
                 return None
             return self._known.get(camera_id)
 

@@ -18,7 +18,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from workbench import media
 from workbench.investigation import Workbench
 from workbench.records import FrameIndex, Segment
-from workbench.timeline import SECOND_NS, Span
+from workbench.timeline import SECOND_NS, Span, is_recent
 from workbench.views.footage import RGB, Footage
 
 DAY_NS = 86_400 * SECOND_NS
@@ -99,7 +99,7 @@ class Replay:
 
     def _at(self, now_ns: int) -> Picture | Silence:
         whole = self._whole()
-        if self._looked_ns is None or now_ns - self._looked_ns > ARCHIVE_LOOK_S * SECOND_NS:
+        if self._looked_ns is None or not is_recent(self._looked_ns, now_ns, ARCHIVE_LOOK_S):
             self._look(now_ns)
         if whole is None:
             return Silence(None)

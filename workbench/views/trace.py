@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -62,14 +63,14 @@ class _TracePage:
         self._build()
         visit.selection.param.watch(self._show_sighting, "sighting_id")
         if wanted := visit.asked.get("plate", ""):
+            # filled in, not searched for: an address may be anybody's, a search is an officer's
             self._pattern.value = self._pattern.value_input = wanted
-            self._search_plate()
         self._look_at_following()
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self._look_at_following, period=LOOK_MS)
 
     def _look_at_following(self) -> None:
-        """Say how the following of this case goes; where it found more, search again."""
+        """Say how the following of this case goes; where it found more, ask the same again."""
         wb = self.visit.wb
         told = wb.following()
         rows = rows_of(told, self.purpose.case_id, wb.now())
@@ -155,8 +156,22 @@ class _TracePage:
     # -- searching ---------------------------------------------------------------------------
 
     def _search_plate(self) -> None:
-        tr, self._again = self.tr, self._search_plate
-        pattern = (self._pattern.value_input or self._pattern.value or "").strip()
+        self._ask(
+            partial(
+                self._find_plate, (self._pattern.value_input or self._pattern.value or "").strip()
+            )
+        )
+
+    def _search_passes(self) -> None:
+        self._ask(partial(self._find_passes, self._site.value, self._kind.value))
+
+    def _ask(self, search: Callable[[], None]) -> None:
+        """Search, and again when there is more, for what was asked: fields change meanwhile."""
+        self._again = search
+        search()
+
+    def _find_plate(self, pattern: str) -> None:
+        tr = self.tr
         try:
             hits = self.visit.wb.search_plate(pattern, self.purpose)
             read = self.visit.wb.sightings(self.purpose, with_plate=True)
@@ -194,12 +209,11 @@ class _TracePage:
         times = marked(str(hit.sightings), sub=f"{clock(first)} – {clock(last)}")
         return {"key": hit.plate, "cells": [picture, shown, times]}
 
-    def _search_passes(self) -> None:
-        tr, wb, self._again = self.tr, self.visit.wb, self._search_passes
+    def _find_passes(self, site: str, kind: str) -> None:
+        tr, wb = self.tr, self.visit.wb
         allowed = set(self._cameras())
-        site = self._site.value
         cameras = [c.camera_id for c in wb.ward.cameras_at(site) if c.camera_id in allowed]
-        kinds = [self._kind.value] if self._kind.value else None
+        kinds = [kind] if kind else None
         try:
             found = wb.sightings(self.purpose, cameras=cameras if site else None, kinds=kinds)
         except WorkbenchError as error:

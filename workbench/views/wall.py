@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zipfile import BadZipFile
 
 import panel as pn
 import param
 from panel.custom import JSComponent
 
-from workbench.errors import WorkbenchError
+from workbench.errors import N_, Refused, WorkbenchError
 from workbench.monitoring import Monitoring, open_monitoring
 from workbench.records import Site
-from workbench.streams import LIGHTS
+from workbench.streams import LIGHTS, Light
+from workbench.timeline import Span
 from workbench.views.map import ward_map
 from workbench.views.map_bridge import WardMap
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit
@@ -49,9 +52,20 @@ class Wall(JSComponent):  # type: ignore[misc]  # Panel is untyped
     _esm = ASSETS / "wall.js"
     _stylesheets = [COMPONENTS_CSS]  # noqa: RUF012 - Panel reads it from the class
 
-    def __init__(self, house: Monitoring, tr: Translate, **params: Any) -> None:
-        self._house, self._tr = house, tr
-        super().__init__(**params)
+    def __init__(
+        self, house: Monitoring, visit: Visit, allowed: Sequence[str], **params: Any
+    ) -> None:
+        self._house, self._visit, self._allowed = house, visit, allowed
+        super().__init__(url=self._address(), **params)
+
+    def renew(self) -> None:
+        """Ask for leave again; Refused once the case does not allow it any more."""
+        self.url = self._address()
+
+    def _address(self) -> str:
+        visit = self._visit
+        self._token = visit.wb.grant(self._allowed, visit.selection.purpose)
+        return f"{visit.media_url.replace('http', 'ws', 1)}/wall?grant={quote(self._token)}"
 
     def _handle_msg(self, data: Any) -> None:
         shown = {camera["id"] for site in self.sites for camera in site["cameras"]}
@@ -59,18 +73,44 @@ class Wall(JSComponent):  # type: ignore[misc]  # Panel is untyped
         # only cameras that the case shows
         if not isinstance(asked, str) or asked not in shown:
             return
-        tr, trouble, said = self._tr, "", ""
+        tr, trouble, said = self._visit.tr, "", ""
         if "reference" in data and data.get("light") in LIGHTS:
-            try:
-                self._house.set_reference(asked, data["light"])
-                said = tr("Set. The recorder compares with it from its next start on.")
-            except WorkbenchError as error:
-                trouble = error.sentence(tr)
+            trouble = self._set_reference(asked, data["light"])
+            said = (
+                "" if trouble else tr("Set. The recorder compares with it from its next start on.")
+            )
         try:
+            self._must_show_now(asked)
             told = care(self._house, asked, tr)
-        except (WorkbenchError, OSError):
-            return  # the page keeps what it was told before
-        self.care = {**told, "trouble": trouble, "said": said}
+        except WorkbenchError as error:
+            told = {"camera": asked, "refused": error.sentence(tr)}
+        except (OSError, ValueError, EOFError, BadZipFile):
+            told = {"camera": asked, "refused": tr("What is kept of this camera cannot be read")}
+        # numbered: what is told twice in the same words is an answer too
+        number = self.care.get("number", 0) + 1
+        self.care = {**told, "trouble": trouble, "said": said, "number": number}
+
+    def _must_show_now(self, camera_id: str) -> None:
+        """Raise Refused where the case does not allow looking at a camera now."""
+        wb = self._visit.wb
+        if not wb.honour(self._token).covers(camera_id, wb.now()):
+            raise Refused(N_("Outside the case's period or cameras"))
+
+    def _set_reference(self, camera_id: str, light: Light) -> str:
+        """Set a reference under the case of this page; return what hindered it."""
+        visit = self._visit
+        purpose = visit.selection.purpose
+
+        def allow(span: Span) -> None:
+            visit.wb.grant([camera_id], purpose, span=span)
+
+        try:
+            self._house.set_reference(camera_id, light, purpose=purpose, allow=allow)
+        except WorkbenchError as error:
+            return error.sentence(visit.tr)
+        except (OSError, ValueError):
+            return visit.tr("What is kept of this camera cannot be read")
+        return ""
 
 
 def live_page(visit: Visit) -> Body:
@@ -78,10 +118,6 @@ def live_page(visit: Visit) -> Body:
     wb, tr, selection = visit.wb, visit.tr, visit.selection
     case = next((known for known in wb.cases() if known.case_id == selection.case_id), None)
     allowed = set(case.cameras if case and case.cameras else wb.ward.cameras)
-
-    def address() -> str:
-        token = wb.grant(sorted(allowed), selection.purpose)
-        return f"{visit.media_url.replace('http', 'ws', 1)}/wall?grant={quote(token)}"
 
     def present() -> list[dict[str, Any]]:
         recorded = {camera for camera, spans in wb.coverage().items() if spans}
@@ -94,9 +130,9 @@ def live_page(visit: Visit) -> Body:
     house = open_monitoring(wb.root, actor=wb.actor, now=wb.now, translate=tr)
     wall = Wall(
         house,
-        tr,
+        visit,
+        sorted(allowed),
         sites=sites,
-        url=address(),
         actor=wb.actor,
         lang=visit.lang,
         site=selection.site_id,
@@ -169,7 +205,7 @@ def live_page(visit: Visit) -> Body:
     def renew() -> None:
         # refused once the case is closed: the wall has ended then, and says so
         with suppress(WorkbenchError):
-            wall.url = address()
+            wall.renew()
 
     if pn.state.curdoc is not None:
         pn.state.add_periodic_callback(renew, period=RENEW_MS)
@@ -277,6 +313,8 @@ def _care_words(tr: Translate) -> dict[str, str]:
         "night": tr("night"),
         "no_reference": tr("No reference picture was set"),
         "current": tr("Now"),
+        "not_now": tr("No picture of now; the last one is of"),
+        "no_picture": tr("No picture of now"),
         "not_checked": tr("Not checked in the last hours"),
         "checked_at": tr("checked at"),
         "no_fault": tr("No fault found"),

@@ -1,6 +1,7 @@
 // The grid of tiles: DOM stamps over one canvas that a worker draws on. A tile says how old its
 // picture is by this page's own steady clock, set against the server's: it ages when nothing comes.
 const STALE_S = 3;
+const AHEAD_S = 1; // a picture from farther ahead was made before a clock was set back: its age is unknown
 const AGE_MS = 250; // what tiles say is looked at so often
 const load = (name) => import(new URL(`/assets/${name}`, location.href).href);
 
@@ -134,6 +135,7 @@ export function render({ model, el }) {
       care = new Care({
         words: words.care, send: (message) => model.send_msg(message),
         picture: (of) => new Promise((resolve) => { asking.set(of, resolve); worker.postMessage({ give: of }); }),
+        shown: (of) => { const tile = tiles.get(of); return tile ? shownNow(tile) : null; },
       });
       care.camera = camera;
       tiles.get(camera).after(care.el);
@@ -214,14 +216,13 @@ export function render({ model, el }) {
   }
 
   // what a tile must say now: its state, the words over the picture, the stamps on it
-  function judge(tile, at) {
+  function judge(tile, at, own) {
     const said = tile._said, health = said.health, recorder = health && health.state;
-    const own = playing(tile.dataset.camera) ? feed : null;
     if (link === "ended") return { state: "silent", text: [words.ended] };
     if (own && own.mode === "back") return { state: "back", text: [] };
     if (link === "lost") return { state: "cut", text: [words.cut, words.again] };
     if (said.state === "outside") return { state: "silent", text: [words.outside] };
-    const old = at === null || now() - at > STALE_S * 1000;
+    const old = at === null || now() - at > STALE_S * 1000 || at - now() > AHEAD_S * 1000;
     if (old && (recorder === "lost" || recorder === "stopped")) {
       const cause = words.causes[health.cause] || "";
       return { state: "silent", text: [`${words.lost_since} ${localTime(health.since_ms, { date: now() - health.since_ms > 12 * 3600e3 })}`, cause, health.why] };
@@ -230,6 +231,15 @@ export function render({ model, el }) {
     if (said.state === "silent" && !recorder && !own) return { state: "silent", text: [said.since_ms ? `${words.since} ${localTime(said.since_ms, { date: true })}` : words.never] };
     if (old) return { state: "stale", text: [`${words.no_new} ${localTime(tile.dataset.at && said.state !== "replay" ? Number(at) : Number(said.at_ms), { date: said.state === "replay" })}`] };
     return { state: own ? "live" : said.state, text: [] };
+  }
+
+  // what the care panel may call "now": the judged state of the worker's own picture and its time,
+  // not those of the enlarged tile's video
+  function shownNow(tile) {
+    const said = tile._said, replayed = said.state === "replay" || said.was === "replay";
+    const scene = said.at_ms ?? null;
+    const { state } = judge(tile, replayed ? said.made_ms ?? null : scene, null);
+    return { live: state === "live", state, at: scene === null ? "" : localTime(scene, { date: true }) };
   }
 
   const WHAT = { live: words.live, replay: words.replay, stale: words.stale, silent: words.no_signal, cut: words.unlinked, waiting: "" };
@@ -243,9 +253,9 @@ export function render({ model, el }) {
       // a replayed scene is old; what ages is the replay
       const scene = own && own.shown_ms ? own.shown_ms : said.at_ms ?? null;
       const at = replayed ? said.made_ms ?? null : scene;
-      const { state, text } = judge(tile, at);
+      const { state, text } = judge(tile, at, own);
       note(tile, "state", state);
-      const seconds = at === null ? null : Math.max(0, (at_now - at) / 1000);
+      const seconds = at === null || at - at_now > AHEAD_S * 1000 ? null : Math.max(0, (at_now - at) / 1000);
       tile.dataset.age = seconds === null ? "" : seconds.toFixed(2);
       put(tile._what, state === "back" ? `${words.back} ${lasting(seconds || 0, lang)}` : WHAT[state] ?? "");
       put(tile._when, scene === null ? "" : localTime(scene, { date: replayed, millis: Boolean(own) }));

@@ -3,8 +3,8 @@ const COLOURS = ["#33414e", "#3d8fdd", "#e69f00", "#d8455a"]; // not checked, we
 const W = 720, H = 56, TOP = 14;
 
 export class Care {
-  constructor({ words, send, picture }) {
-    Object.assign(this, { words, send, picture });
+  constructor({ words, send, picture, shown }) {
+    Object.assign(this, { words, send, picture, shown });
     this.el = document.createElement("div");
     this.el.className = "care";
     // acts of its own: they neither shrink the tile nor move along the wall
@@ -22,10 +22,13 @@ export class Care {
 
   show(told) {
     const words = this.words, asking = this.el.querySelector(".asking");
-    if (asking && this.told && this.told.camera === told.camera) return; // a question stands
+    // a question stands, unless nothing may be asked any more
+    if (asking && !told.refused && this.told && this.told.camera === told.camera) return;
     this.told = told;
     this.el.replaceChildren();
     this.el.dataset.camera = told.camera;
+    this.canvas = null;
+    if (told.refused) { this.make("p", "bad refused", told.refused); this.told = null; return; }
     const light = told.references.find((one) => one.light === this.light) || told.references[0];
     const pictures = this.make("div", "pictures");
     const before = this.make("figure", "reference", "", pictures);
@@ -41,7 +44,7 @@ export class Care {
     const now = this.make("figure", "current", "", pictures);
     this.canvas = this.make("canvas", "", "", now);
     this.canvas.width = 320; this.canvas.height = 180;
-    this.make("figcaption", "", words.current, now);
+    this.caption = this.make("figcaption", "", words.current, now);
 
     const facts = this.make("div", "check");
     const check = told.check;
@@ -83,16 +86,27 @@ export class Care {
     });
   }
 
-  // the wall's own picture, in the checks' grey and size
+  // the wall's own picture, in the checks' grey and size; only one of now stands beside the reference
   compare() {
     if (!this.canvas || !this.canvas.isConnected || document.hidden) return;
+    const canvas = this.canvas;
     this.picture(this.el.dataset.camera).then((bitmap) => {
-      if (!bitmap) return;
-      const pen = this.canvas.getContext("2d");
+      const shown = this.shown(this.el.dataset.camera), live = Boolean(shown && shown.live);
+      const text = live ? this.words.current : shown && shown.at ? `${this.words.not_now} ${shown.at}` : this.words.no_picture;
+      if (this.caption.textContent !== text) this.caption.textContent = text;
+      this.caption.classList.toggle("bad", !live);
+      canvas.dataset.state = shown ? shown.state : "";
+      const pen = canvas.getContext("2d");
+      if (!bitmap || !live) {
+        pen.clearRect(0, 0, canvas.width, canvas.height);
+        delete canvas.dataset.drawn;
+        if (bitmap) bitmap.close();
+        return;
+      }
       pen.filter = "grayscale(1)";
-      pen.drawImage(bitmap, 0, 0, this.canvas.width, this.canvas.height);
+      pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
       bitmap.close();
-      this.canvas.dataset.drawn = Number(this.canvas.dataset.drawn || 0) + 1;
+      canvas.dataset.drawn = Number(canvas.dataset.drawn || 0) + 1;
     });
   }
 
