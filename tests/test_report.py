@@ -15,7 +15,7 @@ from workbench.errors import BadInput
 from workbench.investigation import open_workbench
 from workbench.monitoring import open_monitoring, report
 from workbench.records import Affected, IncidentRecord, Loss, LossCause, Wording
-from workbench.streams import HealthCheck, derive_gaps
+from workbench.streams import HealthCheck, derive_gaps, health_report
 from workbench.timeline import SECOND_NS, VIET_NAM, Span
 from workbench.views.text import translator
 
@@ -97,6 +97,41 @@ def test_a_share_is_never_rounded_up_to_a_whole():
     assert report._percent(1.0) == "100.00 %"
 
 
+def test_hours_of_faults_are_added_up_over_days_as_the_checks_stood(tmp_path, ward_folder):
+    open_workbench(tmp_path / "root", actor="t", create_from=ward_folder)
+    now = [0]
+    house = open_monitoring(tmp_path / "root", actor="t", now=lambda: now[0])
+    step_ns, midnight = 5 * SECOND_NS, at(5)
+    checks = [
+        *(
+            HealthCheck("A", midnight + n * step_ns, True, faults=("moved",))
+            for n in range(-12, 12)
+        ),
+        HealthCheck("A", midnight + 12 * step_ns, True),
+        HealthCheck("A", midnight + 13 * step_ns, True, faults=("dark", "moved")),
+        # nobody looked for an hour: the one before stands for one step
+        HealthCheck("A", midnight + 3600 * SECOND_NS, True, faults=("covered",)),
+        HealthCheck("B", midnight - 3600 * SECOND_NS, True, faults=("loss",)),  # none of a picture
+        HealthCheck("B", MONTH.stop_ns - 2 * SECOND_NS, True, faults=("dark",)),  # cut by the end
+    ]
+    for one in checks[::-1]:  # and written in any order, a file each
+        now[0] = one.at_ns + 60 * SECOND_NS
+        house.keep_health([one])
+    found = report.fault_hours(house, MONTH)
+    seconds = {(one.camera, one.finding): one.hours * 3600 for one in found.itertuples()}
+    assert seconds == pytest.approx(
+        {("A", "moved"): 25 * 5, ("A", "dark"): 5, ("A", "covered"): 5, ("B", "dark"): 2}
+    )
+    # the same as from the dataset, where that fits into memory
+    data = health_report(house.health(MONTH), MONTH).isel(time=0)
+    moved = float(data["fault_share"].sel(camera="A", fault="moved"))
+    moved *= float(data["checked_share"].sel(camera="A")) * MONTH.duration_ns / SECOND_NS
+    assert moved == pytest.approx(25 * 5)
+    none = report.fault_hours(house, Span(at(20), at(21)))
+    assert list(none.columns) == ["camera", "finding", "hours"]
+    assert none.empty
+
+
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_pages_are_whole_and_ask_nobody(tmp_path, ward_folder, language):
     root = tmp_path / "root"
@@ -110,7 +145,8 @@ def test_pages_are_whole_and_ask_nobody(tmp_path, ward_folder, language):
     nothing = dict.fromkeys(
         ("fps", "kbit_s", "brightness", "contrast", "sharpness", "change"), float("nan")
     )
-    house.keep_health([HealthCheck(camera, at(4), True, faults=("covered",), **nothing)])
+    then = open_monitoring(root, actor="t", now=lambda: at(4) + SECOND_NS)
+    then.keep_health([HealthCheck(camera, at(4), True, faults=("covered",), **nothing)])
     page, pdf = report.write_report(house, "2026-11", tmp_path / "out", language=language)
     html = page.read_text()
     assert not re.findall(r"(?:src|href)=.https?:", html)

@@ -138,3 +138,19 @@ def test_health_opens_only_the_days_asked_for(store: Store) -> None:
     assert len(store.upkeep.health(Span(first, first + day_ns))) == 2
     with pytest.raises(pa.ArrowException):
         store.upkeep.health(Span(first, 2**63 - 1))
+
+
+def test_health_of_one_camera_leaves_the_others_unread(store: Store) -> None:
+    first = 1_795_133_700 * S
+    table = pa.table(
+        {
+            "camera_id": ["A", "B", "A"],
+            "at_ns": [first, first, first + 9 * S],
+            "fps": [1.0, 2.0, 3.0],
+        }
+    )
+    store.upkeep.append_health(table, first + 10 * S)
+    (found,) = store.upkeep.health(Span(first, first + 9 * S), ["A"], ["fps"])
+    assert found.to_pydict() == {"at_ns": [first], "camera_id": ["A"], "fps": [1.0]}
+    (every,) = store.upkeep.health(Span(first, first + 10 * S))
+    assert every.num_rows == 3

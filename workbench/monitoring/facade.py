@@ -338,21 +338,19 @@ class Monitoring:
         rows = [asdict(check) for check in checks]
         self._store.upkeep.append_health(pa.Table.from_pylist(rows, HEALTH), self.now())
 
-    def checks(self, span: Span) -> list[streams.HealthCheck]:
-        """Return the checks made in `span`, as they were written."""
+    def checks(self, span: Span, cameras: Sequence[str] | None = None) -> list[streams.HealthCheck]:
+        """Return the checks of these cameras (None: all) made in `span`, as they were written."""
         found = []
-        for table in self._store.upkeep.health(span):
+        for table in self._store.upkeep.health(span, cameras):
             for row in table.to_pylist():
                 for name in ("faults", "suspected", "unknown"):
                     row[name] = tuple(row[name])
-                check = streams.HealthCheck(**row)
-                if check.at_ns in span:
-                    found.append(check)
+                found.append(streams.HealthCheck(**row))
         return found
 
     def health(self, span: Span, cameras: Sequence[str] | None = None) -> xr.Dataset:
         """Return the checks made in `span` over (camera, time); see ``health_dataset``."""
-        checks = [one for one in self.checks(span) if cameras is None or one.camera_id in cameras]
+        checks = self.checks(span, cameras)
         return streams.health_dataset(checks, step_s=streams.CHECK_S, cameras=cameras)
 
     def take(self, told: SegmentTold) -> Segment:

@@ -10,6 +10,7 @@ import base64
 import io
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import xarray as xr
 
 from workbench import streams
@@ -130,7 +133,7 @@ def figures(
     sites: Mapping[str, str],
     covered: Mapping[str, Sequence[Span]],
     gaps: Sequence[Gap],
-    health: xr.Dataset | None = None,
+    findings: pd.DataFrame | None = None,
 ) -> Figures:
     """Return the numbers of a month.
 
@@ -146,8 +149,8 @@ def figures(
         What was recorded of each camera, in any order.
     gaps
         What was not, with its causes: inside the month, up to `until_ns`.
-    health
-        Checks as ``health_dataset`` makes them.
+    findings
+        Hours of each fault, as :func:`fault_hours` returns them; None where nothing was checked.
 
     Raises
     ------
@@ -197,7 +200,8 @@ def figures(
     grouped = table.groupby("cause")["length_s"]
     causes = pd.DataFrame({"gaps": grouped.count(), "lost_s": grouped.sum()})
     order = sorted(causes.index, key=lambda one: (one != UNKNOWN, -causes.loc[one, "lost_s"]))
-    findings = _findings(health, period)
+    if findings is None:
+        findings = pd.DataFrame(columns=["camera", "finding", "hours"])
     return Figures(period, days, cameras, causes.reindex(order), table, findings)
 
 
@@ -212,19 +216,51 @@ def _by_day(covered: Sequence[Span], period: Span, starts: Any) -> Any:
     return total
 
 
-def _findings(health: xr.Dataset | None, period: Span) -> pd.DataFrame:
-    empty = pd.DataFrame(columns=["camera", "finding", "hours"])
-    if health is None or not health.sizes.get("time") or not health.sizes.get("camera"):
-        return empty
-    made = streams.health_report(health, period).isel(time=0)
-    hours = made["fault_share"] * made["checked_share"] * (period.duration_ns / SECOND_NS / 3600)
-    rows = [
-        (str(camera), fault, float(hours.sel(camera=camera, fault=fault)))
-        for camera in made["camera"].values
-        for fault in FLAGS
-    ]
-    table = pd.DataFrame(rows, columns=list(empty.columns))
-    return table[table["hours"] > 0].sort_values("hours", ascending=False, ignore_index=True)
+def fault_hours(house: Monitoring, period: Span) -> pd.DataFrame:
+    """Return how long each fault stood in `period`, a row a camera and fault, the longest first.
+
+    A check stands until its camera's next one, or for one step where nobody looked for long. Days
+    are added up one by one: a month of checks does not fit into memory.
+    """
+    step_ns = round(streams.CHECK_S * SECOND_NS)
+    total: Counter[tuple[str, str]] = Counter()
+    for start_ns in range(period.start_ns, period.stop_ns, DAY_NS):
+        stop_ns = min(start_ns + DAY_NS, period.stop_ns)
+        reach = Span(start_ns, stop_ns + 2 * step_ns)  # with the first checks of the day after
+        tables = house._store.upkeep.health(reach, columns=("faults",))
+        if tables:
+            checks = pa.concat_tables(tables, promote_options="permissive")
+            total.update(_fault_ns(checks, stop_ns, step_ns))
+    table = pd.DataFrame(
+        [(camera, fault, ns / SECOND_NS / 3600) for (camera, fault), ns in total.items()],
+        columns=["camera", "finding", "hours"],
+    )
+    return table.sort_values("hours", ascending=False, ignore_index=True)
+
+
+def _fault_ns(checks: pa.Table, stop_ns: int, step_ns: int) -> Counter[tuple[str, str]]:
+    """Return how long each fault of each camera stood by the checks made before `stop_ns`."""
+    checks = checks.sort_by([("camera_id", "ascending"), ("at_ns", "ascending")]).combine_chunks()
+    at_ns = checks["at_ns"].to_numpy()
+    camera = checks["camera_id"].dictionary_encode().combine_chunks()
+    code = camera.indices.to_numpy()
+    stands_ns = np.full(len(at_ns), step_ns)
+    next_ns = np.diff(at_ns)
+    known = (np.diff(code) == 0) & (next_ns <= 2 * step_ns)
+    stands_ns[:-1][known] = next_ns[known]
+    stands_ns = np.clip(np.minimum(stands_ns, stop_ns - at_ns), 0, None)
+    # every raised fault of every check, by the check's number
+    lists = checks["faults"].combine_chunks()
+    number = pc.list_parent_indices(lists).to_numpy()
+    fault = pc.list_flatten(lists).to_numpy(zero_copy_only=False)
+    found: Counter[tuple[str, str]] = Counter()
+    for name in FLAGS:
+        raised = number[fault == name]
+        whole = np.bincount(code[raised], stands_ns[raised], len(camera.dictionary))
+        found.update(
+            {(str(camera.dictionary[n]), name): int(whole[n]) for n in np.flatnonzero(whole)}
+        )
+    return found
 
 
 def heat_map(days: xr.DataArray, label: str) -> bytes:
@@ -268,7 +304,7 @@ def monthly(house: Monitoring, month: str) -> Figures:
     for one in house._store.keeping.dropped(list(sites), period):
         covered.setdefault(one.camera_id, []).append(one.span)
     missing = [gap for gap in house.gaps(period, list(sites)) if not gap.dropped]
-    return figures(span, now_ns, sites, covered, missing, house.health(period))
+    return figures(span, now_ns, sites, covered, missing, fault_hours(house, period))
 
 
 def write_report(
