@@ -12,12 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from make.growing import START_NS, record
 from make.scenes import Mover, draw, film, give_red_cars, give_slow_cars
 
 from workbench.errors import BadInput, Refused
 from workbench.investigation import Workbench, open_workbench
+from workbench.investigation.following import Follower
 from workbench.investigation.sealing import sealed, settle
 from workbench.monitoring import open_monitoring
 from workbench.records import Case, Purpose
@@ -267,6 +270,38 @@ def test_killed_in_between_nothing_is_doubled_and_only_what_was_searched_counts(
     span = Span(found["utc"].min().value - SECOND_NS, wb.now())
     assert any(wb.not_searched(list(CAMERAS), span).values())
     assert settle(store, wb.ward.cameras) == 0
+
+
+class Idle:
+    """A crew of one worker that never has time."""
+
+    groups = (("S01-P1",),)
+
+    def free(self) -> Iterator[list[str]]:
+        return iter(())
+
+
+def test_a_files_end_is_queued_before_the_next_ones_first_fragment(root: Path, clip: Path) -> None:
+    folder, camera = root / "recording" / "S01-P1", opened(root).camera("S01-P1")
+    folder.parent.mkdir(exist_ok=True)
+    first_ns, next_ns = START_NS, START_NS + LENGTH_S * SECOND_NS
+    path = record(clip, folder, first_ns)
+    follower = Follower(
+        Store.open(root), cast(Any, Idle()), ["S01-P1"], {"S01-P1": (camera, ())}, case_id="VA-1",
+        period=Span(0, 2**62), now=lambda: START_NS, ended=lambda: "", on_status=lambda _: None,
+    )  # fmt: skip
+    followed = follower._cameras["S01-P1"]
+    follower._look()
+    record(clip, folder, next_ns)  # for a moment both grow, as when a camera's address changes
+    follower._look()
+    assert set(followed.recordings) == {str(first_ns)}
+    path.rename(folder / f"{first_ns}.mp4")
+    follower._look()
+    order = [(item.recording.name, item.fragment is None) for item in followed.queue]
+    assert list(dict.fromkeys(order)) == [
+        (str(first_ns), False), (str(first_ns), True), (str(next_ns), False),
+    ]  # fmt: skip
+    followed.tail.close()
 
 
 def test_nothing_kept_holds_a_face(recording: Path) -> None:

@@ -193,15 +193,20 @@ class Follower:
                 camera.tail.look(self._now())
                 for fragment in camera.tail.after(camera.seq):
                     camera.seq = fragment.seq
+                    self._end_others(camera, fragment.of)
                     try:
                         self._arrive(camera_id, camera, fragment)
                     except av.FFmpegError as error:  # broken bytes cost their fragment
                         camera.broken = True
                         camera.failure = f"a fragment cannot be read: {error}"
-                for recording in camera.recordings.values():
-                    if not recording.ended and recording.file is not camera.tail.growing:
-                        recording.ended = True
-                        camera.queue.append(_Item(recording, None))
+                self._end_others(camera, camera.tail.growing)
+
+    def _end_others(self, camera: _Camera, growing: RecordedFile | None) -> None:
+        """Queue the ends of all recordings but one: a tail goes on to a file when one is over."""
+        for recording in camera.recordings.values():
+            if not recording.ended and recording.file is not growing:
+                recording.ended = True
+                camera.queue.append(_Item(recording, None))
 
     def _arrive(self, camera_id: str, camera: _Camera, fragment: Fragment) -> None:
         name = str(fragment.of.start_ns)
