@@ -269,7 +269,7 @@ def test_killed_in_between_nothing_is_doubled_and_only_what_was_searched_counts(
         assert spans != [(segment.first_pts, segment.stop_pts)] or segment.frame_count < 60
     span = Span(found["utc"].min().value - SECOND_NS, wb.now())
     assert any(wb.not_searched(list(CAMERAS), span).values())
-    assert settle(store, wb.ward.cameras) == 0
+    assert settle(store, wb.ward.cameras).moved == 0
 
 
 class Idle:

@@ -359,7 +359,9 @@ class Follower:
     def _settle(self) -> None:
         """Move rows of sealed files into the lake once their recording is searched to its end."""
         busy = {(c, name) for c, camera in self._cameras.items() for name in camera.recordings}
-        settle(self._store, self._facts, but=busy)
+        settled = settle(self._store, self._facts, but=busy)
+        for camera_id, trouble in settled.troubles.items():
+            self._cameras[camera_id].failure = trouble
 
     def _say(self, why: str = "") -> None:
         status = {
