@@ -256,7 +256,7 @@ def test_killed_in_between_nothing_is_doubled_and_only_what_was_searched_counts(
         following.wait()
     names = {(rows.camera_id, rows.recording) for rows in left}
     until(lambda: all(sealed(store, rows) for rows in left))
-    settle(store, wb.ward.cameras)
+    settle(store, wb.ward.cameras, log=wb._log)
     assert not names & {(rows.camera_id, rows.recording) for rows in store.live.all()}
     found = wb.sightings(PURPOSE)
     assert len(found)
@@ -269,7 +269,7 @@ def test_killed_in_between_nothing_is_doubled_and_only_what_was_searched_counts(
         assert spans != [(segment.first_pts, segment.stop_pts)] or segment.frame_count < 60
     span = Span(found["utc"].min().value - SECOND_NS, wb.now())
     assert any(wb.not_searched(list(CAMERAS), span).values())
-    assert settle(store, wb.ward.cameras).moved == 0
+    assert settle(store, wb.ward.cameras, log=wb._log).moved == 0
 
 
 class Idle:
@@ -289,6 +289,7 @@ def test_a_files_end_is_queued_before_the_next_ones_first_fragment(root: Path, c
     follower = Follower(
         Store.open(root), cast(Any, Idle()), ["S01-P1"], {"S01-P1": (camera, ())}, case_id="VA-1",
         period=Span(0, 2**62), now=lambda: START_NS, ended=lambda: "", on_status=lambda _: None,
+        log=lambda *_, **__: None,
     )  # fmt: skip
     followed = follower._cameras["S01-P1"]
     follower._look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_damaged_original_beside_it_ends_neither_search_nor_settling(
     if harm == "bytes":
         original.write_bytes(b"no video at all" * 1000)
     assert sealed(store, store.live.all()[0]) == own
-    settled = settle(store, wb.ward.cameras)
+    settled = settle(store, wb.ward.cameras, log=wb._log)
     assert names(store) == [("C1", str(START_NS + 60 * SECOND_NS))]
     assert beside.path in settled.troubles["C1"]
     summary = wb.recognise(["S01-P2"])
@@ -96,3 +97,23 @@ def test_only_files_near_a_recording_are_asked_of_the_store(
     monkeypatch.setattr(Store, "segments", counted)
     assert sealed(store, store.live.all()[0]) is not None
     assert read == [1]
+
+
+def test_rows_without_a_recording_are_dropped_and_it_is_logged(
+    wb: Workbench, store: Store, tmp_path: Path
+) -> None:
+    folder = store.root / "recording" / "C1"
+    (folder.parent / "quarantine" / "C1").mkdir(parents=True)
+    folder.mkdir()
+    grows, waits, aside, gone = (START_NS + n * HOUR_NS for n in range(4))
+    (folder / f"{grows}.growing.mp4").touch()
+    (folder / f"{waits}.mp4").touch()
+    (folder.parent / "quarantine" / "C1" / f"{aside}.mp4").touch()
+    archived(store, tmp_path, "C1", gone + 10 * SECOND_NS, 1)  # of another recording
+    for recording in (grows, waits, aside, gone):
+        leave(store, "C1", recording)
+    settle(store, wb.ward.cameras, log=wb._log)
+    assert names(store) == [("C1", str(grows)), ("C1", str(waits))]
+    acts = [entry for entry in wb.audit() if entry.action == "follow.drop"]
+    assert [json.loads(entry.details)["recording"] for entry in acts] == [str(aside), str(gone)]
+    assert all(json.loads(entry.details)["rows"] == 1 for entry in acts)

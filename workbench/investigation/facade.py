@@ -374,7 +374,7 @@ class Workbench:
         settings = settings or recognition.Settings()
         for camera_id in cameras or ():
             self.camera(camera_id)
-        settled = settle(self._store, self.ward.cameras)
+        settled = settle(self._store, self.ward.cameras, log=self._log)
         jobs = list(self._jobs(cameras, span, settings))
         started_ns = self.now()
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 from workbench import recognition
 from workbench.errors import N_, Refused
 from workbench.investigation.answers import span_text
-from workbench.investigation.sealing import settle
+from workbench.investigation.sealing import Log, settle
 from workbench.records import SIGHTINGS, Camera, Purpose
 from workbench.store import LiveRows, Store, provisional_name
 from workbench.streams.growing import Fragment, RecordedFile, Tail
@@ -148,7 +148,9 @@ class Follower:
         now: Callable[[], int],
         ended: Callable[[], str],
         on_status: Callable[[Mapping[str, Any]], None],
+        log: Log,
     ) -> None:
+        self._log = log
         self._store, self._crew, self._case_id = store, crew, case_id
         self._period, self._now, self._ended, self._on_status = period, now, ended, on_status
         self._facts = {camera_id: camera for camera_id, (camera, _) in facts.items()}
@@ -359,7 +361,7 @@ class Follower:
     def _settle(self) -> None:
         """Move rows of sealed files into the lake once their recording is searched to its end."""
         busy = {(c, name) for c, camera in self._cameras.items() for name in camera.recordings}
-        settled = settle(self._store, self._facts, but=busy)
+        settled = settle(self._store, self._facts, but=busy, log=self._log)
         for camera_id, trouble in settled.troubles.items():
             self._cameras[camera_id].failure = trouble
 
@@ -457,7 +459,7 @@ def follow(
                 case=store.live.said().get("case", ""),
             )
         house._log("follow.start", ",".join(order), purpose, details=span_text(until))
-        _begin_anew(store, order, house.ward.cameras)
+        _begin_anew(store, order, house.ward.cameras, house._log)
         facts = {one: (house.camera(one), tuple(house.clock_fixes(one))) for one in order}
         with recognition.crew(
             facts, order, recognition.live_settings(settings or recognition.Settings()),
@@ -465,7 +467,7 @@ def follow(
         ) as crew:  # fmt: skip
             follower = Follower(
                 store, crew, order, facts, case_id=case.case_id, period=case.period,
-                now=house.now, ended=ended, on_status=on_status,
+                now=house.now, ended=ended, on_status=on_status, log=house._log,
             )  # fmt: skip
             try:
                 followed = follower.run()
@@ -477,8 +479,10 @@ def follow(
     return followed
 
 
-def _begin_anew(store: Store, followed: Sequence[str], cameras: Mapping[str, Camera]) -> None:
+def _begin_anew(
+    store: Store, followed: Sequence[str], cameras: Mapping[str, Camera], log: Log
+) -> None:
     """Settle what an earlier following left; what is not sealed yet is searched from now on."""
-    settle(store, cameras)
+    settle(store, cameras, log=log)
     for rows in store.live.all(followed):
         store.live.drop(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import av
 import numpy as np
@@ -18,6 +19,13 @@ from workbench.timeline import SECOND_NS, Span, correct_span
 
 _APART_S = 120.0
 """A recording's name and the start of its sealed file differ by less."""
+
+
+class Log(Protocol):
+    """Writes one act into the audit log."""
+
+    def __call__(self, action: str, subject: str, *, details: Mapping[str, object]) -> object:
+        """Write it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +67,16 @@ def sealed(
 
 
 def settle(
-    store: Store, cameras: Mapping[str, Camera], *, but: Collection[tuple[str, str]] = ()
+    store: Store,
+    cameras: Mapping[str, Camera],
+    *,
+    but: Collection[tuple[str, str]] = (),
+    log: Log,
 ) -> Settled:
     """Move the rows of every recording that is sealed by now; one that fails holds up no other.
+
+    Rows whose recording neither grows nor waits for the archive nor is in it are dropped: they
+    would outlive their footage.
 
     Killed anywhere, it does the same again: ids are those of the sealed file, and a row that the
     lake has is not written twice.
@@ -70,6 +85,8 @@ def settle(
     ----------
     but
         Camera and name of recordings that are still being searched.
+    log
+        Writes into the audit log what is dropped, before it is.
     """
     moved, troubles = 0, dict[str, str]()
     for rows in store.live.all():
@@ -77,10 +94,14 @@ def settle(
         if camera is None or (rows.camera_id, rows.recording) in but:
             continue
         unread: list[str] = []
+        # asked first: the archive knows a file before it takes it from here
+        waits = any((store.root / "recording" / rows.camera_id).glob(f"{rows.recording}.*"))
         try:
             segment = sealed(store, rows, unread.append)
             if segment is not None:
                 moved += seal(store, rows, segment, camera)
+            elif not waits and not unread:
+                drop(store, rows, log)
         except (av.FFmpegError, OSError, ValueError, WorkbenchError) as error:
             unread = [f"{type(error).__name__}: {error}"]
             segment = None
@@ -88,6 +109,15 @@ def settle(
             told = f"rows of recording {rows.recording} are not settled: {unread[0]}"
             troubles[rows.camera_id] = told
     return Settled(moved, troubles)
+
+
+def drop(store: Store, rows: LiveRows, log: Log) -> None:
+    """Forget the rows of a recording that is no more, and say so in the log."""
+    why = "its recording is not in the archive and not on its way there"
+    told = {"recording": rows.recording, "rows": rows.table.num_rows, "why": why}
+    with store.live.still(changing=True):
+        log("follow.drop", rows.camera_id, details=told)
+        store.live.drop(rows)
 
 
 def seal(store: Store, rows: LiveRows, segment: Segment, camera: Camera) -> int:
