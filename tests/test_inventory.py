@@ -188,3 +188,27 @@ def test_cli_lists_and_imports(root, tmp_path):
     assert "S01-P9" in cells(root)
     bad = run.invoke(app, ["cameras", "import", str(root), os.devnull, "--apply"])
     assert bad.exit_code == 1
+
+
+@pytest.mark.parametrize("column", ["stream_url", "substream_url", "fallback_url", "boost_url"])
+@pytest.mark.parametrize("known", [True, False])
+def test_an_unusable_address_in_any_column_is_refused(house, root, tmp_path, column, known):
+    before = cells(root)
+    text = f"camera_id,{column}\nS01-P1,ftp://x/y\n"
+    if not known and column == "stream_url":
+        text = BASE + NEW.replace("rtsp:", "ftp:")
+    elif not known:
+        text = BASE.strip() + f",{column}\n" + NEW.strip() + ",ftp://x/y\n"
+    with pytest.raises(BadInput, match="ftp"):
+        inventory.apply_import(house, given(tmp_path, text))
+    assert cells(root) == before
+
+
+def test_places_for_credentials_are_no_credentials(house, root, tmp_path):
+    url = "http://10.0.0.9/live?user={user}&password={password}"
+    inventory.apply_import(house, given(tmp_path, f"camera_id,stream_url\nS01-P1,{url}\n"))
+    assert cells(root)["S01-P1"]["stream_url"] == url
+    plan = inventory.plan_import(
+        house, given(tmp_path, f"camera_id,stream_url\nS01-P1,{url[:-10]}hush\n")
+    )
+    assert "a name or a password" in plan.faults[0].sentence()

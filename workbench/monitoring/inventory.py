@@ -155,8 +155,8 @@ def plan_import(house: Monitoring, source: Path) -> ward.ImportPlan:
             _try_address(plan, source, change.camera_id, change.after)
     for row in csv.DictReader(io.StringIO(plan.text)):
         if row["camera_id"] in plan.added:
-            for column in ("stream_url", "substream_url"):
-                if row[column]:
+            for column in row:
+                if column.endswith("_url") and row[column]:
                     _try_address(plan, source, row["camera_id"], row[column])
     return plan
 
