@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +100,16 @@ def test_a_row_comes_long_before_the_file_ends(recorded: tuple[Path, list[Piece]
         for row in house.feed(piece).table.to_pylist():
             came[row["first_pts"]] = number
     assert min(came.values()) < len(fragments) * 0.75
+
+
+def test_no_footage_lies_under_a_name_that_a_killed_process_would_leave(
+    recorded: tuple[Path, list[Piece]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    house = following(red_car_models())
+    for piece in recorded[1][:-1]:
+        house.feed(piece)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_left_out_is_not_called_looked_at(recorded: tuple[Path, list[Piece]]) -> None:
