@@ -23,7 +23,8 @@ from workbench.investigation import Workbench, open_workbench
 from workbench.investigation.following import Follower
 from workbench.investigation.sealing import sealed, settle
 from workbench.monitoring import open_monitoring
-from workbench.records import Case, Purpose
+from workbench.recognition import Outcome, Piece
+from workbench.records import Camera, Case, Purpose
 from workbench.store import PROVISIONAL, Store
 from workbench.timeline import SECOND_NS, Span
 
@@ -281,16 +282,35 @@ class Idle:
         return iter(())
 
 
+def follower_of(root: Path, camera: Camera) -> Follower:
+    return Follower(
+        Store.open(root), cast(Any, Idle()), ["S01-P1"], {"S01-P1": (camera, ())}, case_id="VA-1",
+        period=Span(0, 2**62), now=lambda: START_NS, ended=lambda: "", on_status=lambda _: None,
+        log=lambda *_, **__: None,
+    )  # fmt: skip
+
+
+def test_failures_are_counted_and_only_the_last_sentence_is_kept(root: Path, clip: Path) -> None:
+    follower = follower_of(root, opened(root).camera("S01-P1"))
+    (root / "recording").mkdir(exist_ok=True)
+    record(clip, root / "recording" / "S01-P1", START_NS)
+    follower._look()
+    followed = follower._cameras["S01-P1"]
+    (recording,) = followed.recordings.values()
+    for number in range(5000):
+        lost = Outcome("S01-P1", Piece(recording.of), None, f"worker {number} died")
+        follower._fail(followed, recording, lost)
+    told = follower._followed("stopped").failures
+    assert told == ("S01-P1: 5000 pieces failed, at last: worker 4999 died",)
+    followed.tail.close()
+
+
 def test_a_files_end_is_queued_before_the_next_ones_first_fragment(root: Path, clip: Path) -> None:
     folder, camera = root / "recording" / "S01-P1", opened(root).camera("S01-P1")
     folder.parent.mkdir(exist_ok=True)
     first_ns, next_ns = START_NS, START_NS + LENGTH_S * SECOND_NS
     path = record(clip, folder, first_ns)
-    follower = Follower(
-        Store.open(root), cast(Any, Idle()), ["S01-P1"], {"S01-P1": (camera, ())}, case_id="VA-1",
-        period=Span(0, 2**62), now=lambda: START_NS, ended=lambda: "", on_status=lambda _: None,
-        log=lambda *_, **__: None,
-    )  # fmt: skip
+    follower = follower_of(root, camera)
     followed = follower._cameras["S01-P1"]
     follower._look()
     record(clip, folder, next_ns)  # for a moment both grow, as when a camera's address changes

@@ -45,7 +45,7 @@ _RECENT = 500
 class Followed:
     """How a following ended: seconds of footage by camera, rows, and delays of rows in seconds.
 
-    ``arrived_s`` is ``searched_s`` plus ``left_out_s``.
+    ``arrived_s`` is ``searched_s`` plus ``left_out_s``. ``failures`` is a sentence a camera.
     """
 
     ended: str
@@ -116,6 +116,9 @@ class _Camera:
     latency_s: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     after_s: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     failure: str = ""
+    failed: int = 0
+    """Pieces that workers failed at; a sentence for each would grow without end."""
+    last_failure: str = ""
 
     @property
     def waiting_s(self) -> float:
@@ -157,7 +160,6 @@ class Follower:
         self._began_ns = now()
         folder = store.root / "recording"
         self._cameras = {camera: _Camera(Tail(folder / camera)) for camera in priority}
-        self._failures: list[str] = []
 
     def run(self) -> Followed:
         """Follow until told to end; returns when nothing is on its way any more."""
@@ -307,7 +309,7 @@ class Follower:
         """What was on its way is lost with its session: it is not called searched."""
         camera.left_out_s += outcome.piece.seconds
         camera.failure = outcome.failure
-        self._failures.append(f"{outcome.camera_id}: {outcome.failure}")
+        camera.failed, camera.last_failure = camera.failed + 1, outcome.failure
         recording.before, recording.looked, recording.open_pts = recording.searched, [], None
         camera.broken = True
 
@@ -403,7 +405,11 @@ class Follower:
             {camera_id: round(one.left_out_s, 1) for camera_id, one in found},
             percentile(delays, 50),
             percentile(delays, 95),
-            tuple(self._failures),
+            tuple(
+                f"{camera_id}: {one.failed} pieces failed, at last: {one.last_failure}"
+                for camera_id, one in found
+                if one.failed
+            ),
         )
 
 
