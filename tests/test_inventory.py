@@ -222,3 +222,15 @@ def test_no_cell_of_a_strangers_table_is_a_formula(root, house, tmp_path):
     (row,) = csv.DictReader(inventory.found_csv([inventory.Found(device, ("",), ())]).splitlines())
     assert (row["name"], row["maker"], row["stream_url"]) == ("'" + hostile, "'@x", "")
     assert row["remark"] == "no usable address of main"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["xn--.é..", "a" * 70, "a" * 100_000, "..", "é" * 64, "\0", "xn--\udcff", "a..b", "[::1"],
+)
+def test_a_name_that_no_host_can_have_is_a_sentence(root, name):
+    words = ["cameras", "discover", str(root), "--address", name, "--no-probe", "--wait", "0.2"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code in (1, 2)
+    assert not isinstance(done.exception, TypeError | UnicodeError | OSError), done.exception
+    assert len(done.output) < 1000

@@ -108,6 +108,7 @@ def target_of(text: str, *, where: str = "") -> Target:
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         usable = parts.scheme == "http" and bool(parts.hostname) and (parts.port or 80) > 0
+        (parts.hostname or "").encode("idna")  # raises where no name can be that
     except ValueError:
         usable = False
     if not usable or "@" in text or re.search(r"\s", text):
@@ -115,7 +116,7 @@ def target_of(text: str, *, where: str = "") -> Target:
             N_("'{text}' is no address of a device"),
             N_("write a host, or host:port; passwords belong into credentials.toml"),
             where=where,
-            text=re.sub(r"[^/]*@", "***@", text),
+            text=re.sub(r"[^/]*@", "***@", text)[:TEXT_CHARACTERS],
         )
     path = parts.path if parts.path not in ("", "/") else SERVICE_PATH
     return Target(urlunsplit(("http", parts.netloc, path, "", "")))
