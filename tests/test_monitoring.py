@@ -475,3 +475,21 @@ def test_a_clock_that_stays_as_it_was_is_written_down_once():
     assert rows == [
         ["ntp"], [], ["ntp", "rtcp"], [], ["ntp"], [], ["ntp", "rtcp"], ["rtcp", "ntp"], [], [],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", [None, list(CAMERAS)])
+def test_one_cameras_unusable_address_costs_the_others_nothing_and_is_said(root, long_clip, asked):
+    first, second = CAMERAS
+    write_addresses(root, {first: "ftp://10.0.0.7/main", second: long_clip})
+    checked = CliRunner().invoke(cli, ["ward", "check", str(root)])
+    assert checked.exit_code == 1
+    assert f"{first}, stream_url" in checked.output
+    house = open_monitoring(root, actor="t")
+    house.record(asked, stopped=soon(lambda: list(house.folder.glob("*/*.growing.mp4"))))
+    assert {one.camera_id for one in house._store.segments()} == {second}
+    assert "ftp://10.0.0.7/main" in house.waiting()[1]
+    (gap,) = house.gaps(Span(house.now() - 3600 * SECOND_NS, house.now()), [first])
+    assert any("ftp://10.0.0.7/main" in loss.detail for loss in gap.losses)
+    write_addresses(root, {first: "ftp://10.0.0.7/main"})
+    with pytest.raises(BadInput, match="ftp"):
+        open_monitoring(root, actor="t").record(asked and [first])

@@ -12,15 +12,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from make.growing import START_NS, record
 from make.scenes import Mover, draw, film, give_red_cars, give_slow_cars
 
 from workbench.errors import BadInput, Refused
 from workbench.investigation import Workbench, open_workbench
+from workbench.investigation.following import Follower
 from workbench.investigation.sealing import sealed, settle
 from workbench.monitoring import open_monitoring
-from workbench.records import Case, Purpose
+from workbench.recognition import Outcome, Piece
+from workbench.records import Camera, Case, Purpose
 from workbench.store import PROVISIONAL, Store
 from workbench.timeline import SECOND_NS, Span
 
@@ -253,7 +257,7 @@ def test_killed_in_between_nothing_is_doubled_and_only_what_was_searched_counts(
         following.wait()
     names = {(rows.camera_id, rows.recording) for rows in left}
     until(lambda: all(sealed(store, rows) for rows in left))
-    settle(store, wb.ward.cameras)
+    settle(store, wb.ward.cameras, log=wb._log)
     assert not names & {(rows.camera_id, rows.recording) for rows in store.live.all()}
     found = wb.sightings(PURPOSE)
     assert len(found)
@@ -266,7 +270,59 @@ def test_killed_in_between_nothing_is_doubled_and_only_what_was_searched_counts(
         assert spans != [(segment.first_pts, segment.stop_pts)] or segment.frame_count < 60
     span = Span(found["utc"].min().value - SECOND_NS, wb.now())
     assert any(wb.not_searched(list(CAMERAS), span).values())
-    assert settle(store, wb.ward.cameras) == 0
+    assert settle(store, wb.ward.cameras, log=wb._log).moved == 0
+
+
+class Idle:
+    """A crew of one worker that never has time."""
+
+    groups = (("S01-P1",),)
+
+    def free(self) -> Iterator[list[str]]:
+        return iter(())
+
+
+def follower_of(root: Path, camera: Camera) -> Follower:
+    return Follower(
+        Store.open(root), cast(Any, Idle()), ["S01-P1"], {"S01-P1": (camera, ())}, case_id="VA-1",
+        period=Span(0, 2**62), now=lambda: START_NS, ended=lambda: "", on_status=lambda _: None,
+        log=lambda *_, **__: None,
+    )  # fmt: skip
+
+
+def test_failures_are_counted_and_only_the_last_sentence_is_kept(root: Path, clip: Path) -> None:
+    follower = follower_of(root, opened(root).camera("S01-P1"))
+    (root / "recording").mkdir(exist_ok=True)
+    record(clip, root / "recording" / "S01-P1", START_NS)
+    follower._look()
+    followed = follower._cameras["S01-P1"]
+    (recording,) = followed.recordings.values()
+    for number in range(5000):
+        lost = Outcome("S01-P1", Piece(recording.of), None, f"worker {number} died")
+        follower._fail(followed, recording, lost)
+    told = follower._followed("stopped").failures
+    assert told == ("S01-P1: 5000 pieces failed, at last: worker 4999 died",)
+    followed.tail.close()
+
+
+def test_a_files_end_is_queued_before_the_next_ones_first_fragment(root: Path, clip: Path) -> None:
+    folder, camera = root / "recording" / "S01-P1", opened(root).camera("S01-P1")
+    folder.parent.mkdir(exist_ok=True)
+    first_ns, next_ns = START_NS, START_NS + LENGTH_S * SECOND_NS
+    path = record(clip, folder, first_ns)
+    follower = follower_of(root, camera)
+    followed = follower._cameras["S01-P1"]
+    follower._look()
+    record(clip, folder, next_ns)  # for a moment both grow, as when a camera's address changes
+    follower._look()
+    assert set(followed.recordings) == {str(first_ns)}
+    path.rename(folder / f"{first_ns}.mp4")
+    follower._look()
+    order = [(item.recording.name, item.fragment is None) for item in followed.queue]
+    assert list(dict.fromkeys(order)) == [
+        (str(first_ns), False), (str(first_ns), True), (str(next_ns), False),
+    ]  # fmt: skip
+    followed.tail.close()
 
 
 def test_nothing_kept_holds_a_face(recording: Path) -> None:

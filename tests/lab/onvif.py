@@ -220,6 +220,8 @@ class OnvifCamera:
     def _GetStreamUri(self, body: str) -> str:
         token = re.search(r"ProfileToken>([^<]*)<", body)[1]  # type: ignore[index]
         url = self.rtsp if token == "main" else f"{self.rtsp}/{token}"
+        if "://" not in self.rtsp or self.rtsp.startswith("file:"):
+            url = self.rtsp
         if self.fault == "secret url":
             url = url.replace("//", f"//{self.user}:{self.password}@")
             url += f"?password={self.password}&amp;x={self.password}"

@@ -11,14 +11,14 @@ from collections import namedtuple
 
 import pytest
 from make.clips import make_clip
-from make.rows import index, segment
+from make.rows import index, segment, sighting_row, sightings_table
 
 from workbench.errors import BadInput, Refused
 from workbench.investigation import open_workbench
 from workbench.monitoring import facade, keeping, open_monitoring, rebuild
 from workbench.monitoring.keeping import Caretaker
 from workbench.records import Case
-from workbench.store import files, journal
+from workbench.store import LiveRows, files, journal, provisional_name
 from workbench.timeline import SECOND_NS, Span, parse_instant
 
 S, DAY = SECOND_NS, 86_400 * SECOND_NS
@@ -385,3 +385,28 @@ def test_a_drop_broken_off_by_a_kill_is_finished_by_rebuild(root, house):
     assert [segment.sha256 for segment in again.segments()] == [two.sha256]
     assert not store.file(one).exists()
     assert not (root / "journal" / "dropping.json").exists()
+
+
+def leave_rows(house, camera_id, days_ago):
+    """Leave a row of a recording that never came into the archive."""
+    start_ns = NOW - round(days_ago * DAY)
+    name = provisional_name(camera_id, str(start_ns))
+    row = sighting_row(segment_sha256=name, camera_id=camera_id, utc_ns=start_ns + S)
+    table = sightings_table([row])
+    house._store.live.put(LiveRows(camera_id, str(start_ns), table, (start_ns,), (), "m@1"))
+
+
+def test_provisional_rows_go_with_their_days_and_the_statement_names_them(house):
+    for camera_id in ("S01-P1", "S01-P2", "S02-P1"):
+        leave_rows(house, camera_id, 20.4)
+    leave_rows(house, "S01-P1", 10)
+    policy(house, "[default]\ndays = 30\n[S01]\ndays = 15\n")
+    at = NOW - round(20.4 * DAY)
+    house.keeping.protect(["S01-P2"], Span(at, at + S), number="1", reason="accident")
+    house.keeping.retention(apply=True)
+    rest = {(one.camera_id, one.recording) for one in house._store.live.all()}
+    assert rest == {
+        ("S01-P1", str(NOW - 10 * DAY)), ("S01-P2", str(at)), ("S02-P1", str(at)),
+    }  # fmt: skip
+    (told,) = (json.loads(one.details) for one in house._store.audit() if one.action == "drop")
+    assert told["provisional"] == [["S01-P1", str(at), 1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,9 +15,9 @@ from dask.distributed import Client
 from make.growing import pieces, record
 from make.scenes import Mover, camera, draw, film, give_red_cars
 
-from workbench.recognition.crew import Crew, Outcome, crew
+from workbench.recognition.crew import Crew, Outcome, crew, feed_here, forget_here
 from workbench.recognition.fanout import local_cluster
-from workbench.recognition.following import Piece, live_settings
+from workbench.recognition.following import Following, Piece, live_settings
 from workbench.recognition.settings import Settings
 
 LIVE = live_settings(Settings())
@@ -91,3 +92,24 @@ def test_a_bad_fragment_is_a_sentence_and_the_camera_goes_on(fragments: list[Pie
     assert heard[0].fed is None
     assert heard[0].failure
     assert heard[-1].fed is not None
+
+
+crew_module = sys.modules[Crew.__module__]
+
+
+def test_a_run_that_was_killed_is_forgotten_when_another_feeds_the_worker(
+    fragments: list[Piece], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_s = [1000.0]
+    monkeypatch.setattr(crew_module.time, "monotonic", lambda: at_s[0])
+    fresh = Following(camera("C1"), LIVE, give_red_cars)
+    for run, pause_s in (("killed", 0.0), ("lives", 59.0)):
+        at_s[0] += pause_s
+        feed_here(run, fresh, "C1", fragments[0])
+        assert ("killed", "C1") in crew_module._FOLLOWED
+    at_s[0] += 2.0
+    feed_here("lives", fresh, "C1", fragments[1])
+    assert set(crew_module._FOLLOWED) == {("lives", "C1")}
+    forget_here("lives")
+    assert not crew_module._FOLLOWED
+    assert not crew_module._FED_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +102,16 @@ def test_a_row_comes_long_before_the_file_ends(recorded: tuple[Path, list[Piece]
     assert min(came.values()) < len(fragments) * 0.75
 
 
+def test_no_footage_lies_under_a_name_that_a_killed_process_would_leave(
+    recorded: tuple[Path, list[Piece]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    house = following(red_car_models())
+    for piece in recorded[1][:-1]:
+        house.feed(piece)
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_what_was_left_out_is_not_called_looked_at(recorded: tuple[Path, list[Piece]]) -> None:
     path, fragments = recorded
     keyed = [n for n, piece in enumerate(fragments[:-1]) if _begins_with_key(piece)]
@@ -114,6 +125,27 @@ def test_what_was_left_out_is_not_called_looked_at(recorded: tuple[Path, list[Pi
     assert float((second[0] - first[1]) * ticks) == pytest.approx(2.5, abs=0.15)
     rows = [row for one in fed for row in one.table.to_pylist()]
     assert all(any(a <= row["first_pts"] < b for a, b in (first, second)) for row in rows)
+
+
+def test_a_file_that_ends_after_the_next_has_begun_costs_neither_of_them_a_row(
+    recorded: tuple[Path, list[Piece]],
+) -> None:
+    path, fragments = recorded
+    house = following(red_car_models())
+    second = [replace(piece, of=replace(piece.of, name="next")) for piece in fragments]
+    mixed = [*fragments[:-1], *second[:3], fragments[-1], *second[3:]]
+    fed = [house.feed(piece) for piece in mixed]
+    segment, index = segment_of(path)
+    (job,) = plan_jobs(segment, path, index, camera(), (), LIVE)
+    expected = without_times(run_job(job, red_car_models()).to_pylist())
+    assert any(row["last_pts"] == int(index.pts[-1]) for row in expected)
+    whole = ((int(index.pts[0]), int(index.pts[-1]) + 1),)
+    for name in ("live", "next"):
+        of_it = [one for one in fed if one.name == name]
+        assert of_it[-1].looked == whole
+        assert {r["segment_sha256"] for f in of_it for r in f.table.to_pylist()} == {name}
+        assert sum(one.table.num_rows for one in of_it) == len(expected)
+    assert sealed([one for one in fed if one.name == "live"], segment.sha256) == expected
 
 
 def _begins_with_key(piece: Piece) -> bool:

@@ -225,3 +225,11 @@ def test_no_protected_segment_ever_goes(tmp_path_factory, rng: random.Random) ->
             assert store.file(one).exists()
         elif not keeping.is_kept(one, fixes, holds):
             assert one.sha256 not in left
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63, 99999999999999999999])
+def test_a_number_that_no_protection_can_have_is_refused_in_a_sentence(
+    store: Store, number: int
+) -> None:
+    with pytest.raises(BadInput, match=f"no protection {number} is in force"):
+        store.keeping.lift(number, reason="r", lifted_by="me", at_ns=1)

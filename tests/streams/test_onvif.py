@@ -55,6 +55,26 @@ def test_a_wrong_password_is_tried_once_and_said_in_a_sentence():
     assert "credentials.toml" in sentence
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("rtsp://198.51.100.9:8554/main", "rtsp://127.0.0.1:8554/main"),
+        ("rtsp://127.0.0.1@198.51.100.9/main", "rtsp://127.0.0.1/main"),
+        ("https://thief.example/live?ch=1", "https://127.0.0.1/live?ch=1"),
+        ("ftp://127.0.0.1/main", ""),
+        ("file:///etc/passwd", ""),
+        ("/etc/passwd", ""),
+        ("=WEBSERVICE(&quot;http://thief.example&quot;)", ""),
+        ("rtsp://127.0.0.1:99999/main", ""),
+    ],
+)
+def test_a_stream_is_at_the_host_that_answered_or_nowhere(given, kept):
+    with OnvifCamera(rtsp=given) as camera:
+        device = onvif.ask(target(camera))
+    assert device.trouble is None
+    assert device.profiles[0].url == kept
+
+
 def test_without_a_user_no_digest_is_sent():
     with OnvifCamera() as camera:
         device = onvif.ask(target(camera, ""))

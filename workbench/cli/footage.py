@@ -76,6 +76,7 @@ def ward_check(
 ) -> None:
     """Check the ward's tables; one sentence a finding: file, row, remedy."""
     from workbench import ward
+    from workbench.monitoring import address_faults
 
     folder = folder / "ward" if (folder / "ward").is_dir() else folder
     findings = ward.check(folder)
@@ -85,6 +86,11 @@ def ward_check(
     if any(not isinstance(finding, ward.Advice) for finding in findings):
         raise typer.Exit(1)
     checked = ward.load(folder)
+    unusable = [one for camera in checked.cameras.values() for one in address_faults(camera)]
+    for fault in unusable:
+        typer.echo(fault.sentence(), err=True)
+    if unusable:
+        raise typer.Exit(1)
     typer.echo(
         f"{folder}: {len(checked.sites)} sites, {len(checked.cameras)} cameras, "
         f"{len(checked.roads)} road edges, no fault found"

@@ -77,7 +77,8 @@ def discover(
             size = f"{profile.width_px}x{profile.height_px}" if profile.width_px else "no picture"
             typer.echo(
                 f"    {camera or 'not in cameras.csv'}: {profile.name}  {profile.codec} {size} "
-                f"{profile.fps:g} fps {profile.kbit_s} kbit/s  {profile.url}"
+                f"{profile.fps:g} fps {profile.kbit_s} kbit/s  "
+                f"{profile.url or 'gives no usable address'}"
             )
         if device.trouble is not None:
             who = f" ({', '.join(one.at_host)})" if one.at_host else ""

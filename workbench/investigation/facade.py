@@ -374,7 +374,7 @@ class Workbench:
         settings = settings or recognition.Settings()
         for camera_id in cameras or ():
             self.camera(camera_id)
-        settle(self._store, self.ward.cameras)
+        settled = settle(self._store, self.ward.cameras, log=self._log)
         jobs = list(self._jobs(cameras, span, settings))
         started_ns = self.now()
 
@@ -397,6 +397,8 @@ class Workbench:
             on_progress=on_progress,
             cancelled=cancelled,
         )
+        unsettled = [f"{camera_id}: {why}" for camera_id, why in settled.troubles.items()]
+        summary = replace(summary, failed=(*summary.failed, *unsettled))
         self._log(
             "recognise",
             ",".join(sorted({job.camera.camera_id for job in jobs})),

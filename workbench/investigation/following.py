@@ -21,7 +21,7 @@ import pyarrow as pa
 from workbench import recognition
 from workbench.errors import N_, Refused
 from workbench.investigation.answers import span_text
-from workbench.investigation.sealing import settle
+from workbench.investigation.sealing import Log, settle
 from workbench.records import SIGHTINGS, Camera, Purpose
 from workbench.store import LiveRows, Store, provisional_name
 from workbench.streams.growing import Fragment, RecordedFile, Tail
@@ -45,7 +45,7 @@ _RECENT = 500
 class Followed:
     """How a following ended: seconds of footage by camera, rows, and delays of rows in seconds.
 
-    ``arrived_s`` is ``searched_s`` plus ``left_out_s``.
+    ``arrived_s`` is ``searched_s`` plus ``left_out_s``. ``failures`` is a sentence a camera.
     """
 
     ended: str
@@ -116,6 +116,9 @@ class _Camera:
     latency_s: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     after_s: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     failure: str = ""
+    failed: int = 0
+    """Pieces that workers failed at; a sentence for each would grow without end."""
+    last_failure: str = ""
 
     @property
     def waiting_s(self) -> float:
@@ -148,14 +151,15 @@ class Follower:
         now: Callable[[], int],
         ended: Callable[[], str],
         on_status: Callable[[Mapping[str, Any]], None],
+        log: Log,
     ) -> None:
+        self._log = log
         self._store, self._crew, self._case_id = store, crew, case_id
         self._period, self._now, self._ended, self._on_status = period, now, ended, on_status
         self._facts = {camera_id: camera for camera_id, (camera, _) in facts.items()}
         self._began_ns = now()
         folder = store.root / "recording"
         self._cameras = {camera: _Camera(Tail(folder / camera)) for camera in priority}
-        self._failures: list[str] = []
 
     def run(self) -> Followed:
         """Follow until told to end; returns when nothing is on its way any more."""
@@ -193,15 +197,20 @@ class Follower:
                 camera.tail.look(self._now())
                 for fragment in camera.tail.after(camera.seq):
                     camera.seq = fragment.seq
+                    self._end_others(camera, fragment.of)
                     try:
                         self._arrive(camera_id, camera, fragment)
                     except av.FFmpegError as error:  # broken bytes cost their fragment
                         camera.broken = True
                         camera.failure = f"a fragment cannot be read: {error}"
-                for recording in camera.recordings.values():
-                    if not recording.ended and recording.file is not camera.tail.growing:
-                        recording.ended = True
-                        camera.queue.append(_Item(recording, None))
+                self._end_others(camera, camera.tail.growing)
+
+    def _end_others(self, camera: _Camera, growing: RecordedFile | None) -> None:
+        """Queue the ends of all recordings but one: a tail goes on to a file when one is over."""
+        for recording in camera.recordings.values():
+            if not recording.ended and recording.file is not growing:
+                recording.ended = True
+                camera.queue.append(_Item(recording, None))
 
     def _arrive(self, camera_id: str, camera: _Camera, fragment: Fragment) -> None:
         name = str(fragment.of.start_ns)
@@ -300,7 +309,7 @@ class Follower:
         """What was on its way is lost with its session: it is not called searched."""
         camera.left_out_s += outcome.piece.seconds
         camera.failure = outcome.failure
-        self._failures.append(f"{outcome.camera_id}: {outcome.failure}")
+        camera.failed, camera.last_failure = camera.failed + 1, outcome.failure
         recording.before, recording.looked, recording.open_pts = recording.searched, [], None
         camera.broken = True
 
@@ -354,7 +363,9 @@ class Follower:
     def _settle(self) -> None:
         """Move rows of sealed files into the lake once their recording is searched to its end."""
         busy = {(c, name) for c, camera in self._cameras.items() for name in camera.recordings}
-        settle(self._store, self._facts, but=busy)
+        settled = settle(self._store, self._facts, but=busy, log=self._log)
+        for camera_id, trouble in settled.troubles.items():
+            self._cameras[camera_id].failure = trouble
 
     def _say(self, why: str = "") -> None:
         status = {
@@ -394,7 +405,11 @@ class Follower:
             {camera_id: round(one.left_out_s, 1) for camera_id, one in found},
             percentile(delays, 50),
             percentile(delays, 95),
-            tuple(self._failures),
+            tuple(
+                f"{camera_id}: {one.failed} pieces failed, at last: {one.last_failure}"
+                for camera_id, one in found
+                if one.failed
+            ),
         )
 
 
@@ -450,7 +465,7 @@ def follow(
                 case=store.live.said().get("case", ""),
             )
         house._log("follow.start", ",".join(order), purpose, details=span_text(until))
-        _begin_anew(store, order, house.ward.cameras)
+        _begin_anew(store, order, house.ward.cameras, house._log)
         facts = {one: (house.camera(one), tuple(house.clock_fixes(one))) for one in order}
         with recognition.crew(
             facts, order, recognition.live_settings(settings or recognition.Settings()),
@@ -458,7 +473,7 @@ def follow(
         ) as crew:  # fmt: skip
             follower = Follower(
                 store, crew, order, facts, case_id=case.case_id, period=case.period,
-                now=house.now, ended=ended, on_status=on_status,
+                now=house.now, ended=ended, on_status=on_status, log=house._log,
             )  # fmt: skip
             try:
                 followed = follower.run()
@@ -470,8 +485,10 @@ def follow(
     return followed
 
 
-def _begin_anew(store: Store, followed: Sequence[str], cameras: Mapping[str, Camera]) -> None:
+def _begin_anew(
+    store: Store, followed: Sequence[str], cameras: Mapping[str, Camera], log: Log
+) -> None:
     """Settle what an earlier following left; what is not sealed yet is searched from now on."""
-    settle(store, cameras)
+    settle(store, cameras, log=log)
     for rows in store.live.all(followed):
         store.live.drop(rows)

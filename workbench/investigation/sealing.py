@@ -2,41 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import av
 import numpy as np
 import pyarrow as pa
 
 from workbench import recognition
+from workbench.errors import WorkbenchError
 from workbench.records import SIGHTINGS, Box, Camera, FrameIndex, Segment
 from workbench.store import LiveRows, Store
 from workbench.store.sightings import retimed
-from workbench.timeline import SECOND_NS, Span
+from workbench.timeline import SECOND_NS, Span, correct_span
 
 _APART_S = 120.0
 """A recording's name and the start of its sealed file differ by less."""
 
 
-def sealed(store: Store, rows: LiveRows) -> Segment | None:
+class Log(Protocol):
+    """Writes one act into the audit log."""
+
+    def __call__(self, action: str, subject: str, *, details: Mapping[str, object]) -> object:
+        """Write it down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of provisional rows: rows in the lake by now, and what hindered it, by camera."""
+
+    moved: int = 0
+    troubles: Mapping[str, str] = field(default_factory=dict)
+
+
+def sealed(
+    store: Store, rows: LiveRows, tell: Callable[[str], None] | None = None
+) -> Segment | None:
     """Return the archived file that a recording has become, None while it has not.
 
     The recorder writes camera and recording into each file's header.
+
+    Parameters
+    ----------
+    tell
+        Told of each file near it that cannot be read: it may be the one.
     """
     opened_ns = int(rows.recording)
     near = Span(opened_ns - round(_APART_S * SECOND_NS), opened_ns + round(_APART_S * SECOND_NS))
-    for segment in store.segments([rows.camera_id]):
+    # by corrected time, which is what the store is asked by: no more than these files is read
+    span = correct_span(near, store.clock_fixes(rows.camera_id))
+    for segment in store.segments([rows.camera_id], span):
         if segment.stamped_start_ns in near:
-            with av.open(f"file:{store.file(segment)}") as container:
-                if container.metadata.get("comment") == f"{rows.camera_id} {rows.recording}":
-                    return segment
+            try:
+                with av.open(f"file:{store.file(segment)}") as container:
+                    remark = container.metadata.get("comment")
+            except (av.FFmpegError, OSError, ValueError) as error:  # one bad original of many
+                if tell is not None:
+                    tell(f"{segment.path} cannot be read ({type(error).__name__})")
+                continue
+            if remark == f"{rows.camera_id} {rows.recording}":
+                return segment
     return None
 
 
 def settle(
-    store: Store, cameras: Mapping[str, Camera], *, but: Collection[tuple[str, str]] = ()
-) -> int:
-    """Move the rows of every recording that is sealed by now; return how many moved.
+    store: Store,
+    cameras: Mapping[str, Camera],
+    *,
+    but: Collection[tuple[str, str]] = (),
+    log: Log,
+) -> Settled:
+    """Move the rows of every recording that is sealed by now; one that fails holds up no other.
+
+    Rows whose recording neither grows nor waits for the archive nor is in it are dropped: they
+    would outlive their footage.
 
     Killed anywhere, it does the same again: ids are those of the sealed file, and a row that the
     lake has is not written twice.
@@ -45,16 +85,39 @@ def settle(
     ----------
     but
         Camera and name of recordings that are still being searched.
+    log
+        Writes into the audit log what is dropped, before it is.
     """
-    moved = 0
+    moved, troubles = 0, dict[str, str]()
     for rows in store.live.all():
-        if (rows.camera_id, rows.recording) in but:
-            continue
-        segment = sealed(store, rows)
         camera = cameras.get(rows.camera_id)
-        if segment is not None and camera is not None:
-            moved += seal(store, rows, segment, camera)
-    return moved
+        if camera is None or (rows.camera_id, rows.recording) in but:
+            continue
+        unread: list[str] = []
+        # asked first: the archive knows a file before it takes it from here
+        waits = any((store.root / "recording" / rows.camera_id).glob(f"{rows.recording}.*"))
+        try:
+            segment = sealed(store, rows, unread.append)
+            if segment is not None:
+                moved += seal(store, rows, segment, camera)
+            elif not waits and not unread:
+                drop(store, rows, log)
+        except (av.FFmpegError, OSError, ValueError, WorkbenchError) as error:
+            unread = [f"{type(error).__name__}: {error}"]
+            segment = None
+        if unread and segment is None:
+            told = f"rows of recording {rows.recording} are not settled: {unread[0]}"
+            troubles[rows.camera_id] = told
+    return Settled(moved, troubles)
+
+
+def drop(store: Store, rows: LiveRows, log: Log) -> None:
+    """Forget the rows of a recording that is no more, and say so in the log."""
+    why = "its recording is not in the archive and not on its way there"
+    told = {"recording": rows.recording, "rows": rows.table.num_rows, "why": why}
+    with store.live.still(changing=True):
+        log("follow.drop", rows.camera_id, details=told)
+        store.live.drop(rows)
 
 
 def seal(store: Store, rows: LiveRows, segment: Segment, camera: Camera) -> int:

@@ -2,6 +2,7 @@
 
 The pieces lie in a temporary file that reads like the recording itself, with the same times of
 frames, so that exact frames come out of it by :func:`workbench.media.decode` as out of the archive.
+It has no name from the first: however this process ends, no footage is left behind.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ class Spool:
     def __init__(self, header: bytes) -> None:
         self._header = header
         self._held = ExitStack()
-        temporary = tempfile.NamedTemporaryFile(suffix=".mp4")  # noqa: SIM115 - held by the stack
+        temporary = tempfile.TemporaryFile()  # noqa: SIM115 - held by the stack
         self._file = self._held.enter_context(temporary)
         self._file.write(header)
-        self.path = Path(self._file.name)
+        self.path = Path(f"/proc/self/fd/{self._file.fileno()}")
         self.facts: VideoFacts | None = None
         self.index = FrameIndex(np.empty(0, np.int64), np.empty(0, np.bool_))
         self._decoder: Any = None

@@ -27,7 +27,16 @@ from workbench.monitoring.notices import notice
 from workbench.monitoring.notify import FILE, LOG, read_settings, trial, usable_settings
 from workbench.monitoring.session import Session
 from workbench.monitoring.status import CameraStatus
-from workbench.records import Affected, Gap, IncidentRecord, Loss, Purpose, Segment, Source
+from workbench.records import (
+    Affected,
+    Camera,
+    Gap,
+    IncidentRecord,
+    Loss,
+    Purpose,
+    Segment,
+    Source,
+)
 from workbench.store import Store, files
 from workbench.store.upkeep import LAST_NS
 from workbench.streams.messages import SegmentTold
@@ -61,6 +70,18 @@ HEALTH = pa.schema(
 """One row a check of one camera; units as in ``HealthCheck``."""
 
 
+def address_faults(camera: Camera) -> list[BadInput]:
+    """Return what is wrong with a camera's addresses."""
+    found = []
+    for column in ("stream_url", "substream_url", "fallback_url", "boost_url"):
+        try:
+            if url := getattr(camera, column):
+                streams.parse_address(url, where=f"{camera.camera_id}, {column}")
+        except BadInput as error:
+            found.append(error)
+    return found
+
+
 class Monitoring:
     """One root's cameras. Make it with :func:`open_monitoring`."""
 
@@ -90,15 +111,17 @@ class Monitoring:
         Raises
         ------
         BadInput
-            When a camera asked for is unknown or has no address, or an address or the credentials
-            cannot be used.
+            When a camera asked for is unknown or has no address, or the credentials cannot be used.
         """
         return {camera: known["main"] for camera, known in self.addresses(cameras).items()}
 
     def addresses(
         self, cameras: Sequence[str] | None = None
     ) -> dict[str, dict[Source, streams.StreamAddress]]:
-        """Return every address of each camera that has a main one; see :meth:`sources`."""
+        """Return every usable address of each camera whose main one is; see :meth:`sources`.
+
+        What is wrong with the others: :meth:`unusable`.
+        """
         secrets = streams.read_credentials(self._store.root / "credentials.toml")
         found = {}
         for camera_id in cameras if cameras is not None else self.ward.cameras:
@@ -118,14 +141,23 @@ class Monitoring:
                 "fallback": camera.fallback_url,
                 "boost": camera.boost_url,
             }
-            found[camera_id] = {
-                source: streams.with_credentials(
-                    streams.parse_address(url, where=camera_id), camera_id, secrets, source
-                )
-                for source, url in urls.items()
-                if url
-            }
+            known: dict[Source, streams.StreamAddress] = {}
+            for source, url in urls.items():
+                try:
+                    address = streams.parse_address(url, where=camera_id) if url else None
+                except BadInput:
+                    continue  # one camera's slip of the pen must not cost the others their footage
+                if address is not None:
+                    known[source] = streams.with_credentials(address, camera_id, secrets, source)
+            if "main" in known:
+                found[camera_id] = known
         return found
+
+    def unusable(self, cameras: Sequence[str] | None = None) -> dict[str, list[BadInput]]:
+        """Return what is wrong with the addresses of cameras (None: all), by camera."""
+        wanted = self.ward.cameras if cameras is None else cameras
+        faults = {one: address_faults(self.ward.camera(one)) for one in wanted}
+        return {camera_id: found for camera_id, found in faults.items() if found}
 
     def record(
         self,
@@ -140,13 +172,16 @@ class Monitoring:
         Raises
         ------
         BadInput
-            When no camera has an address, or one cannot be used.
+            When no camera has an address that can be used.
         Refused
             While another recorder runs on this root.
         """
         sources = self.addresses(cameras)
+        unusable = self.unusable(cameras)
         settings, silent = usable_settings(self._store.root / FILE)
         if not sources:
+            for found in unusable.values():
+                raise found[0]
             raise BadInput(
                 N_("no camera of this ward has a stream_url"),
                 N_("write the cameras' addresses into that column"),
@@ -170,7 +205,12 @@ class Monitoring:
                 "record.start",
                 details={"cameras": list(sources), "segment_s": segment_s, "messages": silent},
             )
-            session = Session(self, sources, segment_s, on_status, settings, silent)
+            for camera_id in unusable.keys() - sources.keys():
+                detail = str(unusable[camera_id][0])
+                self.lose(Loss(camera_id, self.now(), "not recording", detail))
+            faults = [str(fault) for found in unusable.values() for fault in found]
+            told = "; ".join([*filter(None, [silent]), *faults])
+            session = Session(self, sources, segment_s, on_status, settings, told)
             try:
                 session.run(stopped)
             finally:
@@ -204,7 +244,8 @@ class Monitoring:
 
     def gaps(self, span: Span, cameras: Sequence[str] | None = None) -> list[Gap]:
         """Return what was not recorded in `span`, with its causes, by camera, then time."""
-        cameras = list(self.sources() if cameras is None else cameras)
+        if cameras is None:
+            cameras = [one.camera_id for one in self.ward.cameras.values() if one.stream_url]
         # By the recorder's own clock, as the losses are: a camera's finer clock comes and goes.
         covered = self._store.stamped(cameras, span)
         removed: dict[str, list[Span]] = {}

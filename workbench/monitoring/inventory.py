@@ -34,11 +34,11 @@ class Found:
 
 
 def _place(url: str) -> tuple[str, int, str]:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
-    except ValueError:
-        port = None
+    except ValueError:  # no address that a device could have
+        return "", 0, ""
     where = parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")
     return parts.hostname or "", port or PORTS.get(parts.scheme, 0), where
 
@@ -128,23 +128,39 @@ def found_csv(found: Sequence[Found]) -> str:
             (each for each in one.device.profiles if each.width_px),
             key=lambda each: -each.width_px * each.height_px,
         )
+        usable = [each for each in coded if each.url]
+        unusable = [f"no usable address of {each.name}" for each in coded if not each.url]
+        trouble = [one.device.trouble.sentence()] if one.device.trouble else []
         ours = next((name for name in one.cameras if name), "")
         writer.writerow(
             {
-                "camera_id": ours,
-                "name": "" if ours else one.device.name,
-                "stream_url": coded[0].url if coded else "",
-                "substream_url": coded[-1].url if len(coded) > 1 else "",
-                "maker": one.device.maker,
-                "model": one.device.model,
-                "firmware": one.device.firmware,
-                "profiles": "; ".join(
-                    f"{each.name} {each.codec} {each.width_px}x{each.height_px}" for each in coded
-                ),
-                "remark": one.device.trouble.sentence() if one.device.trouble else "",
+                key: _no_formula(cell)
+                for key, cell in {
+                    "camera_id": ours,
+                    "name": "" if ours else one.device.name,
+                    "stream_url": usable[0].url if usable else "",
+                    "substream_url": usable[-1].url if len(usable) > 1 else "",
+                    "maker": one.device.maker,
+                    "model": one.device.model,
+                    "firmware": one.device.firmware,
+                    "profiles": "; ".join(
+                        f"{each.name} {each.codec} {each.width_px}x{each.height_px}"
+                        for each in coded
+                    ),
+                    "remark": "; ".join(trouble + unusable),
+                }.items()
             }
         )
     return text.getvalue()
+
+
+def _no_formula(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula.
+
+    >>> print(_no_formula("=1+1"), _no_formula("rtsp://10.0.0.7/main"))
+    '=1+1 rtsp://10.0.0.7/main
+    """
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def plan_import(house: Monitoring, source: Path) -> ward.ImportPlan:
@@ -155,8 +171,8 @@ def plan_import(house: Monitoring, source: Path) -> ward.ImportPlan:
             _try_address(plan, source, change.camera_id, change.after)
     for row in csv.DictReader(io.StringIO(plan.text)):
         if row["camera_id"] in plan.added:
-            for column in ("stream_url", "substream_url"):
-                if row[column]:
+            for column in row:
+                if column.endswith("_url") and row[column]:
                     _try_address(plan, source, row["camera_id"], row[column])
     return plan
 

@@ -24,7 +24,7 @@ from workbench.monitoring.retention import (
 )
 from workbench.records import Progress, Protection, Segment
 from workbench.store import Store, files
-from workbench.store.keeping import Why, is_kept
+from workbench.store.keeping import MARGIN_NS, Why, is_kept
 from workbench.timeline import ClockFix, Span, format_utc
 
 if TYPE_CHECKING:
@@ -205,7 +205,25 @@ class Keeping:
         if apply:
             for why, found in going.items():
                 self._drop(found, why, stopped)
+            self._drop_provisional(policy)
         return _summed(going)
+
+    def _drop_provisional(self, policy: Policy) -> None:
+        """Drop rows of recordings that never came into the archive, once their days are over."""
+        live, holds = self._store.live, self._store.keeping.holds()
+        going = []
+        for rows in live.all():
+            days = policy.kept_days(self._site_of(rows.camera_id))
+            span = Span(rows.span.start_ns - MARGIN_NS, rows.span.stop_ns + MARGIN_NS)
+            kept = any(hold.covers(rows.camera_id, span) for hold in holds)
+            if days is not None and not kept and span.stop_ns < cutoff_ns(days, self._house.now()):
+                going.append(rows)
+        if going:
+            recordings = [[one.camera_id, one.recording, one.table.num_rows] for one in going]
+            self._tell({"why": "age", "files": 0, "bytes": 0, "provisional": recordings})
+            with live.still(changing=True):
+                for one in going:
+                    live.drop(one)
 
     def _drop(self, found: Sequence[Candidate], why: Why, stopped: Callable[[], bool]) -> None:
         for first in range(0, len(found), BATCH):

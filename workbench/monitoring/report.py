@@ -293,7 +293,7 @@ def heat_map(days: xr.DataArray, label: str) -> bytes:
 def monthly(house: Monitoring, month: str) -> Figures:
     """Return the numbers of a month of a root, up to now."""
     span, now_ns = month_span(month), house.now()
-    sites = {name: house.ward.camera(name).site_id for name in house.sources()}
+    sites = {one.camera_id: one.site_id for one in house.ward.cameras.values() if one.stream_url}
     if now_ns <= span.start_ns:
         return figures(span, now_ns, sites, {}, [])
     period = Span(span.start_ns, min(span.stop_ns, now_ns))

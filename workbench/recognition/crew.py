@@ -7,6 +7,7 @@ called searched.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,14 +42,22 @@ def own_models(settings: ModelSettings) -> Models:
     return load_models(settings)
 
 
+FORGOTTEN_S = 60.0
+"""A run that fed this process nothing for so long is forgotten once another one feeds it."""
 _FOLLOWED: dict[tuple[str, str], Following] = {}
 """On a worker: the state of each camera, by run and camera."""
+_FED_S: dict[str, float] = {}
+"""On a worker: when each run fed it last, by a clock that nobody sets."""
 _TURN = Lock()
 
 
 def feed_here(run: str, fresh: Following, camera_id: str, piece: Piece) -> Fed:
     """Search a piece with the state of its camera in this process, `fresh` where it has none."""
     with _TURN:  # a worker with several threads has one set of models all the same
+        _FED_S[run] = now_s = time.monotonic()
+        # one that was killed cannot say that it is over, and its footage would stay here
+        for other in [one for one, fed_s in _FED_S.items() if now_s - fed_s > FORGOTTEN_S]:
+            _forget(other)
         return _FOLLOWED.setdefault((run, camera_id), fresh).feed(piece)
 
 
@@ -60,6 +69,12 @@ def ready_here(models: GiveModels, settings: ModelSettings) -> None:
 
 def forget_here(run: str) -> None:
     """Let the states of a run go."""
+    with _TURN:
+        _forget(run)
+
+
+def _forget(run: str) -> None:
+    _FED_S.pop(run, None)
     for key in [key for key in _FOLLOWED if key[0] == run]:
         del _FOLLOWED[key]
 

@@ -107,27 +107,26 @@ class Following:
         self._models_of = models
         self.past: deque[RGB] = deque(maxlen=settings.warm_pictures)
         self._past_ns = 0
-        self._run: _Run | None = None
-        self._looked: list[tuple[int, int]] = []
-        self._name = ""
+        self._files: dict[str, _File] = {}
 
     def feed(self, piece: Piece) -> Fed:
         """Search a piece and return the rows of all passes that closed with it."""
         cv2.setNumThreads(1)
         models = self._models_of(self._settings.models)
-        if piece.of.name != self._name:
-            self._end(models)
-            self._name, self._looked = piece.of.name, []
-        tables = [self._end(models)] if piece.fresh else []
-        if piece.data:
-            if self._run is None:
-                self._run = _Run(piece.of, self._camera, self._settings, self._fixes, models)
-            tables.append(self._run.add(piece.data, self))
-        looked = [*self._looked, *([self._run.span] if self._run and self._run.span else [])]
-        open_pts = self._run.open_pts if self._run else None
+        # By file: where one ends late, the next has begun, and neither may cost the other rows.
+        file = self._files.setdefault(piece.of.name, _File())
         if piece.last:
-            tables.append(self._end(models))
-            looked, open_pts = self._looked, None
+            del self._files[piece.of.name]
+        tables = [self._end(file)] if piece.fresh else []
+        if piece.data:
+            if file.run is None:
+                file.run = _Run(piece.of, self._camera, self._settings, self._fixes, models)
+            tables.append(file.run.add(piece.data, self))
+        looked = [*file.looked, *([file.run.span] if file.run and file.run.span else [])]
+        open_pts = file.run.open_pts if file.run else None
+        if piece.last:
+            tables.append(self._end(file))
+            looked, open_pts = file.looked, None
         return Fed(
             piece.of.name,
             pa.concat_tables(tables) if tables else SIGHTINGS.empty_table(),
@@ -144,17 +143,25 @@ class Following:
             self.past.append(picture)
             self._past_ns = at_ns
 
-    def _end(self, models: Models) -> pa.Table:
-        run, self._run = self._run, None
+    def _end(self, file: _File) -> pa.Table:
+        run, file.run = file.run, None
         if run is None:
             return SIGHTINGS.empty_table()
         try:
             table = run.end(self)
             if run.span:
-                self._looked.append(run.span)
+                file.looked.append(run.span)
             return table
         finally:
             run.close()
+
+
+@dataclass(slots=True, eq=False)
+class _File:
+    """What is on its way in one growing file, and what was searched of it before."""
+
+    run: _Run | None = None
+    looked: list[tuple[int, int]] = field(default_factory=list)
 
 
 class _Run:

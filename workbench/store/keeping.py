@@ -88,6 +88,8 @@ class Keeping:
         BadInput
             When there is none of that number, or it was lifted before.
         """
+        if not 1 <= protection_id < 2**63:  # SQLite holds no other
+            raise _not_in_force(protection_id)
         with self._catalogue.write() as db:
             known = db.execute(
                 "SELECT 1 FROM protections WHERE protection_id = :id AND NOT EXISTS "
@@ -95,11 +97,7 @@ class Keeping:
                 {"id": protection_id},
             ).fetchone()
             if known is None:
-                raise BadInput(
-                    N_("no protection {number} is in force"),
-                    N_("see their numbers with: workbench protect list"),
-                    number=protection_id,
-                )
+                raise _not_in_force(protection_id)
             row = (protection_id, reason, lifted_by, int(at_ns))
             db.execute("INSERT INTO lifts VALUES (?, ?, ?, ?)", row)
         self._journal.settle()
@@ -268,6 +266,14 @@ class Keeping:
                     if stop > span.start_ns
                 ]
         return found
+
+
+def _not_in_force(protection_id: int) -> BadInput:
+    return BadInput(
+        N_("no protection {number} is in force"),
+        N_("see their numbers with: workbench protect list"),
+        number=protection_id,
+    )
 
 
 def _statement(why: str, rows: Sequence[Sequence[str | int]]) -> dict[str, object]:

@@ -53,6 +53,13 @@ class LiveRows:
     looked: tuple[tuple[int, int], ...] = ()
     model_ref: str = ""
 
+    @property
+    def span(self) -> Span:
+        """Return the time of the recording that the rows cover, from its beginning."""
+        began_ns = int(self.recording)
+        last = self.table["last_utc"].cast(pa.int64()).to_pylist()
+        return Span(began_ns, max([began_ns, *last]) + 1)
+
 
 class Live:
     """The folder of provisional rows. Holds paths only."""

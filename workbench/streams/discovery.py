@@ -121,8 +121,9 @@ def _send(
         for door in doors:
             try:
                 sent += door.sendto(data, to)
-            except OSError as error:  # a network that is down, a name nobody knows
-                why = error.strerror or str(error)
+            # a network that is down, a name nobody knows, or none that a name can be
+            except (OSError, TypeError, UnicodeError) as error:
+                why = getattr(error, "strerror", None) or str(error)
     if not sent and group:
         raise Unavailable(
             N_("no probe could be sent ({reason})"),

@@ -37,6 +37,8 @@ from workbench.streams.address import StreamAddress
 
 SERVICE_PATH = "/onvif/device_service"
 ANSWER_BYTES = 2_000_000
+STREAMS = ("rtsp", "rtsps", "http", "https")
+"""Kinds of streams that a device may offer."""
 MOST_PROFILES, MOST_AT_ONCE = 32, 16
 TEXT_CHARACTERS = 80
 
@@ -45,7 +47,10 @@ _SOAP = zeep.Settings(strict=False, forbid_dtd=True, forbid_entities=True, forbi
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A stream that a device offers; 0 and empty where it does not say. ``url`` has no secret."""
+    """A stream that a device offers; 0 and empty where it does not say.
+
+    ``url`` has no secret and is at the host that answered; empty where what it gave cannot be used.
+    """
 
     token: str
     name: str
@@ -103,6 +108,7 @@ def target_of(text: str, *, where: str = "") -> Target:
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         usable = parts.scheme == "http" and bool(parts.hostname) and (parts.port or 80) > 0
+        (parts.hostname or "").encode("idna")  # raises where no name can be that
     except ValueError:
         usable = False
     if not usable or "@" in text or re.search(r"\s", text):
@@ -110,22 +116,26 @@ def target_of(text: str, *, where: str = "") -> Target:
             N_("'{text}' is no address of a device"),
             N_("write a host, or host:port; passwords belong into credentials.toml"),
             where=where,
-            text=re.sub(r"[^/]*@", "***@", text),
+            text=re.sub(r"[^/]*@", "***@", text)[:TEXT_CHARACTERS],
         )
     path = parts.path if parts.path not in ("", "/") else SERVICE_PATH
     return Target(urlunsplit(("http", parts.netloc, path, "", "")))
 
 
-def at_host(address: str, host: str) -> str | None:
-    """Return a service's address with the host replaced by the one we talk to; None if unusable."""
+def at_host(address: str, host: str, schemes: Sequence[str] = ("http",)) -> str | None:
+    """Return a service's address with the host replaced by the one we talk to; None if unusable.
+
+    >>> at_host("http://10.9.9.9:8000/media", "10.0.0.7"), at_host("file:///etc/passwd", "10.0.0.7")
+    ('http://10.0.0.7:8000/media', None)
+    """
     try:
         parts = urlsplit(address)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return None
-    if parts.scheme != "http" or not parts.hostname:
+    if parts.scheme not in schemes or not parts.hostname:
         return None
-    return urlunsplit(("http", host + port, parts.path, parts.query, ""))
+    return urlunsplit((parts.scheme, host + port, parts.path, parts.query, ""))
 
 
 def plain(value: object) -> str:
@@ -330,7 +340,9 @@ def _profile(talk: _Talk, url: str, one: Any, secrets: StreamAddress) -> Profile
         height_px=int(getattr(size, "Height", 0) or 0),
         fps=float(getattr(rate, "FrameRateLimit", 0) or 0),
         kbit_s=int(getattr(rate, "BitrateLimit", 0) or 0),
-        url=bare_url(str(answer.Uri), secrets),
+        # What it is opened with later goes to this host: no device chooses another for us.
+        url=at_host(bare_url(str(answer.Uri), secrets), _bracketed(talk.target.host), STREAMS)
+        or "",
     )
 
 

@@ -59,7 +59,10 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
 """Vietnamese for the words of two columns."""
 
 _NUMBERS = ("lon_deg", "lat_deg", "heading_deg", "fov_deg", "range_m", "pixel_sigma_px")
-_SECRET = re.compile(r"://[^/\s]*@|(?i:[?&](?:pass(?:word|wd)?|pwd|psw|user(?:name)?)=)")
+_SECRET = re.compile(
+    r"://[^/\s]*@|(?i:[?&](?:pass(?:word|wd)?|pwd|psw|user(?:name)?)=)(?!\{(?:user|password)\})"
+)
+"""A name or a password in an address; the places where credentials.toml is filled in are none."""
 
 
 @dataclass(frozen=True, slots=True)
