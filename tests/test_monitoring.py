@@ -395,7 +395,7 @@ def test_a_reference_is_set_by_a_person_and_used_from_the_next_start(root, monke
     with pytest.raises(BadInput, match="cannot read"):
         house.set_reference(CAMERAS[0], "day")
     for trouble in (av.InvalidDataError(1, "torn"), OSError("the disk is gone")):
-        monkeypatch.setattr(house, "_key_frames", Mock(side_effect=trouble))
+        monkeypatch.setattr(house.reference_book, "key_frames", Mock(side_effect=trouble))
         with pytest.raises(Unavailable, match="cannot be read"):
             house.set_reference(CAMERAS[0], "day")
     assert house.references(CAMERAS[0])[0].at_ns == newer.at_ns

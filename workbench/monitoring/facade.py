@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
-import av
-import numpy as np
 import pyarrow as pa
 import xarray as xr
 
@@ -25,6 +21,7 @@ from workbench.monitoring.incidents import BEFORE_S, lost_s
 from workbench.monitoring.keeping import Keeping
 from workbench.monitoring.notices import notice
 from workbench.monitoring.notify import FILE, LOG, read_settings, trial, usable_settings
+from workbench.monitoring.references import References
 from workbench.monitoring.session import Session
 from workbench.monitoring.status import CameraStatus
 from workbench.records import (
@@ -48,8 +45,6 @@ SOURCE_NOTES: Mapping[Source, str] = {
     "boost": "recorded at the camera's raised rate: a neighbour was lost",
 }
 """Remarks on files that did not come from the camera's main address."""
-REFERENCE_FILES, REFERENCE_PICTURES = 4, 30
-REFERENCE_OLDEST_S = 600.0
 HEALTH = pa.schema(
     [
         ("camera_id", pa.string()),
@@ -99,6 +94,7 @@ class Monitoring:
         self.translate = translate
         self.ward = ward.load(store.ward_folder)
         self.keeping = Keeping(self, store)
+        self.reference_book = References(self, store)
 
     @property
     def folder(self) -> Path:
@@ -201,7 +197,7 @@ class Monitoring:
                     N_("stop it first, or look at its state with: workbench health"),
                     where=str(self.folder),
                 )
-            self._log(
+            self.log(
                 "record.start",
                 details={"cameras": list(sources), "segment_s": segment_s, "messages": silent},
             )
@@ -214,7 +210,7 @@ class Monitoring:
             try:
                 session.run(stopped)
             finally:
-                self._log("record.stop", details=session.told())
+                self.log("record.stop", details=session.told())
 
     def status(self) -> tuple[int, dict[str, CameraStatus]]:
         """Return ``(at_ns, by camera)`` as the recorder last wrote it; ``(0, {})`` if never."""
@@ -274,105 +270,12 @@ class Monitoring:
         purpose: Purpose | None = None,
         allow: Callable[[Span], object] = lambda _span: None,
     ) -> None:
-        """Take the last recorded minute of a camera as what it should look like from now on.
-
-        References are set by a person and never learned: a camera that was turned slowly would
-        teach itself that all is well. The recorder uses them from its next start on. An earlier one
-        is kept beside it, named after when it was made.
-
-        Parameters
-        ----------
-        purpose
-            The case and the reason, for the log; None where it is upkeep under no case.
-        allow
-            Asked before any footage is looked at, with the span it is of; raises to refuse.
-
-        Raises
-        ------
-        BadInput
-            When nothing of the camera was recorded lately.
-        Unavailable
-            When what was recorded cannot be read.
-        """
-        self.ward.camera(camera_id)
-        lately = Span(self.now() - round(2 * REFERENCE_OLDEST_S * SECOND_NS), LAST_NS)
-        recent = self._store.segments([camera_id], lately)[-REFERENCE_FILES:]
-        now_ns = self.now()
-        first_ns = min([now_ns, *(one.stamped.start_ns for one in recent)])
-        allow(Span(first_ns, now_ns + 1))
-        if not recent or self.now() - recent[-1].stamped.stop_ns > REFERENCE_OLDEST_S * SECOND_NS:
-            raise BadInput(
-                N_("nothing of camera {camera} was recorded in the last minutes"),
-                N_("record it first, and set the reference while its picture is good"),
-                camera=camera_id,
-            )
-        try:
-            lumas = [
-                streams.small_luma(frame)
-                for segment in recent
-                for frame in self._key_frames(segment)
-            ][-REFERENCE_PICTURES:]
-        except (av.FFmpegError, OSError) as error:
-            raise Unavailable(
-                N_("the last recorded minute of camera {camera} cannot be read ({reason})"),
-                N_("try again when its next file is written"),
-                camera=camera_id,
-                reason=str(error),
-            ) from error
-        seconds = sum(one.stamped.duration_ns for one in recent) / SECOND_NS
-        rate = sum(one.frame_count for one in recent) / seconds
-        kbit_s = sum(one.size_bytes for one in recent) * 8 / 1000 / seconds
-        streams.make_reference(light, lumas, self.now(), fps=rate, kbit_s=kbit_s)
-        target = self._store.root / "references" / f"{camera_id}-{light}.npz"
-        target.parent.mkdir(exist_ok=True)
-        earlier = self._keep_earlier(target)
-        with files.replacing(target) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file, lumas=np.stack(lumas), at_ns=self.now(), fps=rate, kbit_s=kbit_s
-            )
-        details = {
-            "camera": camera_id, "light": light, "pictures": len(lumas), "earlier": earlier,
-        }  # fmt: skip
-        self._log("reference", purpose, details=details)
-
-    def _keep_earlier(self, target: Path) -> str:
-        """Keep a reference beside the one that takes its place; return its name, empty if none."""
-        if not target.exists():
-            return ""
-        try:
-            with np.load(target, allow_pickle=False) as kept:
-                at_ns = int(kept["at_ns"])
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-            at_ns = target.stat().st_mtime_ns
-        beside = target.with_name(f"{target.stem}.{at_ns}.npz")
-        with suppress(FileExistsError):
-            beside.hardlink_to(target)
-        return beside.name
-
-    def _key_frames(self, segment: Segment) -> Iterator[av.VideoFrame]:
-        path, index = self._store.file(segment), self._store.frame_index(segment.sha256)
-        for number in np.flatnonzero(index.is_key).tolist():
-            # as the recorder looks at key frames: without the deblocking filter
-            run = media.decode(path, index, number, number + 1, fast=True)
-            yield from (frame for _, frame in run)
+        """Take the last recorded minute as what a camera should look like: ``References.set``."""
+        self.reference_book.set(camera_id, light, purpose=purpose, allow=allow)
 
     def references(self, camera_id: str) -> list[streams.Reference]:
         """Return the reference pictures in force for a camera."""
-        found = []
-        for light in streams.LIGHTS:
-            path = self._store.root / "references" / f"{camera_id}-{light}.npz"
-            if path.exists():
-                with np.load(path, allow_pickle=False) as kept:
-                    found.append(
-                        streams.make_reference(
-                            light,
-                            list(kept["lumas"]),
-                            int(kept["at_ns"]),
-                            fps=float(kept["fps"]),
-                            kbit_s=float(kept["kbit_s"]),
-                        )
-                    )
-        return found
+        return self.reference_book.of(camera_id)
 
     def keep_health(self, checks: Sequence[streams.HealthCheck]) -> None:
         """Add checks to the history."""
@@ -458,7 +361,7 @@ class Monitoring:
         if known.camera_id != told.camera_id:
             detail = f"{path.name} is byte for byte a file of camera {known.camera_id}"
             self.lose(Loss(told.camera_id, told.start_ns, "broken", detail))
-        self._log(
+        self.log(
             "recording.again",
             details={
                 "file": path.name, "camera": told.camera_id, "start_ns": told.start_ns,
@@ -483,7 +386,7 @@ class Monitoring:
     def tell_aside(self, loss: Loss) -> None:
         """Tell of a recording that was set aside."""
         self.lose(loss)
-        self._log("quarantine", details={"camera": loss.camera_id, "why": loss.detail})
+        self.log("quarantine", details={"camera": loss.camera_id, "why": loss.detail})
 
     @property
     def quarantine(self) -> Path:
@@ -598,7 +501,7 @@ class Monitoring:
             "why": incident.why(self.translate),
             "note": incident.note,
         }
-        self._log(action, details=details)
+        self.log(action, details=details)
 
     def try_notices(self) -> dict[str, str]:
         """Send a trial by every way of ``notify.toml``; return what hindered each, if anything.
@@ -611,12 +514,13 @@ class Monitoring:
         settings = read_settings(self._store.root / FILE)
         told = notice("test", None, self.ward.sites, {}, self.now(), self.translate)
         found = trial(settings, told, self.notices)
-        self._log("notify.test", details={"ways": found})
+        self.log("notify.test", details={"ways": found})
         return found
 
-    def _log(
+    def log(
         self, action: str, purpose: Purpose | None = None, *, details: Mapping[str, object]
     ) -> None:
+        """Add an entry about the cameras to the audit log."""
         self._store.append_audit(
             at_ns=self.now(),
             actor=self.actor,

@@ -215,7 +215,7 @@ def apply_import(house: Monitoring, source: Path) -> tuple[ward.ImportPlan, Path
         before = table.read_bytes()
         files.write_bytes(earlier, before)
         # Said before it is done: what is in the log and not in the table is the lesser harm.
-        house._log(
+        house.log(
             "cameras.import",
             details={
                 "file": source.name,

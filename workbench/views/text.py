@@ -41,7 +41,8 @@ SHOWN_ON_PAGES = (
     "views/", "investigation/", "timeline.py", "cases/authority.py", "plates/search.py",
     "trajectories/hops.py", "archive/access.py", "ward/loading.py", "media/", "store/catalogue.py",
     "store/root.py", "store/lake.py", "roads.py", "streams/faults.py", "streams/causes.py",
-    "monitoring/report.py", "monitoring/facade.py", "monitoring/incidents.py",
+    "monitoring/report.py", "monitoring/facade.py", "monitoring/references.py",
+    "monitoring/incidents.py",
 )  # fmt: skip
 """Modules whose messages reach a page; those of the command line alone stay English."""
 
