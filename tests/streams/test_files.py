@@ -59,6 +59,43 @@ def copy(clip, folder, machine, *, segment_s=60.0, at=lambda _n: None):
     return told
 
 
+def gaps_of(told):
+    """Return the gaps between a session's files, by what they were stamped with."""
+    files = [one for one in told if isinstance(one, SegmentTold)]
+    spans = []
+    for one in files:
+        facts, index = media.index_packets(Path(one.path))
+        length_ns = round((facts.stop_pts - int(index.pts[0])) * facts.tick_s * SECOND_NS)
+        spans.append(Span(one.start_ns, one.start_ns + length_ns))
+    losses = [Loss("C1", one.at_ns, one.cause, "") for one in told if isinstance(one, Noted)]
+    return files, derive_gaps("C1", spans, losses, Span(spans[0].start_ns, spans[-1].stop_ns))
+
+
+def test_a_starved_recorder_leaves_no_gap_that_no_frame_is_missing_from(clip, tmp_path):
+    machine = Machine()
+    starved = {35: 1.5, 90: -1.5}  # all packets of the second file are read so much too late
+    files, found = gaps_of(
+        copy(clip, tmp_path / "C1", machine, segment_s=4.0,
+             at=lambda n: machine.goes_on(starved.get(n, 0.0)))
+    )  # fmt: skip
+    assert len(files) >= 2
+    assert found == []
+
+
+def test_a_clock_that_is_slewed_from_file_to_file_is_followed(clip, tmp_path):
+    machine = Machine()
+
+    def slew(number):
+        machine.wall_ns += round(0.08 / RATE / 5 * SECOND_NS)  # 16 ms a second
+
+    files, _ = gaps_of(copy(clip, tmp_path / "C1", machine, segment_s=4.0, at=slew))
+    assert len(files) >= 4
+    for n, one in enumerate(files[1:], 1):
+        began_s = (one.start_ns - START_NS) / SECOND_NS
+        media_s = round(began_s)
+        assert began_s == pytest.approx(media_s + 0.016 * media_s, abs=0.03), n
+
+
 def stamped(told):
     facts, index = media.index_packets(Path(told.path))
     length_ns = round((facts.stop_pts - int(index.pts[0])) * facts.tick_s * SECOND_NS)

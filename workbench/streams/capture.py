@@ -50,6 +50,8 @@ PAUSE_S = 1.0
 """A longer step between two frames is a gap in the footage: it ends one file and begins another."""
 STEP_S = 0.1
 """A clock set by more than this is told of; the next key frame begins a file stamped by it."""
+DRIFT = 1e-4
+"""How much slower than ours a camera's clock may go; from file to file it is let go so much."""
 LOOK_WIDTH_PX = 320
 """Width of the small pictures that health is judged by."""
 
@@ -169,6 +171,7 @@ class _Copying:
         self._arrival, self._clock = arrival, clock or Clock()
         self._growing: Growing | None = None
         self._last_dts: int | None = None
+        self._least_late: tuple[int, int] | None = None  # and when it was known, ns
         tick = ARRIVAL_TICK if arrival else stream.time_base
         assert tick is not None
         self._tick, self._tick_s = tick, float(tick)
@@ -188,6 +191,7 @@ class _Copying:
         if self._last_dts is not None and not 0 < step_s <= PAUSE_S:
             # what follows belongs into another file
             self.close()
+            self._least_late = None
             self._tell(Noted("paused", f"the stream's own time went on by {step_s:.1f} s", now_ns))
         if packet.is_keyframe:
             if self._sets.changed(packet):
@@ -201,6 +205,10 @@ class _Copying:
             if self._growing is None:
                 self._clock.restart()
                 now_ns = self._clock.now_ns()
+                late_ns = None
+                if self._least_late is not None:
+                    known_ns, at_ns = self._least_late
+                    late_ns = known_ns + round(DRIFT * (now_ns - step_ns - at_ns)) + step_ns
                 self._growing = Growing(
                     self._job,
                     self._stream,
@@ -208,6 +216,7 @@ class _Copying:
                     (pts, dts),
                     now_ns,
                     arrival=self._arrival,
+                    least_late_ns=late_ns,
                 )
             if time.monotonic() >= self._look_s:
                 self._look_s = time.monotonic() + self._job.picture_s
@@ -247,6 +256,8 @@ class _Copying:
         """End the file being written."""
         growing, self._growing = self._growing, None
         if growing is not None:
+            late_ns = growing.least_late_ns
+            self._least_late = None if late_ns is None else (late_ns, growing.opened_ns)
             self._tell(growing.close())
 
     def _full(self, now_ns: int, packet: VideoPacket) -> bool:

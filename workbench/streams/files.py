@@ -89,6 +89,7 @@ class Growing:
         now_ns: int,
         *,
         arrival: bool = False,
+        least_late_ns: int | None = None,
     ) -> None:
         self._job = job
         # whole numbers: a fraction a packet costs more than writing it
@@ -100,7 +101,9 @@ class Growing:
         remark = f"{job.camera_id} {name}"
         self._writer = FragmentWriter(self.path, stream, remark, tick_s if arrival else None)
         self._arrival = arrival
-        self._quickest_ns: int | None = None
+        # a recorder that waits for its turn all through a file would place it late, and make a gap
+        # that no frame is missing from: what the same stream showed before counts too
+        self._quickest_ns = None if least_late_ns is None else least_late_ns + self.ns(self.base)
         self._rtcp_ns: list[int] = []
         self.clock_offset_ns: int | None = None
         self._ask_ns = now_ns
@@ -110,6 +113,11 @@ class Growing:
     def ns(self, ticks: int) -> int:
         """Return the length of `ticks` of the stream."""
         return (ticks * self._tick_num + self._tick_den // 2) // self._tick_den
+
+    @property
+    def least_late_ns(self) -> int | None:
+        """Return the least time from a packet's own time (zero is the stream's) to its arrival."""
+        return None if self._quickest_ns is None else self._quickest_ns - self.ns(self.base)
 
     def write(self, packet: VideoPacket, pts: int, dts: int, arrived_ns: int) -> None:
         """Append one packet that arrived just now."""
