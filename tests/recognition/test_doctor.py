@@ -12,7 +12,7 @@ def test_every_model_is_loaded_and_passes_its_self_test():
     reports = doctor.examine(clock=False, environment={}, on_report=seen.append)
     assert seen == reports
     assert {r.name: r.state for r in reports} == {
-        "ssd-mobilenet-v2-coco": "ready",
+        "ssd-mobilenet-v2-coco-int8": "ready",
         "centerface": "ready",
         "pp-ocrv6-det-small": "ready",
         "pp-ocrv6-rec-small": "ready",

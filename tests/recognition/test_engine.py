@@ -36,9 +36,13 @@ EAST = Mover(10, 50, (30, 120), (290, 120))
 WEST = Mover(70, 110, (290, 150), (30, 150), colour=(30, 60, 190))
 
 
+SMALL = Settings(plate_least_px=40)
+"""The drawn vehicles are 44 px long: with plates that somebody could read."""
+
+
 def jobs_of(path: Path, settings: Settings | None = None, **kwargs: object) -> list[Job]:
     segment, index = segment_of(path)
-    return plan_jobs(segment, path, index, camera(), (), settings or Settings(), **kwargs)  # type: ignore[arg-type]
+    return plan_jobs(segment, path, index, camera(), (), settings or SMALL, **kwargs)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +158,7 @@ def test_faces_are_counted_on_people_only(clip: Path) -> None:
     asked = []
 
     def faces(rgb: np.ndarray, box: Box | None) -> list:
-        asked.append(box)
+        asked.append((rgb.shape, box))
         return []
 
     def person(rgb: np.ndarray) -> list[Detection]:
@@ -168,7 +172,12 @@ def test_faces_are_counted_on_people_only(clip: Path) -> None:
     # two pass; the detector knows the red one, and that one's best frame is searched, there alone
     (known,) = [row for row in rows if row["kind"] == "person"]
     assert [row["kind"] for row in rows if row is not known] == ["unknown"]
-    assert asked == [Box(*(known[f"box_{edge}"] for edge in "xywh"))]
+    (((height, width, _), box),) = asked
+    assert (box.w, box.h) == (known["box_w"], known["box_h"])
+    # of the frame only what is around that one is kept: a quarter of its size on each side
+    assert box.x == pytest.approx(box.w / 4, abs=2)
+    assert box.y == pytest.approx(box.h / 4, abs=2)
+    assert (width, height) == pytest.approx((1.5 * box.w, 1.5 * box.h), abs=4)
 
 
 def test_exact_frames_are_the_ones_asked_for(clip: Path) -> None:

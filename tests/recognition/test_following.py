@@ -18,7 +18,7 @@ from workbench.recognition.settings import Settings
 from workbench.recognition.types import Models, ModelSettings
 from workbench.records import Box
 
-LIVE = live_settings(Settings())
+LIVE = live_settings(Settings(plate_least_px=40))
 EAST = Mover(70, 110, (30, 120), (290, 120))
 AGAIN = Mover(150, 190, (30, 120), (290, 120))
 WEST = Mover(160, 210, (290, 150), (30, 150), colour=(30, 60, 190))
@@ -138,7 +138,7 @@ def test_a_file_that_ends_after_the_next_has_begun_costs_neither_of_them_a_row(
     segment, index = segment_of(path)
     (job,) = plan_jobs(segment, path, index, camera(), (), LIVE)
     expected = without_times(run_job(job, red_car_models()).to_pylist())
-    assert any(row["last_pts"] == int(index.pts[-1]) for row in expected)
+    assert any(row["last_pts"] >= int(index.pts[-3]) for row in expected)  # sampled, not each
     whole = ((int(index.pts[0]), int(index.pts[-1]) + 1),)
     for name in ("live", "next"):
         of_it = [one for one in fed if one.name == name]

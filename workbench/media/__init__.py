@@ -1,18 +1,21 @@
 """The one place that opens video files: packet index, exact decoding, pixels, writing clips."""
 
-from workbench.media.frames import ClipWriter, decode, to_luma, to_rgb
+from workbench.media.frames import ClipWriter, Cut, cut, decode, key_frames, to_luma, to_rgb
 from workbench.media.packets import VideoFacts, check_readable, index_packets
 from workbench.media.spool import Spool
 from workbench.media.timestamps import gop_runs, missing_after, typical_interval
 
 __all__ = [
     "ClipWriter",
+    "Cut",
     "Spool",
     "VideoFacts",
     "check_readable",
+    "cut",
     "decode",
     "gop_runs",
     "index_packets",
+    "key_frames",
     "missing_after",
     "to_luma",
     "to_rgb",

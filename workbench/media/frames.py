@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -87,6 +88,44 @@ def decode(
             yield pts, frame
         if warm:
             return
+
+
+def key_frames(
+    path: Path, index: FrameIndex, numbers: Sequence[int]
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield ``(number, frame)`` of ascending key frames in one reading, nothing between decoded.
+
+    For searching only: without the deblocking filter. A key frame that does not come out by itself
+    (damaged, or the file's times are not its own) is left out.
+
+    Raises
+    ------
+    BadInput
+        When the file cannot be opened.
+    """
+    if index.ordinal or not len(numbers):
+        return
+    wanted = {int(index.pts[number]): number for number in numbers}
+    last = int(index.pts[numbers[-1]])
+    with opened(path) as (container, stream):
+        start = _seek(container, stream, int(index.pts[numbers[0]]))
+        if start is None:
+            return
+        stream.codec_context.options = {"skip_loop_filter": "all"}
+        for frame in decoded(stream, _keys_until(start, last, wanted)):
+            number = wanted.get(frame.pts if frame.pts is not None else last + 1)
+            if number is not None:
+                yield number, frame
+
+
+def _keys_until(
+    packets: Iterator[av.Packet], last_pts: int, wanted: Container[int]
+) -> Iterator[av.Packet]:
+    for packet in packets:
+        if packet.dts is not None and packet.dts > last_pts:
+            return
+        if packet.is_keyframe and packet.pts in wanted:
+            yield packet
 
 
 def _sought(
@@ -192,6 +231,74 @@ def to_luma(frame: av.VideoFrame, rotation_deg: int = 0) -> NDArray[np.uint8]:
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
         return _turned(rows[: frame.height, : frame.width], rotation_deg)
     return _turned(frame.to_ndarray(format="gray"), rotation_deg)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """A part of a frame, kept as it was coded; colours are made when somebody looks.
+
+    ``left`` and ``top`` say where it lies in the displayed frame, in pixels.
+    """
+
+    left: int
+    top: int
+    _pixels: NDArray[np.uint8]
+    _format: str
+    _colours: tuple[int, int]
+    _rotation_deg: int
+
+    def rgb(self) -> NDArray[np.uint8]:
+        """Return the part in RGB, ``(y, x, 3)``, as displayed."""
+        if self._format == "rgb24":
+            return self._pixels
+        frame = av.VideoFrame.from_ndarray(self._pixels, format=self._format)
+        frame.colorspace, frame.color_range = self._colours
+        return to_rgb(frame, self._rotation_deg)
+
+
+def cut(
+    frame: av.VideoFrame, corners: tuple[int, int, int, int], rotation_deg: int = 0
+) -> Cut | None:
+    """Return a part of a frame, widened to even pixels; None where nothing of it is inside.
+
+    Parameters
+    ----------
+    corners
+        Left, top, right, bottom in pixels of the displayed frame.
+    rotation_deg
+        Clockwise quarter turns from the decoded to the displayed picture.
+    """
+    turn, (wide, high) = rotation_deg % 360, (frame.width, frame.height)
+    shown_wide, shown_high = (wide, high) if turn % 180 == 0 else (high, wide)
+    left, top = max(0, corners[0]) // 2 * 2, max(0, corners[1]) // 2 * 2
+    right = min(shown_wide, -(-corners[2] // 2) * 2)
+    bottom = min(shown_high, -(-corners[3] // 2) * 2)
+    if right - left < 2 or bottom - top < 2:
+        return None
+    name = frame.format.name
+    if name not in ("yuv420p", "yuvj420p") or wide % 2 or high % 2:
+        whole = to_rgb(frame, rotation_deg)
+        return Cut(left, top, whole[top:bottom, left:right].copy(), "rgb24", (0, 0), 0)
+    x0, y0, x1, y1 = {
+        0: (left, top, right, bottom),
+        90: (top, high - right, bottom, high - left),
+        180: (wide - right, high - bottom, wide - left, high - top),
+        270: (wide - bottom, left, wide - top, right),
+    }[turn]
+    across, down = x1 - x0, y1 - y0
+    pixels = np.empty((down * 3 // 2, across), np.uint8)
+    pixels[:down] = _rows(frame, 0)[y0:y1, x0:x1]
+    for plane in (1, 2):
+        part = _rows(frame, plane)[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2]
+        quarter = down * across // 4
+        start = down * across + (plane - 1) * quarter
+        pixels.reshape(-1)[start : start + quarter] = part.reshape(-1)
+    return Cut(left, top, pixels, name, (frame.colorspace, frame.color_range), rotation_deg)
+
+
+def _rows(frame: av.VideoFrame, plane: int) -> NDArray[np.uint8]:
+    data = frame.planes[plane]
+    return np.frombuffer(data, np.uint8).reshape(-1, data.line_size)
 
 
 def _turned(pixels: NDArray[np.uint8], rotation_deg: int) -> NDArray[np.uint8]:

@@ -52,7 +52,6 @@ class Spool:
         if self.facts is None:
             self.facts, self.index = index_packets(self.path)
             _, stream = self._held.enter_context(opened(self.path))
-            stream.codec_context.options = {"skip_loop_filter": "all"}
             self._decoder = stream.codec_context
             self._packets += self._read(fragments)
             return

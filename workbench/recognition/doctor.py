@@ -95,7 +95,7 @@ def examine(
     settings = settings or ModelSettings()
     cards = weights.read_manifest()
     tests: list[tuple[tuple[str, ...], Callable[[], SelfTest]]] = [
-        (("ssd-mobilenet-v2-coco",), lambda: _test_detector(cards, settings)),
+        (("ssd-mobilenet-v2-coco-int8",), lambda: _test_detector(cards, settings)),
         (("centerface",), lambda: _test_faces(cards, settings, None)),
         (
             ("pp-ocrv6-det-small", "pp-ocrv6-rec-small"),
@@ -189,10 +189,9 @@ def _report(
 
 
 def _test_detector(cards: Mapping[str, weights.WeightCard], settings: ModelSettings) -> SelfTest:
-    card = cards["ssd-mobilenet-v2-coco"]
+    card = cards["ssd-mobilenet-v2-coco-int8"]
     detect = CocoDetector(
         weights.locate(card, "graph"),
-        weights.locate(card, "text_graph"),
         min_score=settings.detect_min_score,
     )
     empty, picture = detect(samples.grey_field()), samples.portrait()

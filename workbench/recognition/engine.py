@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import av
@@ -20,10 +21,12 @@ import pyarrow as pa
 
 from workbench import media
 from workbench.errors import N_, BadInput, Damaged
+from workbench.recognition.pictures import warm_pictures
 from workbench.recognition.rows import Pass, to_table
-from workbench.recognition.search import Search, warm_pictures
+from workbench.recognition.search import Search
 from workbench.recognition.second_look import look_again
 from workbench.recognition.settings import Settings
+from workbench.recognition.sweep import Unit, survey
 from workbench.recognition.types import RGB, Models
 from workbench.records import Camera, FrameIndex, Segment
 from workbench.timeline import ClockFix, Span
@@ -116,38 +119,78 @@ def run_job(job: Job, models: Models, *, warm: Sequence[RGB] | None = None) -> p
             found=len(index),
             known=job.segment.frame_count,
         )
-    warm = list(warm) if warm else None
+    units = survey(job.path, index, job.segment, job.settings, _lead_key(job, index), job.stop)
     search = Search(
         job.segment,
         job.settings,
         models.detect,
         first=job.first,
         stop=job.stop,
-        warm=lambda: (
-            warm
-            or list(warm_pictures(job.path, index, job.first, job.stop, job.segment, job.settings))
-        ),
+        warm=lambda: list(warm or _warm(job, index, units)),
     )
     passes: list[Pass] = []
-    for number, pts, frame in _frames(job, index):
-        if number >= job.stop and not search.awaits:
-            break
-        passes += search.step(number, pts, frame)
-    passes += search.finish()
-    look_again(passes, job.path, index, job.segment, job.fixes, models, job.settings)
+    for closed in _searched(job, index, units, search):
+        # at once: what a pass keeps of its frames need not wait for the end of the job
+        look_again(closed, job.path, index, job.segment, job.fixes, models, job.settings)
+        passes += closed
     ref = row_ref(models.ref, job.settings)
     return to_table(passes, job.segment, job.camera, job.fixes, ref)
 
 
-def _frames(job: Job, index: FrameIndex) -> Iterator[tuple[int, int, av.VideoFrame]]:
-    """Yield ``(number, pts, frame)`` from the lead-in to where passes of the job may still end."""
-    pts, tick_s = index.pts, float(job.segment.tick_s)
-    lead = int(np.searchsorted(pts, pts[job.first] - int(job.settings.lead_s / tick_s)))
-    overrun = int(job.settings.overrun_s / tick_s)
-    last = job.stop >= len(pts)
-    limit = len(pts) if last else int(np.searchsorted(pts, job.stop_pts + overrun))
-    for at, frame in media.decode(job.path, index, lead, limit, fast=True):
-        yield int(np.searchsorted(pts, at)), at, frame
+def _lead(job: Job, index: FrameIndex) -> int:
+    """Return the frame some seconds before a job begins: what is on its way there is not its."""
+    lead_ticks = int(job.settings.lead_s / float(job.segment.tick_s))
+    return int(np.searchsorted(index.pts, index.pts[job.first] - lead_ticks))
+
+
+def _lead_key(job: Job, index: FrameIndex) -> int:
+    keys = np.flatnonzero(index.is_key[: _lead(job, index) + 1])
+    return int(keys[-1]) if len(keys) else 0
+
+
+def _warm(job: Job, index: FrameIndex, units: Sequence[Unit]) -> Sequence[RGB]:
+    s = job.settings
+    views = [unit.view for unit in units if unit.view is not None and unit.first >= job.first]
+    if len(views) < s.warm_least_keys:
+        return list(warm_pictures(job.path, index, job.first, job.stop, job.segment, s))
+    pick = np.linspace(0, len(views) - 1, min(s.warm_pictures, len(views))).round()
+    return [views[n].picture for n in pick.astype(int).tolist()]
+
+
+def _searched(
+    job: Job, index: FrameIndex, units: Sequence[Unit], search: Search
+) -> Iterator[list[Pass]]:
+    """Push a job through a search, quiet units by their key frame alone; yield what closes."""
+    tick_s = float(job.segment.tick_s)
+    for run in _runs(units or [Unit(_lead(job, index), job.stop, active=True)]):
+        if not run[0].active:
+            for unit in run:
+                assert unit.view is not None
+                end_pts = index.pts[unit.stop] if unit.stop < len(index) else job.segment.stop_pts
+                yield search.rest(unit.view, (int(end_pts) - unit.view.pts) * tick_s)
+            continue
+        for number, pts, frame in _numbered(job, index, run[0].first, run[-1].stop):
+            yield search.step(number, pts, frame)
+    beyond = int(np.searchsorted(index.pts, job.stop_pts + int(job.settings.overrun_s / tick_s)))
+    if job.stop < len(index) and search.awaits:
+        for number, pts, frame in _numbered(job, index, job.stop, beyond):
+            if not search.awaits:
+                break
+            yield search.step(number, pts, frame)
+    yield search.finish()
+
+
+def _numbered(
+    job: Job, index: FrameIndex, first: int, stop: int
+) -> Iterator[tuple[int, int, av.VideoFrame]]:
+    # with the deblocking filter: plates are read on these very frames, nothing is decoded twice
+    for pts, frame in media.decode(job.path, index, first, stop):
+        yield int(np.searchsorted(index.pts, pts)), pts, frame
+
+
+def _runs(units: Sequence[Unit]) -> Iterator[list[Unit]]:
+    for _, run in groupby(units, key=lambda unit: unit.active):
+        yield list(run)
 
 
 def row_ref(models_ref: str, settings: Settings) -> str:

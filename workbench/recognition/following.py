@@ -18,8 +18,9 @@ import pyarrow as pa
 from workbench import media
 from workbench.errors import N_, Damaged
 from workbench.recognition.engine import row_ref
+from workbench.recognition.pictures import gate_picture, warm_pictures
 from workbench.recognition.rows import Pass, to_table
-from workbench.recognition.search import Search, gate_picture, warm_pictures
+from workbench.recognition.search import Search
 from workbench.recognition.second_look import look_again
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import RGB, Models, ModelSettings

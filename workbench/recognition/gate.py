@@ -21,6 +21,7 @@ from workbench.recognition.types import RGB
 from workbench.records import Box
 
 Mask = NDArray[np.uint8]
+Part = tuple[slice, slice]
 Corners = tuple[int, int, int, int]
 """Left, top, right, bottom in whole pixels of the gate picture."""
 
@@ -47,11 +48,11 @@ class Gate:
         self._mog = self._fresh(pictures)
         self._last: RGB | None = None
         self._past: deque[RGB] = deque()
-        self._count = 0
+        self._owed = 0
         self._still = 0
         self._window: NDArray[np.float32] | None = None
 
-    def step(self, picture: RGB, held: Sequence[Box] = ()) -> list[Box]:
+    def step(self, picture: RGB, held: Sequence[Box] = (), *, stands_for: int = 1) -> list[Box]:
         """Return boxes (frame px) of what differs from the background.
 
         Parameters
@@ -60,14 +61,21 @@ class Gate:
             The next gate picture, (y, x, 3) uint8.
         held
             Boxes (frame px) of things being tracked: kept out of the background for now.
+        stands_for
+            Pictures this one is learned for, where the footage around it was left out.
         """
         s = self._s
         picture = _soften(picture)
         raw, keep = picture, self._held(held, picture.shape[:2])
         background = self._background.astype(np.uint8)
         picture = self._level(picture, background, keep)
-        picture = self._steady(picture, background)
-        mask = self._differs(picture, background)
+        apart = _strongest(cv2.absdiff(picture, background))
+        # Green alone decides on shake; where no channel differs in enough places, nor does it.
+        if _share_above(apart, s.shake_level) >= s.shake_suspect_share:
+            steady = self._steady(picture, background)
+            if steady is not picture:
+                picture, apart = steady, _strongest(cv2.absdiff(steady, background))
+        mask = self._differs(picture, apart)
         share = cv2.countNonZero(mask) / mask.size
         if share > s.relearn_share and self._settled(raw, picture, background):
             # The light, or the camera itself, has changed for good: this is the new background.
@@ -82,21 +90,28 @@ class Gate:
         self._past.append(picture)
         if len(self._past) > s.ghost_pictures:
             mask = self._lay(mask, picture, self._past.popleft())
-        mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _SQUARE_2)
         boxes = self._things(mask, picture, background)
-        self._count += 1
-        if self._count % s.background_every == 0:
+        self._owed += stands_for
+        if self._owed >= s.background_every:
             self._learn(picture, background, mask, keep)
+            self._owed = 0
         return boxes
 
-    def _differs(self, picture: RGB, background: RGB) -> Mask:
-        """Return 255 where both models, of modes and of the plain picture, call it foreground."""
-        modes = self._mog.apply(picture, None, 0.0)
-        apart = _strongest(cv2.absdiff(picture, background))
-        both: Mask = cv2.bitwise_and(
-            cv2.threshold(modes, 127, 255, cv2.THRESH_BINARY)[1],
-            cv2.threshold(apart, self._s.least_difference, 255, cv2.THRESH_BINARY)[1],
-        )
+    def _differs(self, picture: RGB, apart: Mask) -> Mask:
+        """Return 255 where both models, of modes and of the plain picture, call it foreground.
+
+        The modes cost most of the gate: only those parts of the picture are asked for theirs in
+        which more than single pixels are apart from the background.
+        """
+        far = cv2.threshold(apart, self._s.least_difference, 255, cv2.THRESH_BINARY)[1]
+        firm = cv2.morphologyEx(far, cv2.MORPH_OPEN, _SQUARE_2)
+        both: Mask = np.zeros_like(far)
+        for part, mog in self._mog:
+            if cv2.countNonZero(firm[part]):
+                modes = mog.apply(picture[part], None, 0.0)
+                modes = cv2.threshold(modes, 127, 255, cv2.THRESH_BINARY)[1]
+                both[part] = cv2.bitwise_and(modes, far[part])
         return both
 
     def _lay(self, mask: Mask, picture: RGB, past: RGB) -> Mask:
@@ -112,7 +127,7 @@ class Gate:
         if cv2.countNonZero(cv2.bitwise_and(mask, still)) < s.blob_least_px:
             return mask
         whole = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _SQUARE_5)
-        count, labels, stats = _components(whole)
+        count, labels, stats = components(whole)
         background = self._background.astype(np.uint8)
         for i in range(1, count):
             x, y, w, h, area = (int(v) for v in stats[i])
@@ -134,30 +149,35 @@ class Gate:
 
     # -- background -----------------------------------------------------------------------------
 
-    def _fresh(self, pictures: Sequence[RGB]) -> cv2.BackgroundSubtractorMOG2:
+    def _fresh(self, pictures: Sequence[RGB]) -> list[tuple[Part, cv2.BackgroundSubtractorMOG2]]:
         s = self._s
-        mog = cv2.createBackgroundSubtractorMOG2(
-            history=500, varThreshold=s.variance_threshold, detectShadows=False
-        )
-        mog.setVarInit(s.variance_initial)
-        mog.setVarMin(s.variance_least)
         background = self._background.astype(np.uint8)
-        mog.apply(background, None, 1.0)
+        modes = []
+        for part in _parts(background.shape[0], background.shape[1], s.part_px):
+            mog = cv2.createBackgroundSubtractorMOG2(
+                history=500, varThreshold=s.variance_threshold, detectShadows=False
+            )
+            mog.setVarInit(s.variance_initial)
+            mog.setVarMin(s.variance_least)
+            mog.apply(background[part], None, 1.0)
+            modes.append((part, mog))
         for picture in pictures:
             # Only what is near the median may widen the model: passers-by in it are no background.
             far = _strongest(cv2.absdiff(picture, background)) > s.warm_level
             seen = picture.copy()
             seen[far] = background[far]
-            mog.apply(seen, None, 0.05)
-        return mog
+            for part, mog in modes:
+                mog.apply(seen[part], None, 0.05)
+        return modes
 
     def _learn(self, picture: RGB, background: RGB, mask: Mask, keep: Mask) -> None:
         s = self._s
-        rate = min(0.2, s.background_every / (s.background_s * s.idle_fps))
+        rate = min(0.2, self._owed / (s.background_s * s.idle_fps))
         seen = picture.copy()
         blocked = keep > 0
         seen[blocked] = background[blocked]
-        self._mog.apply(seen, None, rate)
+        for part, mog in self._mog:
+            mog.apply(seen[part], None, rate)
         # What differs and is not held (leaves, an object given up) becomes background soon.
         calm = cv2.bitwise_not(cv2.bitwise_or(cv2.dilate(mask, np.ones((3, 3), np.uint8)), keep))
         cv2.accumulateWeighted(picture, self._background, rate, mask=calm)
@@ -177,12 +197,13 @@ class Gate:
 
     def _level(self, picture: RGB, background: RGB, keep: Mask | None) -> RGB:
         """Undo the camera's exposure control: one gain a channel, by the median of ratios."""
-        sample, like = picture[::4, ::4], background[::4, ::4]
+        every = max(1, round((background.size / 3 / self._s.gain_sample) ** 0.5))
+        sample, like = picture[::every, ::every], background[::every, ::every]
         # Green stands for all three: dark or burnt-out pixels say nothing of the gain.
         green, wanted = sample[..., 1], like[..., 1]
         usable = (green > 12) & (green < 240) & (wanted > 12) & (wanted < 240)
         if keep is not None:
-            usable &= keep[::4, ::4] == 0
+            usable &= keep[::every, ::every] == 0
         least = usable.size // 40
         levels, gains = [], []
         # A tone curve is not one factor: shadows, middle tones and lights each have their own.
@@ -246,11 +267,8 @@ class Gate:
         if cv2.countNonZero(mask) < s.blob_least_px:
             return []
         closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones(s.close_px[::-1], np.uint8))
-        count, labels, stats = _components(closed)
-        ys, xs = np.flatnonzero(closed.any(axis=1)), np.flatnonzero(closed.any(axis=0))
-        busy = np.s_[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]
-        flat = np.zeros(mask.shape, bool)
-        flat[busy] = self._flat(picture[busy], background[busy])
+        count, labels, stats = components(closed)
+        pad = s.shadow_window_px // 2 + 1
         found = []
         for i in range(1, count):
             x, y, w, h, _area = (int(v) for v in stats[i])
@@ -258,7 +276,10 @@ class Gate:
             size = int(np.count_nonzero(inside))
             if size < s.blob_least_px:
                 continue
-            solid = inside & ~flat[y : y + h, x : x + w]
+            left, top = max(0, x - pad), max(0, y - pad)
+            around = np.s_[top : y + h + pad, left : x + w + pad]
+            flat = self._flat(picture[around], background[around])
+            solid = inside & ~flat[y - top : y - top + h, x - left : x - left + w]
             rest = int(np.count_nonzero(solid))
             if rest < size * (1 - s.shadow_share) or rest < s.blob_least_px // 2:
                 continue
@@ -275,7 +296,7 @@ class Gate:
     def _pieces(self, solid: NDArray[np.bool_]) -> list[Corners]:
         """Return the boxes of a component without its shadow, which may have held several."""
         s = self._s
-        mask = cv2.morphologyEx(solid.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        mask = cv2.morphologyEx(solid.astype(np.uint8), cv2.MORPH_OPEN, _SQUARE_2)
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones(s.close_px[::-1], np.uint8))
         count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         return [
@@ -301,8 +322,22 @@ class Gate:
         return flat
 
 
+_SQUARE_2 = np.ones((2, 2), np.uint8)
 _SQUARE_3, _SQUARE_5 = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 _LOG = np.log(np.arange(256, dtype=np.float32) + 8)[None]
+
+
+def _parts(height: int, width: int, side: int) -> list[Part]:
+    return [
+        (slice(y, min(y + side, height)), slice(x, min(x + side, width)))
+        for y in range(0, height, side)
+        for x in range(0, width, side)
+    ]
+
+
+def _share_above(picture: Mask, level: float) -> float:
+    above = cv2.threshold(picture, level, 255, cv2.THRESH_BINARY)[1]
+    return float(cv2.countNonZero(above) / above.size)
 
 
 def _strongest(picture: RGB) -> Mask:
@@ -312,7 +347,7 @@ def _strongest(picture: RGB) -> Mask:
     return strongest
 
 
-def _components(mask: Mask) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
+def components(mask: Mask) -> tuple[int, NDArray[np.int32], NDArray[np.int32]]:
     """Return OpenCV's count, labels and statistics of components, looking at the busy part only."""
     x, y, w, h = cv2.boundingRect(mask)
     busy = np.s_[y : y + h, x : x + w]

@@ -10,7 +10,7 @@ from workbench.recognition.detect import CocoDetector
 from workbench.recognition.plate_reader import TextPlateReader
 from workbench.recognition.types import Models, ModelSettings
 
-_USED = ("ssd-mobilenet-v2-coco", "centerface", "pp-ocrv6-det-small", "pp-ocrv6-rec-small")
+_USED = ("ssd-mobilenet-v2-coco-int8", "centerface", "pp-ocrv6-det-small", "pp-ocrv6-rec-small")
 _REF_SIGNS = 8
 
 
@@ -33,14 +33,15 @@ def load_models(settings: ModelSettings | None = None) -> Models:
     settings = settings or ModelSettings()
     cards = weights.read_manifest()
     ssd, text_lines, text = (
-        cards["ssd-mobilenet-v2-coco"], cards["pp-ocrv6-det-small"], cards["pp-ocrv6-rec-small"],
-    )  # fmt: skip
+        cards["ssd-mobilenet-v2-coco-int8"],
+        cards["pp-ocrv6-det-small"],
+        cards["pp-ocrv6-rec-small"],
+    )
     pack = weights.face_pack(settings.face_pack)
     graph = None if pack else weights.locate(cards["centerface"], "graph")
     return Models(
         detect=CocoDetector(
             weights.locate(ssd, "graph"),
-            weights.locate(ssd, "text_graph"),
             min_score=settings.detect_min_score,
             max_overlap=settings.detect_max_overlap,
         ),

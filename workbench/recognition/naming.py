@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from workbench import optics
-from workbench.recognition.detect import detect_in
+from workbench.recognition.detect import Eye
 from workbench.recognition.settings import Settings
 from workbench.recognition.track import Observation, Track, Tracker, overlap_share
-from workbench.recognition.types import RGB, Detection, Detector
+from workbench.recognition.types import Detection
 from workbench.records import Box
 
 _RIDDEN = {"motorcycle", "bicycle"}
@@ -34,17 +34,18 @@ class Standing:
 class Namer:
     """Looks with the detector over one job."""
 
-    def __init__(self, detect: Detector, settings: Settings) -> None:
-        self._detect = detect
+    def __init__(self, settings: Settings) -> None:
         self._s = settings
         self.standing: list[Standing] = []
         self.looks = 0
 
-    def look(self, tracker: Tracker, picture: RGB, number: int, pts: int, t_s: float) -> None:
-        """Look at a whole frame: name tracks, join, part, and note what stands."""
+    def look(
+        self, tracker: Tracker, found: Sequence[Detection], number: int, pts: int, t_s: float
+    ) -> None:
+        """Take what was found on a whole frame: name tracks, join, part, note what stands."""
         s = self._s
         self.looks += 1
-        found = without_riders(self._detect(picture))
+        found = without_riders(found)
         left = self._name(tracker.live, found)
         self._join(tracker, found)
         self._part(tracker, found, left, number, pts, t_s)
@@ -59,7 +60,7 @@ class Namer:
         self,
         tracker: Tracker,
         tracks: Sequence[Track],
-        picture: RGB,
+        eye: Eye,
         number: int,
         pts: int,
         t_s: float,
@@ -78,9 +79,7 @@ class Namer:
             track.crops += 1
             track.look_due_s = t_s + s.crop_gap_s * track.crops
             self.looks += 1
-            found = without_riders(
-                detect_in(self._detect, picture, track.last.box, margin=s.crop_margin)
-            )
+            found = without_riders(eye.near(track.last.box, s.crop_margin))
             left = self._name([track], found)
             self._part(tracker, found, left, number, pts, t_s)
 

@@ -101,18 +101,19 @@ class TextPlateReader:
         if min(right - left, bottom - top) < self._settings.plate_min_line_px:
             return []
         part = np.ascontiguousarray(picture[top:bottom, left:right])
-        lines = self.lines(part)
+        most_px = None if box is None else self._settings.plate_vehicle_side_px
+        lines = self.lines(part, most_px)
         wider = clip(_uncut(lines, part, Box(left, top, right - left, bottom - top)), picture)
         if wider != (left, top, right, bottom):
             left, top, right, bottom = wider
             part = np.ascontiguousarray(picture[top:bottom, left:right])
-            lines = self.lines(part)
+            lines = self.lines(part, most_px)
         return [_moved(reading, left, top) for reading in read_lines(lines, part, self._settings)]
 
-    def lines(self, picture: RGB) -> list[Line]:
-        """Return every line of text of a picture, read."""
+    def lines(self, picture: RGB, most_px: int | None = None) -> list[Line]:
+        """Return every line of text of a picture, read; `most_px` of its longer side are used."""
         lines = []
-        for line in self._find(picture):
+        for line in self._find(picture, most_px):
             if line.height_px < self._settings.plate_min_line_px:
                 continue
             for part in (line, *_halves(line)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class Pass:
     moving: bool
     has_person: bool
     best: Observation
+    picture: Still | None = None
+    """The frame that shows it best, whether or not it may show a plate."""
     plate: PlateOfPass | None = None
     faces: list[Box] = field(default_factory=list)
 
@@ -47,7 +49,7 @@ class Pass:
         person = kind == "person" or (
             kind == "unknown" and any(name == "person" for name, _ in track.named)
         )
-        return cls(track.seen, chosen, kind, score, True, person, best.at)
+        return cls(track.seen, chosen, kind, score, True, person, best.at, best)
 
     @classmethod
     def of_standing(cls, one: Standing) -> Pass:
@@ -57,6 +59,11 @@ class Pass:
         ranked = sorted(one.hits, key=lambda hit: (-hit[1], hit[0].number))[:2]
         stills = [Still(hit, s) for hit, s in ranked]
         return cls(seen, stills, one.kind, score, False, one.kind == "person", at)
+
+    def forget_parts(self) -> None:
+        """Let go of what was kept of the frames."""
+        self.stills = [replace(still, part=None) for still in self.stills]
+        self.picture = None
 
     def settle(self, plate: PlateOfPass | None) -> None:
         """Take the plate's reading; the frame that shows a read plate is the best one."""

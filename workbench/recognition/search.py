@@ -6,22 +6,25 @@ frames through the same :meth:`Search.step`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import av
 import cv2
 import numpy as np
 
 from workbench import media
+from workbench.recognition.detect import Eye, spread
 from workbench.recognition.gate import Gate
 from workbench.recognition.naming import Namer
+from workbench.recognition.pictures import gate_picture, still_part
 from workbench.recognition.rows import Pass
 from workbench.recognition.settings import Settings
 from workbench.recognition.stitching import Stitcher
+from workbench.recognition.sweep import KeyView
 from workbench.recognition.track import Observation, Still, Track, Tracker
 from workbench.recognition.types import RGB, Detector
-from workbench.records import Box, FrameIndex, Segment
+from workbench.records import Box, Segment
 
 
 class Search:
@@ -47,12 +50,12 @@ class Search:
         stop: int,
         warm: Callable[[], Sequence[RGB]],
     ) -> None:
-        self._segment, self._s, self._warm = segment, settings, warm
+        self._segment, self._s, self._warm, self._detect = segment, settings, warm, detect
         self._first, self._stop = first, stop
         self._tick_s = float(segment.tick_s)
         self._tracker = Tracker(settings, segment.width_px, segment.height_px)
         self._stitcher = Stitcher(settings)
-        self._namer = Namer(detect, settings)
+        self._namer = Namer(settings)
         self._gate: Gate | None = None
         self._due_s = self._look_due_s = self._idle_look_due_s = -1e18
 
@@ -69,18 +72,44 @@ class Search:
 
     def step(self, number: int, pts: int, frame: av.VideoFrame) -> list[Pass]:
         """Look at one decoded frame, if it is time to; return the passes that this closes."""
-        s, t_s = self._s, (pts - self._segment.first_pts) * self._tick_s
+        s, t_s = self._s, self._seconds(pts)
         if t_s < self._due_s:
             return []
         small, scale = gate_picture(frame, self._segment.rotation_deg, s.gate_width_px)
-        if self._gate is None:
-            self._gate = Gate(s, list(self._warm()), scale)
-        self._tracker.step(number, pts, t_s, self._gate.step(small, self._tracker.held(t_s)))
+        self._follow(number, pts, t_s, small, scale)
         self._look(number, pts, t_s, frame)
         self._keep_stills(number, frame)
         active = any(self._tracker.is_lively(track, t_s) for track in self._tracker.live)
         # Half a millisecond of slack: a 10 fps file sampled at 10 fps must not lose every other.
         self._due_s = t_s + 1 / (s.active_fps if active else s.idle_fps) - 5e-4
+        return self._closed(t_s)
+
+    def rest(self, view: KeyView, length_s: float) -> list[Pass]:
+        """Take the key frame that stands for a quiet stretch; return the passes that it closes."""
+        s, t_s = self._s, self._seconds(view.pts)
+        scale = self._segment.width_px / view.picture.shape[1]
+        self._follow(view.number, view.pts, t_s, view.picture, scale, length_s * s.idle_fps)
+        if view.glance is not None and t_s >= self._idle_look_due_s and self._in_part(view.number):
+            found = self._detect(view.glance)
+            found = spread(found, self._segment.width_px, self._segment.height_px)
+            self._namer.look(self._tracker, found, view.number, view.pts, t_s)
+            self._look_due_s, self._idle_look_due_s = t_s + s.look_s, t_s + s.idle_look_s
+        self._due_s = t_s + 1 / s.idle_fps - 5e-4
+        return self._closed(t_s)
+
+    def _seconds(self, pts: int) -> float:
+        return (pts - self._segment.first_pts) * self._tick_s
+
+    def _follow(
+        self, number: int, pts: int, t_s: float, small: RGB, scale: float, stands_for: float = 1.0
+    ) -> None:
+        if self._gate is None:
+            self._gate = Gate(self._s, list(self._warm()), scale)
+        held = self._tracker.held(t_s)
+        boxes = self._gate.step(small, held, stands_for=max(1, round(stands_for)))
+        self._tracker.step(number, pts, t_s, boxes)
+
+    def _closed(self, t_s: float) -> list[Pass]:
         ended = self._tracker.take_ended()
         return self._passes(self._stitcher.settle(t_s, ended, self._tracker.live))
 
@@ -104,7 +133,7 @@ class Search:
         return self._first <= number < self._stop
 
     def _look(self, number: int, pts: int, t_s: float, frame: av.VideoFrame) -> None:
-        if number >= self._stop and not self._tracker.live:
+        if not self._in_part(number):
             return
         s = self._s
         firm = [t for t in self._tracker.live if len(t.seen) >= s.pass_least_looks]
@@ -114,12 +143,15 @@ class Search:
         new = [t for t in moving if not t.named and t_s >= t.look_due_s]
         if not full and not new:
             return
-        picture = media.to_rgb(frame, self._segment.rotation_deg)
+        eye = Eye(self._detect, frame, self._segment.rotation_deg)
         if full:
-            self._namer.look(self._tracker, picture, number, pts, t_s)
+            self._namer.look(self._tracker, eye.whole(), number, pts, t_s)
             self._look_due_s, self._idle_look_due_s = t_s + s.look_s, t_s + s.idle_look_s
             moving = [t for t in moving if t in self._tracker.live]
-        self._namer.look_closer(self._tracker, moving if full else new, picture, number, pts, t_s)
+        self._namer.look_closer(self._tracker, moving if full else new, eye, number, pts, t_s)
+
+    def _in_part(self, number: int) -> bool:
+        return number < self._stop or bool(self._tracker.live)
 
     def _keep_stills(self, number: int, frame: av.VideoFrame) -> None:
         luma = None
@@ -133,40 +165,9 @@ class Search:
             still = rated(luma, at, self._s)
             best = track.stills.get(bucket)
             if best is None or still.legible > best.legible:
-                track.stills[bucket] = still
-
-
-def warm_pictures(
-    path: Path, index: FrameIndex, first: int, stop: int, segment: Segment, settings: Settings
-) -> Iterator[RGB]:
-    """Yield gate pictures spread over a part of a file: key frames, or its start where few."""
-    s, turn, width = settings, segment.rotation_deg, settings.gate_width_px
-    keys = np.arange(first, stop)[index.is_key[first:stop]]
-    if len(keys) >= s.warm_least_keys:
-        pick = np.linspace(0, len(keys) - 1, min(s.warm_pictures, len(keys))).round()
-        for key in keys[pick.astype(int)].tolist():
-            for _, frame in media.decode(path, index, key, key + 1, fast=True):
-                yield gate_picture(frame, turn, width)[0]
-        return
-    end = int(np.searchsorted(index.pts, index.pts[first] + int(s.warm_s / segment.tick_s)))
-    end = max(first + 1, min(end, stop))
-    every = max(1, (end - first) // s.warm_pictures)
-    for n, (_, frame) in enumerate(media.decode(path, index, first, end, fast=True)):
-        if n % every == 0:
-            yield gate_picture(frame, turn, width)[0]
-
-
-def gate_picture(frame: av.VideoFrame, turn_deg: int, width_px: int) -> tuple[RGB, float]:
-    """Return the gate's small RGB picture of a frame and the frame's pixels per pixel of it."""
-    across = frame.width if turn_deg % 180 == 0 else frame.height
-    scale = max(1.0, across / width_px)
-    small = frame.reformat(
-        width=round(frame.width / scale),
-        height=round(frame.height / scale),
-        format="rgb24",
-        interpolation="FAST_BILINEAR",
-    )
-    return media.to_rgb(small, turn_deg), scale
+                part = still_part(frame, at.box, self._segment.rotation_deg, self._s)
+                track.stills[bucket] = replace(still, part=part)
+                track.forget_stills(self._s.candidates)
 
 
 def rated(luma: np.ndarray, at: Observation, settings: Settings) -> Still:

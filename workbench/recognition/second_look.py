@@ -1,11 +1,13 @@
-"""The second look: decode a few frames of each pass again, exactly, and read plates, count faces.
+"""The second look: read plates and count faces on the few best frames of each pass.
 
-Frames are taken in the order of the file, each GOP once for all passes that want a frame of it.
+The search keeps what it saw of these frames, exactly decoded. What it has not kept (a thing that
+stood while nothing was decoded) is decoded again, each GOP once for all that want a frame of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +15,12 @@ import av
 import numpy as np
 
 from workbench import media
+from workbench.recognition.pictures import still_part
 from workbench.recognition.reading import fuse
 from workbench.recognition.rows import Pass
 from workbench.recognition.settings import Settings
-from workbench.recognition.types import RGB, Models, PlateReading
+from workbench.recognition.track import Still
+from workbench.recognition.types import Models, PlateReading
 from workbench.records import Box, FrameIndex, Segment
 from workbench.timeline import SECOND_NS, ClockFix
 
@@ -34,49 +38,59 @@ def look_again(
     models: Models,
     settings: Settings,
 ) -> None:
-    """Fill in each pass's plate, best frame and faces from exactly decoded frames."""
-    readings = _read_plates(passes, path, index, segment, models, settings)
+    """Fill in each pass's plate, best frame and faces; what was kept of its frames is let go."""
+    if not passes:
+        return
+    _find_parts(passes, path, index, segment, settings)
     for one in passes:
+        readings = _read_plates(one, models, settings)
         at_ns, _ = segment.utc(one.best.pts, fixes)
         day = datetime.fromtimestamp(at_ns // SECOND_NS, UTC).date()
-        one.settle(fuse(readings.get(id(one), []), on=day))
-    faced: dict[int, list[Pass]] = {}
-    for one in passes:
+        one.settle(fuse(own_readings(one, readings, settings), on=day))
         if one.has_person and min(one.best.box.w, one.best.box.h) >= settings.face_least_px:
-            faced.setdefault(one.best.number, []).append(one)
-    for number, frame in exact_frames(path, index, sorted(faced)):
-        picture = media.to_rgb(frame, segment.rotation_deg)
-        for one in faced[number]:
-            one.faces = [face.box for face in models.find_faces(picture, one.best.box)]
+            one.faces = _find_faces(one, models)
+        one.forget_parts()
 
 
-def _read_plates(
-    passes: Sequence[Pass],
-    path: Path,
-    index: FrameIndex,
-    segment: Segment,
-    models: Models,
-    settings: Settings,
-) -> dict[int, list[tuple[int, PlateReading]]]:
-    """Return ``(frame number, reading)`` of each pass, by the pass's identity.
+def _read_plates(one: Pass, models: Models, settings: Settings) -> list[tuple[int, PlateReading]]:
+    """Return the readings of a pass: of its best frame first, of others while they may help."""
+    readings: list[tuple[int, PlateReading]] = []
+    if not _may_have_plate(one, settings):
+        return readings
+    for done, still in enumerate(one.stills):
+        if done >= _worth_frames([reading for _, reading in readings], settings):
+            break
+        readings += [(still.at.number, found) for found in _read(models, still, settings)]
+    return readings
 
-    The best frames first; others only for a pass that these have not settled.
-    """
-    readings: dict[int, list[tuple[int, PlateReading]]] = {}
-    done = 0
-    for round_, stop in enumerate(settings.plate_rounds):
-        wanted: dict[int, list[Pass]] = {}
-        for one in passes:
-            if _worth_reading(one, readings.get(id(one), ()), round_, settings):
-                for still in one.stills[done:stop]:
-                    wanted.setdefault(still.at.number, []).append(one)
-        for number, frame in exact_frames(path, index, sorted(wanted)):
-            picture = media.to_rgb(frame, segment.rotation_deg)
-            for one in wanted[number]:
-                found = _read(models, picture, one, number, settings)
-                readings.setdefault(id(one), []).extend((number, reading) for reading in found)
-        done = stop
-    return {id(one): own_readings(one, readings.get(id(one), ()), settings) for one in passes}
+
+def _find_faces(one: Pass, models: Models) -> list[Box]:
+    kept = [still for still in (*one.stills, one.picture) if still is not None]
+    still = next((s for s in kept if s.at.number == one.best.number), None)
+    if still is None or still.part is None:
+        return []
+    found = models.find_faces(still.part.rgb(), _shifted(one.best.box, still.part, -1))
+    return [_shifted(face.box, still.part) for face in found]
+
+
+def _find_parts(
+    passes: Sequence[Pass], path: Path, index: FrameIndex, segment: Segment, settings: Settings
+) -> None:
+    """Decode again the frames that are asked for and were not kept."""
+    wanted: dict[int, list[Pass]] = {}
+    for one in passes:
+        if one.moving:
+            continue
+        for still in one.stills:
+            wanted.setdefault(still.at.number, []).append(one)
+    for number, frame in exact_frames(path, index, sorted(wanted)):
+        for one in wanted[number]:
+            one.stills = [
+                replace(s, part=still_part(frame, s.at.box, segment.rotation_deg, settings))
+                if s.at.number == number
+                else s
+                for s in one.stills
+            ]
 
 
 def exact_frames(
@@ -98,15 +112,25 @@ def exact_frames(
                 yield number, frame
 
 
-def _worth_reading(
-    one: Pass, had: Sequence[tuple[int, PlateReading]], round_: int, settings: Settings
-) -> bool:
-    """Tell whether a pass may have a plate, not surely read yet, that another round can show."""
-    if one.kind not in _PLATED or _settled(had, settings):
-        return False
+def _may_have_plate(one: Pass, settings: Settings) -> bool:
     largest = max((still.at.box.w for still in one.stills), default=0.0)
     least = settings.person_least_px if one.kind == "person" else settings.plate_least_px
-    return largest >= least and (round_ < settings.plate_sure_rounds or bool(had))
+    return one.kind in _PLATED and largest >= least
+
+
+def _worth_frames(had: Sequence[PlateReading], settings: Settings) -> int:
+    """Return how many frames of a pass are worth reading after what was read so far.
+
+    Few where no plate shows; until two agree where one does. What was read surely once, and never
+    again, is in sight in no other frame as a rule: few more are tried.
+    """
+    s = settings
+    if not had:
+        return s.plate_frames_blind
+    sure = [one.text for one in had if one.text and one.score >= s.plate_enough]
+    if any(sure.count(text) >= 2 for text in sure):
+        return 0
+    return s.plate_frames_sure if sure and len(had) == 1 else s.plate_frames_most
 
 
 def own_readings(
@@ -134,20 +158,18 @@ def _shift(a: Box, b: Box) -> float:
     return float(max(*across, abs(b.y - a.y), abs(b.y + b.h - a.y - a.h)))
 
 
-def _settled(had: Sequence[tuple[int, PlateReading]], settings: Settings) -> bool:
-    """Tell whether two frames already read the same, surely: more would only cost."""
-    sure = [one.text for _, one in had if one.text and one.score >= settings.plate_enough]
-    return any(sure.count(text) >= 2 for text in sure)
-
-
-def _read(
-    models: Models, picture: RGB, one: Pass, number: int, settings: Settings
-) -> list[PlateReading]:
-    at = next(still.at for still in one.stills if still.at.number == number)
-    m = settings.plate_margin
-    box = at.box
+def _read(models: Models, still: Still, settings: Settings) -> list[PlateReading]:
+    part = still.part
+    if part is None:
+        return []
+    m, box = settings.plate_margin, _shifted(still.at.box, part, -1)
     box = Box(box.x - m * box.w, box.y - m * box.h, box.w * (1 + 2 * m), box.h * (1 + 2 * m))
-    found = models.read_plates(picture, box)
+    found = models.read_plates(part.rgb(), box)
     # One plate a vehicle: with two in the box (a neighbour's) the surest grammatical one counts.
     found = sorted(found, key=lambda r: (r.text is None, -r.score, r.box.x, r.box.y))
-    return found[:1]
+    return [replace(one, box=_shifted(one.box, part)) for one in found[:1]]
+
+
+def _shifted(box: Box, part: media.Cut, sign: int = 1) -> Box:
+    """Return a box of a part in pixels of the frame; with `sign` -1, one of the frame's in it."""
+    return Box(box.x + sign * part.left, box.y + sign * part.top, box.w, box.h)

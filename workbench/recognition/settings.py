@@ -29,11 +29,21 @@ class Settings:
     overrun_s: float = 120.0
     """Decoded at most after a job to finish passes that started in it."""
 
+    # -- sweep ----------------------------------------------------------------------------------
+    sweep_gap_s: float = 1.0
+    """Key frames nearer to each other than this are not all looked at."""
+    sweep_most_s: float = 4.0
+    """A longer stretch between two key frames is always decoded: much happens within it."""
+    sweep_pictures: int = 25
+    sweep_difference: float = 12.0
+    sweep_least_px: int = 12
+    sweep_restless_share: float = 0.6
+
     # -- sampling -------------------------------------------------------------------------------
     idle_fps: float = 5.0
-    active_fps: float = 10.0
+    active_fps: float = 8.4
     """Gate pictures a second while nothing / something is tracked."""
-    gate_width_px: int = 480
+    gate_width_px: int = 400
     going_share: float = 0.5
     """Of the way that makes a pass: after this much a track is worth a look."""
     lively_new_s: float = 1.0
@@ -52,6 +62,8 @@ class Settings:
     background_s: float = 60.0
     background_every: int = 5
     stale_rate: float = 0.12
+    part_px: int = 60
+    """Side of the parts in which the gate picture's modes are asked for."""
     variance_threshold: float = 20.0
     variance_initial: float = 20.0
     variance_least: float = 8.0
@@ -62,6 +74,8 @@ class Settings:
     ghost_still_share: float = 0.7
     ghost_edges: float = 1.3
     ghost_most_share: float = 0.2
+    gain_sample: int = 4000
+    """Pixels of the gate picture that the gain of the camera's exposure control is read from."""
     gain_deadband: float = 0.015
     shake_suspect_share: float = 0.008
     shake_level: float = 20.0
@@ -140,20 +154,24 @@ class Settings:
 
     # -- best frames, plates, faces -------------------------------------------------------------
     candidates: int = 8
-    plate_rounds: tuple[int, ...] = (2, 4, 8)
-    """Best frames read at first, when they do not settle it, and while a plate is in sight."""
+    plate_frames_blind: int = 3
+    plate_frames_sure: int = 4
+    plate_frames_most: int = 8
+    """Frames of a pass read at most: with no plate in sight, one read surely, one unsurely."""
     candidate_gap_s: float = 0.3
+    still_margin: float = 0.25
+    """Of a box, kept around it for the second look: plates hang over the edge of boxes."""
     sharpness_half: float = 60.0
     cut_penalty: float = 0.35
     cut_margin_px: int = 3
     shared_penalty: float = 0.7
-    plate_least_px: int = 40
+    plate_least_px: int = 80
+    """Width of a vehicle whose plate could be read: a plate is a quarter of it."""
     plate_enough: float = 0.97
-    plate_sure_rounds: int = 2
     plate_follows: float = 0.25
     """Of its own width a plate must go from look to look while the box of its pass goes on, or it
     hangs on something parked."""
-    person_least_px: int = 80
+    person_least_px: int = 130
     """Width of a "person" whose plate could be read, if it were somebody on a motorcycle."""
     plate_margin: float = 0.08
     face_least_px: int = 40

@@ -95,10 +95,10 @@ class TextFinder:
         self._min_score = min_score
         self._unclip = unclip
 
-    def __call__(self, picture: RGB) -> list[Line]:
+    def __call__(self, picture: RGB, most_px: int | None = None) -> list[Line]:
         """Return the lines of a picture, unread, from top to bottom, in its pixels."""
         height, width = picture.shape[:2]
-        net_w, net_h = self._net_size(width, height)
+        net_w, net_h = self._net_size(width, height, most_px or self._max_side_px)
         small = cv2.resize(picture, (net_w, net_h), interpolation=cv2.INTER_LINEAR)
         blob = (small[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 127.5) - 1.0
         heat = self._session.run(None, {self._input: np.ascontiguousarray(blob)})[0][0, 0]
@@ -118,8 +118,8 @@ class TextFinder:
             lines.append(Line(_clockwise(outline), (), score, out / 2 * float(stretch.mean())))
         return sorted(lines, key=lambda line: tuple(line.corners.min(axis=0)[::-1].tolist()))
 
-    def _net_size(self, width: int, height: int) -> tuple[int, int]:
-        scale = min(1.0, self._max_side_px / max(width, height))
+    def _net_size(self, width: int, height: int, most_px: int) -> tuple[int, int]:
+        scale = min(1.0, most_px / max(width, height))
         if max(width, height) < self._min_side_px:
             scale = self._min_side_px / max(width, height)
         net_w, net_h = (

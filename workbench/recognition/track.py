@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from workbench import optics
+from workbench.media import Cut
 from workbench.recognition.settings import Settings
 from workbench.records import Box
 
@@ -39,11 +40,13 @@ class Still:
     """A frame of a pass worth a second, full look.
 
     ``quality`` ranks those of one pass as pictures of it, ``legible`` as pictures of its plate.
+    ``part`` is what of the frame is kept for that look; without it the frame is decoded again.
     """
 
     at: Observation
     quality: float
     legible: float = 0.0
+    part: Cut | None = field(default=None, repr=False, compare=False)
 
 
 class _Motion:
@@ -151,6 +154,14 @@ class Track:
         last = self.last
         self.seen[-1] = Observation(last.number, last.pts, last.t_s, box, last.shared)
         self.motion.value = _vector(box)
+
+    def forget_stills(self, most: int) -> None:
+        """Keep only the most legible frames, and the best picture."""
+        if len(self.stills) <= most + 1:
+            return
+        order = sorted(self.stills, key=lambda b: (-self.stills[b].legible, b))
+        best = min(self.stills, key=lambda b: (-self.stills[b].quality, b))
+        self.stills = {b: self.stills[b] for b in self.stills if b in order[:most] or b == best}
 
     def take(self, later: Track) -> None:
         """Take over a later piece of the same pass."""

@@ -24,8 +24,9 @@ class ModelSettings:
 
     ``detect_*``: score below which an object has no name, and overlap above which two boxes of one
     kind are one. ``plate_*``: longest side given to the text detector in pixels (larger crops are
-    scaled down to it), longest side to which smaller crops are enlarged, least height of a line of
-    signs in pixels, least score of a read plate (below it the plate is there and unread).
+    scaled down to it), the same of one vehicle's crop, longest side to which smaller crops are
+    enlarged, least height of a line of signs in pixels, least score of a read plate (below it the
+    plate is there and unread).
     ``face_*``: least score, longest side given to the finder, and a folder with a licensed
     insightface pack to use instead of the built-in detector.
     """
@@ -33,6 +34,7 @@ class ModelSettings:
     detect_min_score: float = 0.35
     detect_max_overlap: float = 0.5
     plate_max_side_px: int = 640
+    plate_vehicle_side_px: int = 416
     plate_min_side_px: int = 320
     plate_min_line_px: float = 9.0
     plate_min_score: float = 0.78
