@@ -26,7 +26,7 @@ from workbench.recognition.evaluate import plate_pictures
 from workbench.recognition.text import SIGNS, LineReader, TextFinder, straighten
 
 HERE = Path(__file__).resolve().parent
-_SYNTHETIC = 1000
+_SYNTHETIC = 600
 
 Read = Callable[[np.ndarray], str]
 """What a line says, from its picture in RGB."""
@@ -119,9 +119,7 @@ def _rows(signs: str, *, long: bool) -> list[str]:
 
 
 def _drawn() -> Iterator[tuple[str, np.ndarray, str]]:
-    printer = Printer(HELD_OUT_SEED + 1)
-    for number in range(_SYNTHETIC):
-        crop, text = printer()
+    for number, (crop, text) in enumerate(Printer(HELD_OUT_SEED + 1).many(_SYNTHETIC)):
         yield str(number), cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB), text
 
 

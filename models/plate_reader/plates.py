@@ -32,6 +32,7 @@ GROUNDS: dict[str, tuple[RGB, RGB]] = {
     "red": ((170, 24, 30), (240, 240, 236)),
 }
 _SHARES = (0.6, 0.2, 0.1, 0.1)
+_DOUBLED = 0.12
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,19 @@ def plate_lines(rng: np.random.Generator) -> tuple[str, ...]:
     """Return the lines of a plate, every sign as likely as another."""
 
     def some(signs: str, count: int) -> str:
-        return "".join(signs[k] for k in rng.integers(len(signs), size=count))
+        return _signs(signs, count, rng)
 
     letters = LETTERS_AND_DIGITS[10:] if rng.random() < 0.25 else SERIES
     number = some(DIGITS, 3) + "." + some(DIGITS, 2) if rng.random() < 0.7 else some(DIGITS, 4)
-    code, letter = some(DIGITS, 2), some(letters, 1)
+    code, two = some(DIGITS, 2), some(letters, 2)
+    letter = two[0]
     pair = PAIRS[int(rng.integers(len(PAIRS)))]
     chance = rng.random()
     if chance < 0.40:  # motorcycle
         dash = "-" if rng.random() < 0.9 else ""
         return f"{code}{dash}{letter}{some(DIGITS, 1)}", number
     if chance < 0.55:
-        return f"{code}-{letter}{some(letters, 1)}", number
+        return f"{code}-{two}", number
     if chance < 0.59:
         return f"{code}-{pair}{some(DIGITS, 1)}", number
     if chance < 0.69:  # car, two lines
@@ -74,7 +76,7 @@ def plate_lines(rng: np.random.Generator) -> tuple[str, ...]:
     if chance < 0.95:
         return (f"{code}{pair}-{number}",)
     if chance < 0.98:  # army
-        return (f"{some(letters, 2)}-{some(DIGITS, 2)}-{some(DIGITS, 2)}",)
+        return (f"{two}-{some(DIGITS, 2)}-{some(DIGITS, 2)}",)
     return (f"T{code}-{some(DIGITS, 3)}.{some(DIGITS, 2)}",)
 
 
@@ -82,7 +84,7 @@ def other_line(rng: np.random.Generator) -> str:
     """Return a line that is no plate: signs in any order, telephone numbers, times, dates."""
 
     def some(signs: str, count: int) -> str:
-        return "".join(signs[k] for k in rng.integers(len(signs), size=count))
+        return _signs(signs, count, rng)
 
     chance = rng.random()
     if chance < 0.4:
@@ -96,6 +98,14 @@ def other_line(rng: np.random.Generator) -> str:
     if chance < 0.9:
         return f"{some(DIGITS, 2)}{some('-/', 1)}{some(DIGITS, 2)}/{some(DIGITS, 4)}"
     return some(DIGITS, int(rng.integers(4, 10)))
+
+
+def _signs(signs: str, count: int, rng: np.random.Generator) -> str:
+    """Return signs by chance, two alike side by side more often: they are hard to tell from one."""
+    drawn = [signs[k] for k in rng.integers(len(signs), size=count)]
+    for n in np.flatnonzero(rng.random(count)[1:] < _DOUBLED).tolist():
+        drawn[n + 1] = drawn[n]
+    return "".join(drawn)
 
 
 def draw(lines: Sequence[str], face: Face, rng: np.random.Generator) -> Drawn:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plates import draw, other_line, plate_lines
 from signs import Face, drawn_face, font_face, installed_fonts
-from weather import Grey, photograph
+from weather import Grey, filmed, photograph
 
 HEIGHT_PX = 32
 STEP_PX = 32
@@ -18,7 +18,7 @@ STEP_PX = 32
 
 _DRAWN_FACES = 48
 _FONT_SHARE = 0.5
-_OTHERS, _NOTHING = 0.1, 0.02
+_OTHERS, _NOTHING, _FILMED = 0.1, 0.02, 0.35
 
 
 class Printer:
@@ -50,6 +50,16 @@ class Printer:
         drawn = draw(lines, self.face(), rng)
         return photograph(drawn, row, rng), lines[row]
 
+    def many(self, count: int) -> list[tuple[Grey, str]]:
+        """Return so many samples, some of them from a film."""
+        made = [self() for _ in range(count)]
+        chosen = np.flatnonzero(self._rng.random(count) < _FILMED).tolist()
+        if chosen:
+            crops = filmed([made[k][0] for k in chosen], self._rng)
+            for k, crop in zip(chosen, crops, strict=True):
+                made[k] = (crop, made[k][1])
+        return made
+
 
 def prepared(crop: Grey) -> NDArray[np.uint8]:
     """Return a crop as high as the network wants it, as EasyOCR's ``get_image_list`` does."""
@@ -64,7 +74,7 @@ def batches(
     """Yield batches of lines of like width, float32[n, 1, 32, width] within -1..1, and texts."""
     rng = np.random.default_rng(0)
     while True:
-        made = [(prepared(crop), text) for crop, text in (printer() for _ in range(size * pool))]
+        made = [(prepared(crop), text) for crop, text in printer.many(size * pool)]
         made.sort(key=lambda item: item[0].shape[1])
         order = rng.permutation(pool)
         for k in order:

@@ -136,7 +136,7 @@ def _network(*, folded: bool) -> Model:
 
 def _held_out() -> list[tuple[torch.Tensor, list[str]]]:
     printer = Printer(HELD_OUT_SEED)
-    made = [(prepared(crop), text) for crop, text in (printer() for _ in range(_HELD_OUT))]
+    made = [(prepared(crop), text) for crop, text in printer.many(_HELD_OUT)]
     made.sort(key=lambda item: item[0].shape[1])
     return [
         (torch.from_numpy(stack([image for image, _ in some])), [text for _, text in some])

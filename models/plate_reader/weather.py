@@ -1,10 +1,13 @@
-"""What a camera makes of a plate: perspective, blur, light, dirt, noise, and the video's blocks."""
+"""What a camera makes of a plate: perspective, blur, light, dirt, noise, and what coding leaves."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -197,3 +200,41 @@ def _sensed(scene: NDArray[np.float32], rng: np.random.Generator) -> Grey:
         coded = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         grey = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
     return grey
+
+
+def filmed(crops: Sequence[Grey], rng: np.random.Generator) -> list[Grey]:
+    """Return crops as H.264 leaves them: side by side in one picture, coded, decoded, cut out."""
+    places, x, y, tall = [], 0, 0, 0
+    for crop in crops:
+        height, width = crop.shape
+        if x + width > _FILM_PX:
+            x, y, tall = 0, y + tall, 0
+        places.append((x, y))
+        x, tall = x + width, max(tall, height)
+    sheet = np.full((_even(y + tall), _FILM_PX), 90, np.uint8)
+    for crop, (x, y) in zip(crops, places, strict=True):
+        sheet[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
+    seen = _coded(sheet, int(rng.integers(20, 37)))
+    return [
+        seen[y : y + crop.shape[0], x : x + crop.shape[1]].copy()
+        for crop, (x, y) in zip(crops, places, strict=True)
+    ]
+
+
+_FILM_PX = 1280
+
+
+def _even(pixels: int) -> int:
+    return pixels + pixels % 2
+
+
+def _coded(sheet: Grey, rate_factor: int) -> Grey:
+    coder = av.CodecContext.create("libx264", "w")
+    coder.height, coder.width = sheet.shape
+    coder.pix_fmt, coder.time_base = "yuv420p", Fraction(1, 25)
+    coder.options = {"crf": str(rate_factor), "preset": "veryfast", "threads": "1"}
+    picture = av.VideoFrame.from_ndarray(sheet, "gray").reformat(format="yuv420p")
+    decoder = av.CodecContext.create("h264", "r")
+    packets = [*coder.encode(picture), *coder.encode(None)]
+    frames = [frame for packet in packets for frame in decoder.decode(packet)]
+    return (frames or decoder.decode(None))[0].to_ndarray(format="gray")

@@ -10,7 +10,7 @@ import importlib
 import math
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.recognition import weights
 from workbench.recognition.easyocr_door import import_easyocr
 from workbench.recognition.text import SIGNS, Sign, collapse, straighten
 from workbench.recognition.types import RGB
+
+CARD = "vn-plates-easyocr"
+"""Name of the network in the list of models."""
 
 NETWORK = "vn_plates"
 """Name of the network's three files: ``.py``, ``.yaml``, ``.pth``."""
@@ -34,14 +38,14 @@ class EasyLineReader:
 
     Parameters
     ----------
-    weights
-        ``vn_plates.pth``, its two other files beside it.
+    graph
+        ``vn_plates.pth``, its two other files beside it: EasyOCR runs ``vn_plates.py``.
     """
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, graph: Path) -> None:
         easyocr = import_easyocr()
         inner: Any = importlib.import_module("easyocr.easyocr")
-        folder, others_height_px = str(weights.parent), inner.imgH
+        folder, others_height_px = str(graph.parent), inner.imgH
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a state dict read without weights_only: ours, hashed
             reader = easyocr.Reader(
@@ -109,3 +113,19 @@ class EasyLineReader:
             batch = torch.stack([pad(image) for image in images])
             chances: NDArray[np.float32] = self._network(batch, None).softmax(2).numpy()
         return chances
+
+
+def open_easy_line_reader(cards: Mapping[str, weights.WeightCard] | None = None) -> EasyLineReader:
+    """Return the reader on the network of the list of models, its files checked.
+
+    Raises
+    ------
+    Unavailable, Damaged
+        As :func:`workbench.recognition.weights.locate`.
+    BadInput
+        When EasyOCR cannot be loaded.
+    """
+    card = (cards or weights.read_manifest())[CARD]
+    # all three: one of them is code that EasyOCR runs
+    paths = {key: weights.locate(card, key) for key in card.files}
+    return EasyLineReader(paths["weights"])
