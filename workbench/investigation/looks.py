@@ -27,7 +27,7 @@ def by_colour(
 ) -> pd.DataFrame:
     """Return passes with those of a colour first, then those of unknown colour, then the others.
 
-    Two columns are added: ``colour``, missing where kind, size or light do not allow to name it, and
+    Two columns are added: ``colour``, missing where kind, size or light do not allow one, and
     ``colour_confidence``. Motorcycles have none: most of what is seen of them is a person.
 
     Parameters

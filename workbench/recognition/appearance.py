@@ -34,8 +34,8 @@ _STEP_PX = 16
 _DARKEST_WHITE = 70.0
 """Where the brightest things of a scene are darker than this, it is too dark for colours."""
 
-_COLOURLESS_SCENE = 6.0
-"""Mean chroma below this is a camera that sees by infrared, or a picture without colours."""
+_COLOURLESS_SCENE = 5.0
+"""A picture whose most colourful things have less chroma than this was seen by infrared."""
 
 _CHROMA_LEAST = 20.0
 _CHROMA_SHARE = 0.28
@@ -74,7 +74,7 @@ def colour_of(picture: RGB, box: Box, kind: str) -> ColourSeen | None:
         return None
     scene = picture[::_STEP_PX, ::_STEP_PX]
     white = float(np.percentile(scene.max(axis=2), 95))
-    if white < _DARKEST_WHITE or _chroma(_lab(scene)).mean() < _COLOURLESS_SCENE:
+    if white < _DARKEST_WHITE or np.percentile(_chroma(_lab(scene)), 98) < _COLOURLESS_SCENE:
         return None
     body = cv2.resize(
         picture[top:bottom, left:right], (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA
@@ -102,8 +102,8 @@ def _chroma(lab: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _dominant(lab: NDArray[np.float32]) -> tuple[Colour, float]:
     lightness, chroma = lab[:, 0], _chroma(lab)
-    dark = lightness < _DARK
-    vivid = (chroma > _CHROMA_LEAST) & ~dark
+    vivid = (chroma > _CHROMA_LEAST) & (lightness > _DARK / 2)
+    dark = (lightness < _DARK) & ~vivid
     share = float(vivid.mean())
     if share >= _CHROMA_SHARE * float((~dark).mean()) and share >= 0.12:
         names = [_hue_name(a, b, light) for light, a, b in lab[vivid]]
