@@ -124,7 +124,7 @@ def draw(lines: Sequence[str], face: Face, rng: np.random.Generator) -> Drawn:
     if rng.random() < 0.75:
         corners = (margin + edge, margin + edge), (margin + width - edge, margin + height - edge)
         cv2.rectangle(alpha, *corners, int(rng.integers(120, 256)), thick, cv2.LINE_AA)
-    squeeze, gap = float(rng.uniform(0.8, 1.15)), float(rng.uniform(0.06, 0.26))
+    squeeze, gap = float(rng.uniform(0.66, 1.12)), float(rng.uniform(0.06, 0.26))
     weight = int(rng.integers(-1, 3))
     boxes = []
     for row, text in enumerate(lines):
@@ -170,7 +170,7 @@ def _line(
 
 def _mark(sign: str, stroke: int, high: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     if sign == "-":
-        cell = np.zeros((INK_PX, round(stroke * rng.uniform(1.0, 2.6))), np.uint8)
+        cell = np.zeros((INK_PX, round(stroke * rng.uniform(1.0, 3.4))), np.uint8)
         top = INK_PX // 2 - stroke // 2
         cell[top : top + stroke] = 255
         return cell

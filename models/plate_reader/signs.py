@@ -43,10 +43,11 @@ _Item = tuple[float, ...]
 """A point (x, y), or an arc (x, y, rx, ry, from, to): degrees, clockwise from the right."""
 
 
-def _strokes(bow: float, slant: float) -> dict[str, list[list[_Item]]]:
+def _strokes(bow: float, slant: float, blunt: float) -> dict[str, list[list[_Item]]]:
     """Return the strokes of each sign in a unit square, y down.
 
-    `bow` is the height of a rounded end, `slant` how far the tails of 6 and 9 lean.
+    `bow` is the height of a rounded end, `slant` how far the tails of 6 and 9 lean, `blunt` half
+    the width of the top of A: on plates it is flat.
     """
     b, c = bow, 1 - bow
     oval: list[_Item] = [(0.5, b, 0.5, b, 180, 360), (0.5, c, 0.5, b, 0, 180), (0, b)]
@@ -67,7 +68,7 @@ def _strokes(bow: float, slant: float) -> dict[str, list[list[_Item]]]:
         "7": [[(0, 0), (1, 0), (0.36, 1)]],
         "8": [[(0.5, 0.25, 0.44, 0.25, 0, 360)], [(0.5, 0.74, 0.5, 0.26, 0, 360)]],
         "9": [[_turned(item) for item in stroke] for stroke in six],
-        "A": [[(0, 1), (0.5, 0), (1, 1)], [(0.17, 0.68), (0.83, 0.68)]],
+        "A": [[(0, 1), (0.5 - blunt, 0), (0.5 + blunt, 0), (1, 1)], [(0.12, 0.7), (0.88, 0.7)]],
         "B": [
             [(0, 0), (0, 1), (0.55, 1), (0.55, 0.76, 0.45, 0.24, 90, -90), (0, 0.52)],
             [(0, 0), (0.5, 0), (0.5, 0.26, 0.42, 0.26, -90, 90), (0, 0.52)],
@@ -83,7 +84,7 @@ def _strokes(bow: float, slant: float) -> dict[str, list[list[_Item]]]:
         "J": [[(1, 0), (1, c), (0.5, c, 0.5, b, 0, 170)]],
         "K": [[(0, 0), (0, 1)], [(0.95, 0), (0, 0.62)], [(0.33, 0.4), (1, 1)]],
         "L": [[(0, 0), (0, 1), (1, 1)]],
-        "M": [[(0, 1), (0, 0), (0.5, 0.62), (1, 0), (1, 1)]],
+        "M": [[(0, 1), (0, 0), (0.5, 0.4 + slant), (1, 0), (1, 1)]],
         "N": [[(0, 1), (0, 0), (1, 1), (1, 0)]],
         "P": [[(0, 1), (0, 0), (0.5, 0), (0.5, 0.28, 0.5, 0.28, -90, 90), (0, 0.56)]],
         "R": [[(0, 1), (0, 0), (0.5, 0), (0.5, 0.27, 0.48, 0.27, -90, 90), (0, 0.54)],
@@ -107,7 +108,8 @@ def drawn_face(rng: np.random.Generator) -> Face:
     """Return every sign drawn by strokes: of one width, weight and roundness."""
     wide = float(rng.uniform(0.34, 0.62))
     weight = float(rng.uniform(0.1, 0.19))
-    strokes = _strokes(float(rng.uniform(0.17, 0.36)), float(rng.uniform(0.1, 0.45)))
+    bow, slant, blunt = rng.uniform((0.17, 0.1, 0.0), (0.36, 0.45, 0.22)).tolist()
+    strokes = _strokes(bow, slant, blunt)
     lean = float(rng.normal(0, 0.02))
     return {
         sign: _drawn(lines, max(0.0, wide * _WIDE.get(sign, 1.0) - weight), weight, lean)

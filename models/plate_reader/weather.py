@@ -81,7 +81,7 @@ def _lit(drawn: Drawn, rng: np.random.Generator) -> NDArray[np.float32]:
     _soil(scene, rng)
     if rng.random() < 0.35:
         _shadow(scene, rng)
-    if rng.random() < 0.2:
+    if rng.random() < 0.3:
         _glare(scene, rng)
     return scene
 
@@ -114,7 +114,7 @@ def _glare(scene: NDArray[np.float32], rng: np.random.Generator) -> None:
     """Add a lamp's reflection: a bright spot or streak."""
     height, width = scene.shape
     x = (np.arange(width) - rng.uniform(0, 1) * width) / (rng.uniform(0.2, 1.8) * INK_PX)
-    y = (np.arange(height) - rng.uniform(0, 1) * height) / (rng.uniform(0.08, 0.8) * INK_PX)
+    y = (np.arange(height) - rng.uniform(0, 1) * height) / (rng.uniform(0.05, 0.8) * INK_PX)
     slope = rng.normal(0, 0.5)
     spot = np.exp(-(x[None, :] ** 2) - (y[:, None] + slope * x[None, :]) ** 2)
     scene += float(rng.uniform(60, 220)) * spot.astype(np.float32)
