@@ -39,7 +39,7 @@ def test_the_manifest_says_licence_source_and_training_data_of_each(cards):
 
 def test_the_project_pins_the_versions_of_the_manifest(cards):
     project = (weights.models_folder().parent / "pyproject.toml").read_text(encoding="utf-8")
-    for card in filter(lambda card: card.package, cards.values()):
+    for card in (card for card in cards.values() if card.package):
         assert f'"{card.package}=={card.package_version}"' in project
 
 

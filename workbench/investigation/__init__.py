@@ -11,6 +11,7 @@ from workbench.investigation.facade import (
     open_workbench,
 )
 from workbench.investigation.following import Followed
+from workbench.investigation.looks import by_colour, by_likeness
 
 __all__ = [
     "ALWAYS",
@@ -22,5 +23,7 @@ __all__ = [
     "PlateHit",
     "Trace",
     "Workbench",
+    "by_colour",
+    "by_likeness",
     "open_workbench",
 ]

@@ -1,5 +1,6 @@
 """Find and read what passes a camera: models, gate, tracks, the fan-out over archived footage."""
 
+from workbench.recognition.appearance import COLOURS, VehicleLikeness, colour_of, open_likeness
 from workbench.recognition.crew import Crew, GiveModels, Outcome, crew, own_models
 from workbench.recognition.doctor import ModelReport, examine, system_facts
 from workbench.recognition.engine import Job, plan_jobs, run_job
@@ -12,6 +13,7 @@ from workbench.recognition.settings import Settings
 from workbench.recognition.shedding import to_shed
 
 __all__ = [
+    "COLOURS",
     "Crew",
     "GiveModels",
     "Growing",
@@ -22,12 +24,15 @@ __all__ = [
     "Result",
     "Settings",
     "Summary",
+    "VehicleLikeness",
+    "colour_of",
     "crew",
     "examine",
     "live_settings",
     "load_models",
     "local_cluster",
     "measure_overlay_clock",
+    "open_likeness",
     "own_models",
     "plan_jobs",
     "recognise",

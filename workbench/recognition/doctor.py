@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.errors import N_, Unavailable, WorkbenchError
 from workbench.recognition import overlay, samples, weights
 from workbench.recognition.detect import CocoDetector
+from workbench.recognition.easy_reader import open_easy_line_reader
 from workbench.recognition.plate_reader import TextPlateReader
-from workbench.recognition.types import ModelSettings
+from workbench.recognition.types import RGB, ModelSettings
 
 State = Literal["ready", "failed", "missing", "altered", "not used"]
 
@@ -88,7 +91,8 @@ def examine(
     Parameters
     ----------
     clock
-        Also load EasyOCR, which reads burnt-in clocks; it takes 10 s and torch.
+        Also load EasyOCR, which reads burnt-in clocks and, with our own network, lines of plates;
+        it takes 10 s and torch.
     on_report
         Called with each report as it comes, for showing progress.
     """
@@ -104,6 +108,7 @@ def examine(
     ]
     if clock:
         tests.append((CLOCK_SELF_TEST, _test_clock))
+        tests.append((("vn-plates-easyocr",), lambda: _test_plate_lines(cards)))
     reports: list[ModelReport] = []
     for names, test in tests:
         for report in _examine_together([cards[name] for name in names], test):
@@ -230,6 +235,25 @@ def _test_plates(cards: Mapping[str, weights.WeightCard], settings: ModelSetting
     texts = [reading.text for reading in read(samples.drawn_plate(), None)]
     shown = ", ".join(text or "unread" for text in texts) or "nothing"
     return SelfTest(texts == [samples.PLATE_TEXT], f"read {shown} on a drawn {samples.PLATE_TEXT}")
+
+
+def _test_plate_lines(cards: Mapping[str, weights.WeightCard]) -> SelfTest:
+    read = open_easy_line_reader(cards)
+    expected, field = "99B1", samples.grey_field()
+    plate = samples.drawn_plate(samples.PLATE_LINES[:1])
+    shown, empty = (
+        "".join(sign.char for sign in read(picture, _middle(picture)) if sign.candidates)
+        for picture in (plate, field)
+    )
+    said = f"read {shown or 'nothing'} on a drawn {expected}, {empty or 'nothing'} in a grey field"
+    return SelfTest(shown == expected and not empty, said)
+
+
+def _middle(picture: RGB) -> NDArray[np.float32]:
+    """Return the corners of what a drawn plate of one line holds within its edge."""
+    height, width = picture.shape[:2]
+    (left, right), (top, bottom) = (width * 0.27, width * 0.73), (height * 0.31, height * 0.69)
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
 
 
 def _test_clock() -> SelfTest:

@@ -6,11 +6,9 @@ seconds to import and is loaded only when a reader is opened.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import math
 import re
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import N_, BadInput
 from workbench.recognition import weights
+from workbench.recognition.easyocr_door import import_easyocr
 from workbench.recognition.types import RGB
 from workbench.records import Box
 from workbench.timeline import SECOND_NS
@@ -100,7 +98,7 @@ def open_clock_reader() -> TextReader:
     weights.locate(cards["easyocr-english-g2"], "weights")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # easyocr's use of torch's old quantisation: nobody's news
-        reader = _import_easyocr().Reader(
+        reader = import_easyocr().Reader(
             ["en"],
             gpu=False,
             model_storage_directory=str(folder),
@@ -279,39 +277,3 @@ def _box_of(corners: Any) -> Box:
     points = np.asarray(corners, float)
     (x, y), (w, h) = points.min(axis=0), np.ptp(points, axis=0)
     return Box(float(x), float(y), float(w), float(h))
-
-
-def _import_easyocr() -> Any:
-    """Import easyocr; declare the two torchvision operators that a CPU-less build lacks.
-
-    torchvision 0.28 beside a CPU build of torch has no compiled part and dies on import asking for
-    ``nms``; easyocr never calls it. Where the operators exist this does nothing.
-    """
-    try:
-        importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise
-        _declare_operators()
-        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        importlib.import_module("torchvision")
-    try:
-        return importlib.import_module("easyocr")
-    except ImportError as error:
-        raise BadInput(
-            N_("EasyOCR cannot be loaded ({reason})"),
-            N_("install easyocr==1.7.2 and torch==2.13.0"),
-            reason=str(error),
-        ) from error
-
-
-@functools.cache
-def _declare_operators() -> Any:
-    """Declare ``nms`` and ``qnms`` to torch; they live as long as the object returned does."""
-    import torch
-
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library

@@ -6,6 +6,7 @@ pixels, keeps state between calls and throws away the probabilities a plate latt
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -152,30 +153,43 @@ class LineReader:
         strip = cv2.resize(strip, (width, _READ_HEIGHT_PX), interpolation=cv2.INTER_LINEAR)
         blob = (strip[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 127.5) - 1.0
         steps = self._session.run(None, {self._input: np.ascontiguousarray(blob)})[0][0]
-        return self._collapse(steps)
+        return collapse(steps, self._alphabet, self._class_of_sign)
 
-    def _collapse(self, steps: NDArray[np.float32]) -> tuple[Sign, ...]:
-        """Merge repeats and blanks; a sign's candidates come from the peak of its run."""
-        best = steps.argmax(axis=1)
-        signs, start = [], 0
-        for stop in range(1, len(best) + 1):
-            if stop < len(best) and best[stop] == best[start]:
-                continue
-            if best[start] != 0:
-                run = steps[start:stop]
-                peak = run[run[:, best[start]].argmax()]
-                char = self._alphabet[best[start]]
-                char = _as_sign(char) or char
-                candidates = {}
-                if char in SIGNS:
-                    found = {s: float(peak[c].sum()) for s, c in self._class_of_sign.items()}
-                    likely = sorted(found.items(), key=lambda item: -item[1])
-                    candidates = {s: p for s, p in likely if p >= _LEAST_PROBABILITY}
-                probability = candidates.get(char, float(peak[best[start]]))
-                at = (start + stop) / 2 / len(best)
-                signs.append(Sign(char, probability, candidates, at))
-            start = stop
-        return tuple(signs)
+
+def collapse(
+    steps: NDArray[np.float32], alphabet: Sequence[str], class_of_sign: Mapping[str, Sequence[int]]
+) -> tuple[Sign, ...]:
+    """Merge repeats and blanks of a CTC network; a sign's candidates come from its run's peak.
+
+    Parameters
+    ----------
+    steps
+        float32[steps, classes]: probabilities; class 0 is the blank.
+    alphabet
+        What each class is.
+    class_of_sign
+        The classes that stand for each of :data:`SIGNS`.
+    """
+    best = steps.argmax(axis=1)
+    signs, start = [], 0
+    for stop in range(1, len(best) + 1):
+        if stop < len(best) and best[stop] == best[start]:
+            continue
+        if best[start] != 0:
+            run = steps[start:stop]
+            peak = run[run[:, best[start]].argmax()]
+            char = alphabet[best[start]]
+            char = _as_sign(char) or char
+            candidates = {}
+            if char in SIGNS:
+                found = {s: float(peak[c].sum()) for s, c in class_of_sign.items()}
+                likely = sorted(found.items(), key=lambda item: -item[1])
+                candidates = {s: p for s, p in likely if p >= _LEAST_PROBABILITY}
+            probability = candidates.get(char, float(peak[best[start]]))
+            at = (start + stop) / 2 / len(best)
+            signs.append(Sign(char, probability, candidates, at))
+        start = stop
+    return tuple(signs)
 
 
 def straighten(picture: RGB, corners: NDArray[np.float32]) -> RGB:
