@@ -21,7 +21,8 @@ class FailingFile(io.RawIOBase):
 
     def __init__(self, path: Path, bad: int, number: int) -> None:
         self.name = str(path)
-        self._file, self._bad, self._number = io.open(path, "rb"), bad, number
+        self._bad, self._number = bad, number
+        self._file = os.fdopen(os.open(path, os.O_RDONLY), "rb")
 
     def readable(self) -> bool:
         return True
