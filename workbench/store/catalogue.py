@@ -22,7 +22,7 @@ from typing import Any
 from workbench.errors import N_, BadInput, Damaged, Unavailable
 from workbench.records import Case, Progress, Segment
 from workbench.store import files
-from workbench.store.tables import TABLES, TRIGGERS
+from workbench.store.tables import OLDER, TABLES, TRIGGERS
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, union
 
 Row = tuple[Any, ...]
@@ -85,6 +85,7 @@ class Catalogue:
             try:
                 for statement in _statements(TABLES) + _statements(TRIGGERS if guarded else ""):
                     db.execute(statement)
+                db.execute(OLDER)
                 db.execute("COMMIT")
             except BaseException:
                 db.execute("ROLLBACK")

@@ -26,7 +26,7 @@ class Upkeep:
 
     def __init__(self, root: Path, catalogue: Catalogue, journal: Journal) -> None:
         self._root, self._catalogue, self._journal = root, catalogue, journal
-        self.incidents = IncidentBook(catalogue)
+        self.incidents = IncidentBook(catalogue, journal)
 
     def add_loss(self, loss: Loss) -> None:
         """Record that a camera's footage ended, and why; repeating it changes nothing."""
