@@ -278,9 +278,10 @@ class Monitoring:
         return self.reference_book.of(camera_id)
 
     def keep_health(self, checks: Sequence[streams.HealthCheck]) -> None:
-        """Add checks to the history."""
+        """Add checks to the history, and join those of hours that are over."""
         rows = [asdict(check) for check in checks]
         self._store.upkeep.append_health(pa.Table.from_pylist(rows, HEALTH), self.now())
+        self._store.upkeep.join_health(self.now())
 
     def checks(self, span: Span, cameras: Sequence[str] | None = None) -> list[streams.HealthCheck]:
         """Return the checks of these cameras (None: all) made in `span`, as they were written."""
