@@ -195,8 +195,8 @@ export function render({ model, el }) {
       const tile = tiles.get(said.camera);
       if (!tile) continue;
       const last = tile._said;
-      tile._said = said.size ? said : { ...said, at_ms: last.at_ms, made_ms: last.made_ms, was: last.was || last.state };
-      if (said.size) {
+      tile._said = said.place ? said : { ...said, at_ms: last.at_ms, made_ms: last.made_ms, was: last.was || last.state };
+      if (said.place) {
         tile.dataset.made = said.made_ms; tile.dataset.at = said.at_ms;
         tile.dataset.drawn = Number(tile.dataset.drawn) + 1;
       }
