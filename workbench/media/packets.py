@@ -349,6 +349,15 @@ def check_readable(path: Path) -> None:
         pass
 
 
+def remark_of(path: Path) -> str:
+    """Return the remark in a file's header, empty where it has none; errors as of :func:`opened`.
+
+    The recorder writes camera and name of the recording into it.
+    """
+    with opened(path) as (container, _stream):
+        return container.metadata.get("comment", "")
+
+
 def _unreadable(path: Path, error: Exception) -> WorkbenchError:
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return Unavailable(
