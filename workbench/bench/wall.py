@@ -298,15 +298,16 @@ _PAINTED = """corner => {
     if (e.tagName === "CANVAS" && e.parentElement.classList.contains("wall")) return e;
     const inside = e.shadowRoot && find(e.shadowRoot); if (inside) return inside; } };
   const canvas = find(document), wall = canvas.parentElement;
-  const shot = new OffscreenCanvas(canvas.width, canvas.height), pen = shot.getContext("2d");
-  pen.drawImage(canvas, 0, 0);
   const now_ms = performance.timeOrigin + performance.now(), base = wall.getBoundingClientRect();
   return [...wall.querySelectorAll(".tile")].slice(0, 12).map(tile => {
     const at = tile.getBoundingClientRect();
     const x = Math.round(at.left - base.left), y = Math.round(at.top - base.top + wall.scrollTop);
     const w = Math.round(at.width * corner[0]), h = Math.round(at.height * corner[1]);
+    // the corner alone: to read the whole canvas back would cost more than to draw it
+    const pen = new OffscreenCanvas(w, h).getContext("2d", {willReadFrequently: true});
+    pen.drawImage(canvas, x, y, w, h, 0, 0, w, h);
     return {camera: tile.dataset.camera, now_ms, w, h,
-            grey: Array.from(pen.getImageData(x, y, w, h).data).filter((_v, n) => n % 4 === 1)};
+            grey: Array.from(pen.getImageData(0, 0, w, h).data).filter((_v, n) => n % 4 === 1)};
   });
 }"""
 
