@@ -13,7 +13,7 @@ from make.rows import FRAME_TICKS, fix, index, segment, sha
 
 from workbench.store import Store, upkeep
 from workbench.store.catalogue import _BY_START, _LENGTH_S
-from workbench.timeline import SECOND_NS, Span, correct, stamped_spans
+from workbench.timeline import SECOND_NS, Span, correct, stamped_spans, union
 
 S = SECOND_NS
 instants = st.integers(-100_000, 100_000)
@@ -90,7 +90,12 @@ def test_a_span_gives_every_file_that_holds_an_instant_of_it(tmp_path_factory, d
         # where two fixes meet inside a file its time leaps, and it may hold nothing in between
         assert holding & ours <= names <= near & ours
         assert found == [one for one in every if one.sha256 in names]
-    for camera, covered in store.stamped(cameras, span).items():
+    for join_ns in (0, S // 5):
+        joined = store.upkeep.stamped(cameras, span, join_ns=join_ns)
+        for camera, covered in store.upkeep.stamped(cameras, span).items():
+            assert union(joined[camera], join_ns=join_ns) == union(covered, join_ns=join_ns)
+            assert len(joined[camera]) <= len(covered)
+    for camera, covered in store.upkeep.stamped(cameras, span).items():
         own = [one.stamped for one in every if one.camera_id == camera]
         assert {one for one in own if one.overlap(span)} <= set(covered) <= set(own)
         before = [one for one in own if one.start_ns < span.start_ns]
@@ -257,3 +262,11 @@ def test_an_archive_of_months_is_joined_little_by_little_and_what_cannot_be_read
     assert [store.upkeep.join_health(now_ns, most=3) for _ in range(3)] == [3, 1, 0]
     assert len(as_told(store, Span(NINE, now_ns))) == 11
     assert broken.with_suffix(".unreadable").exists()
+
+
+def test_the_size_of_a_month_counts_what_begins_in_it(store: Store) -> None:
+    for n in range(4):
+        one = segment(f"size {n}", "C1", stamped_start_ns=n * 100 * S, size_bytes=10**n)
+        store.add_segment(one, index())
+    assert store.upkeep.size_begun(["C1", "C2"], Span(100 * S, 300 * S)) == 110
+    assert store.upkeep.size_begun(["C1"], Span(-(2**62), 2**63)) == 1111

@@ -59,6 +59,25 @@ class Upkeep:
             ).fetchall()
         return [Loss(*row) for row in rows]
 
+    def stamped(
+        self, cameras: Sequence[str], span: Span, *, join_ns: int | None = None
+    ) -> dict[str, list[Span]]:
+        """Return what each camera recorded in a span of stamped time, and its last file before.
+
+        A span a file; with `join_ns`, those at most so far apart are one.
+        """
+        return self._catalogue.stamped(cameras, span, join_ns=join_ns)
+
+    def size_begun(self, cameras: Sequence[str], span: Span) -> int:
+        """Return the bytes of the files of cameras that begin in a span of stamped time."""
+        query = (
+            "SELECT COALESCE(SUM(size_bytes), 0) FROM segments "
+            "WHERE camera_id = ? AND stamped_start_ns >= ? AND stamped_start_ns < ?"
+        )
+        bounds = int(span.start_ns), int(min(span.stop_ns, LAST_NS))
+        with self._catalogue.read() as db:
+            return sum(int(db.execute(query, (one, *bounds)).fetchone()[0]) for one in cameras)
+
     def append_health(self, table: pa.Table, at_ns: int) -> None:
         """Keep a table of health checks, made about `at_ns`, as a file of its own."""
         day = format_utc(at_ns)[:10]
