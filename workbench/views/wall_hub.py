@@ -336,9 +336,10 @@ class Hub:
 
     def _pace(self, camera: str) -> None:
         """Have fewer pictures made of a camera while viewers leave some, more while they wait."""
-        made, source = self._unseen.pop(camera, 0), self._sources.get(camera)
-        if made and hasattr(source, "pace"):
-            source.pace(FEWER if made > 1 else OFTENER)
+        made = self._unseen.pop(camera, 0)
+        pace = getattr(self._sources.get(camera), "pace", None)
+        if made and pace is not None:
+            pace(FEWER if made > 1 else OFTENER)
 
     def _send(self) -> None:
         now_ns = self._now()
