@@ -63,6 +63,8 @@ def one_sentence(err):
 MISTAKES = {
     "missing root": (("coverage", "{nowhere}"), 2, "no workbench"),
     "missing root, search": (("search", "{nowhere}", "99B1"), 2, "no workbench"),
+    "missing table of cameras": (("cameras", "import", "{root}", "{nowhere}"), 2, "no such file"),
+    "a folder for a table": (("cameras", "import", "{root}", "{root}"), 2, "folder"),
     "missing footage": (
         ("ingest", "{root}", "{nowhere}", "--camera", "{camera}", "--start", START),
         2, "no such file",

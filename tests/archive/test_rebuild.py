@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,12 +16,21 @@ from make.rows import case, fix
 from workbench import archive
 from workbench.cases import check_chain
 from workbench.errors import Damaged
-from workbench.records import Loss
+from workbench.records import Affected, IncidentRecord, Loss, Task, Wording
 from workbench.store import Store, keeping
 from workbench.timeline import SECOND_NS, Span, parse_instant
 
 START = parse_instant("2026-11-20T07:15:00+07:00")
 S = SECOND_NS
+
+
+TASK = Task(START + 2 * S, (Wording("look at {camera}", (("camera", "C1"),)),))
+
+
+def incident(n: int) -> IncidentRecord:
+    return IncidentRecord(
+        f"C1@{n}", "lost", START + n * S, (Affected("C1", START + n * S, "stalled"),)
+    )
 
 
 @pytest.fixture
@@ -42,6 +52,12 @@ def store(tmp_path: Path) -> Store:
         ["C1"], Span(0, START), number="TN-7", reason="r", made_by="me", at_ns=START
     )
     store.keeping.lift(1, reason="over", lifted_by="you", at_ns=START + 1)
+    book = store.upkeep.incidents
+    for n in range(2):
+        book.keep(incident(n))
+        book.keep(replace(incident(n), probability=0.75, told_ns=START + 2 * S, task=TASK))
+    book.acknowledge("C1@0", START + 3 * S, "an", "đang đến")
+    book.close("C1@0", START + 9 * S, "an", "plugged in", incident(0).affected)
     for n in range(3):
         store.append_audit(at_ns=n, actor="a", action="view", subject=str(n))
     return store
@@ -62,9 +78,9 @@ DISK = ("losses", "clock_fixes", "cases", "protections", "lifts", "dropped")
 def same(before, after, *, alone: bool) -> None:
     for name in DISK if alone else (*DISK, "audit", "searched", "progress", "sighting_days"):
         assert after[name] == before[name], name
-    assert sorted(row[1:] for row in after["segments"]) == sorted(
-        row[1:] for row in before["segments"]
-    )
+    for name in ("segments", "incidents", "tasks", "versions"):
+        assert after[name], name
+        assert sorted(row[1:] for row in after[name]) == sorted(row[1:] for row in before[name])
 
 
 def lose(store: Store) -> None:
@@ -282,3 +298,88 @@ def test_a_changed_sidecar_or_catalogue_shows(store: Store) -> None:
         db.execute("UPDATE segments SET camera_id = 'C9' WHERE path LIKE '%.ts'")
     assert [finding.kind for finding in archive.verify(store)] == ["altered sidecar"]
     assert len(archive.differs(store)) == 2
+
+
+def test_incidents_come_back_as_they_were_last_whoever_wrote_them(store: Store) -> None:
+    before = store.upkeep.incidents.all()
+    assert [(one.acknowledged_by, one.closed_by, one.note) for one in before] == [
+        ("an", "an", "plugged in"), ("", "", "")
+    ]  # fmt: skip
+    assert before[0].task is not None
+    assert (before[0].task.closed_by, before[0].task.note) == ("an", "plugged in")
+    lose(store)
+    archive.rebuild(Store.lost(store.root), at_ns=START)
+    again = Store.open(store.root)
+    assert again.upkeep.incidents.all() == before
+    # and go on: what is written after a rebuild is newer than what was before it
+    again.upkeep.incidents.acknowledge("C1@1", START + 20 * S, "minh", "seen")
+    after = again.upkeep.incidents.all()
+    lose(again)
+    archive.rebuild(Store.lost(store.root), at_ns=START)
+    assert Store.open(store.root).upkeep.incidents.all() == after
+    assert archive.differs(Store.open(store.root)) == []
+
+
+def test_an_incident_that_a_killed_process_did_not_journal_is_written_by_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = store.upkeep.incidents
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.journal), "settle", lambda _journal: 0)
+        book.acknowledge("C1@1", START + 20 * S, "minh", "seen")
+    lines = len([*store.journal.lines()])
+    store.upkeep.add_loss(Loss("C1", START + 99 * S, "ended", "x"))
+    assert len([*store.journal.lines()]) == lines + 2
+    whole = book.all()
+    lose(store)
+    archive.rebuild(Store.lost(store.root), at_ns=START)
+    assert Store.open(store.root).upkeep.incidents.all() == whole
+    assert whole[1].acknowledged_by == "minh"
+
+
+def test_what_was_not_journalled_is_taken_from_a_catalogue_that_is_newer(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, backup = store.upkeep.incidents, tmp_path / "backup.sqlite"
+    with closing(sqlite3.connect(store.root / "catalogue.sqlite")) as db:
+        db.execute("VACUUM INTO ?", (str(backup),))
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.journal), "settle", lambda _journal: 0)
+        book.acknowledge("C1@1", START + 20 * S, "minh", "seen")
+    whole = book.all()
+    made = archive.rebuild(store, at_ns=START, backup=backup)
+    assert made.findings == []
+    assert Store.open(store.root).upkeep.incidents.all() == whole
+    lose(store)
+    # the backup is older than the journal: its versions do not come back
+    archive.rebuild(Store.lost(store.root), at_ns=START, backup=backup)
+    assert Store.open(store.root).upkeep.incidents.all() == whole
+
+
+def test_incidents_of_an_archive_older_than_their_journal_are_written_down(store: Store) -> None:
+    whole = store.upkeep.incidents.all()
+    with closing(sqlite3.connect(store.root / "catalogue.sqlite")) as db:
+        for name in ("incidents_begin", "incidents_change", "tasks_begin", "tasks_change"):
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute("DROP TABLE versions")
+        db.commit()
+    for path in (store.root / "journal").iterdir():
+        lines = [one for one in path.read_text().splitlines() if "incident_id" not in one]
+        path.write_text("\n".join([*lines, ""]))
+    opened = Store.open(store.root)
+    opened.upkeep.add_loss(Loss("C1", START + 99 * S, "ended", "x"))
+    lose(opened)
+    archive.rebuild(Store.lost(store.root), at_ns=START)
+    assert Store.open(store.root).upkeep.incidents.all() == whole
+
+
+def test_two_different_versions_of_one_number_are_told_and_the_later_counts(store: Store) -> None:
+    with store._catalogue.write() as db:
+        db.execute("UPDATE incidents SET note = 'another' WHERE incident_id = 'C1@1'")
+        db.execute("UPDATE versions SET version = version - 1, told = told - 1")
+        db.execute("UPDATE versions SET told = 0 WHERE row_key = 'C1@1'")
+    store.journal.settle()
+    lose(store)
+    made = archive.rebuild(Store.lost(store.root), at_ns=START)
+    assert any("C1@1 differs" in finding for finding in made.findings)
+    assert Store.open(store.root).upkeep.incidents.one("C1@1").note == "another"

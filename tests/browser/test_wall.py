@@ -341,6 +341,8 @@ def test_a_killed_media_process_is_told_on_every_tile_and_everything_comes_back(
     until(wall, OTHER, "tile.dataset.state === 'cut'")
     assert "Mất kết nối với máy chủ" in tile_of(wall, OTHER).inner_text()
     assert "Mất kết nối với máy chủ" in wall.locator(".wall .cut").inner_text()
+    name, what = (tile_of(wall, OTHER).locator(part).bounding_box() for part in (".name", ".what"))
+    assert name["x"] + name["width"] <= what["x"] + 1
     # an ordinary tile's age grows on meanwhile, by the page's own clock
     until(wall, OTHER, "tile.dataset.state === 'live' && Number(tile.dataset.age) < 3", 40)
     until(wall, MAIN, "tile.dataset.state === 'live' && Number(feed.dataset.late) < 2.5", 40)

@@ -284,6 +284,16 @@ def test_the_map_shows_each_site_as_it_is_and_the_branch_that_failed(wall, statu
     frame.locator("body[data-site-s01=lost][data-site-s02=faulty]").wait_for()
     assert "✕" in frame.locator(".wb-sign[data-state=lost]").all_inner_texts()
     assert frame.locator("path.wb-branch").count() == 0
+    # no name lies over another one; that of a lost site is told before others
+    names = frame.locator(".wb-name:visible")
+    boxes = [names.nth(n).bounding_box() for n in range(names.count())]
+    assert "S01" in names.all_inner_texts()
+    assert not [
+        (a, b)
+        for n, a in enumerate(boxes)
+        for b in boxes[n + 1 :]
+        if abs(a["x"] - b["x"]) < 20 and abs(a["y"] - b["y"]) < 12
+    ]
     book = Store.open(root.root).upkeep.incidents
     book.keep(branch_incident(root))
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from make.clips import make_clip, read_number
@@ -222,3 +223,22 @@ def test_random_damage_never_crashes(tmp_path: Path, name: str) -> None:
         assert shown == sorted(set(shown))
         assert set(shown) <= set(index.pts.tolist())
         list(media.decode(path, index, len(index) // 2, len(index) // 2 + 1))
+
+
+def test_the_remark_in_a_header_is_read(tmp_path: Path) -> None:
+    make_clip(tmp_path / "plain.mp4", 3)
+    assert media.remark_of(tmp_path / "plain.mp4") == ""
+    with (
+        av.open(str(tmp_path / "plain.mp4")) as plain,
+        av.open(str(tmp_path / "a.mp4"), "w") as out,
+    ):
+        out.metadata["comment"] = "S01-P1 1764"
+        stream = out.add_stream_from_template(plain.streams.video[0])
+        for packet in plain.demux(plain.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    assert media.remark_of(tmp_path / "a.mp4") == "S01-P1 1764"
+    (tmp_path / "none.mp4").write_bytes(b"film")
+    with pytest.raises(BadInput):
+        media.remark_of(tmp_path / "none.mp4")

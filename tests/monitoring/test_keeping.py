@@ -410,3 +410,31 @@ def test_provisional_rows_go_with_their_days_and_the_statement_names_them(house)
     }  # fmt: skip
     (told,) = (json.loads(one.details) for one in house._store.audit() if one.action == "drop")
     assert told["provisional"] == [["S01-P1", str(at), 1]]
+
+
+def test_rows_go_at_once_with_footage_that_a_full_disk_drops(house, monkeypatch):
+    gone, kept = put(house, "S01-P1", 20), put(house, "S01-P1", 10)
+    leave_rows(house, "S01-P1", 20)
+    leave_rows(house, "S01-P1", 10)
+    names = {one.stamped_start_ns: one for one in (gone, kept)}
+
+    def remark_of(path):
+        (one,) = (one for one in names.values() if house._store.file(one) == path)
+        return f"{one.camera_id} {one.stamped_start_ns}"
+
+    monkeypatch.setattr(keeping.media, "remark_of", remark_of)
+    policy(house, "[default]\ndays = 90\n[disk]\nwhen_full = 'oldest'\n")
+    monkeypatch.setattr(
+        keeping.Keeping,
+        "_needed",
+        lambda _keeping, _policy: MB if left(house) > {kept.sha256} else 0,
+    )
+    house.keeping.retention(apply=True)
+    assert left(house) == {kept.sha256}
+    (rest,) = house._store.live.all()
+    assert rest.recording == str(kept.stamped_start_ns)
+    told = [json.loads(one.details) for one in house._store.audit() if one.action == "drop"]
+    assert [one.get("provisional") for one in told] == [
+        None, [["S01-P1", str(gone.stamped_start_ns), 1]]
+    ]  # fmt: skip
+    assert told[1]["why"] == "disk"

@@ -129,7 +129,7 @@ def test_a_rebuild_that_is_killed_leaves_a_whole_catalogue(root, tmp_path):
         now = rows(root)
         for name in TABLES[:-1]:
             assert now[name] == before[name], name
-        assert now["audit"][: len(before["audit"])] == before["audit"]
+        assert set(before["audit"]) <= set(now["audit"])
         before["audit"] = now["audit"]
     assert store.journal.settle() == 0
     assert wb.verify() == []

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from make.rows import FRAME_TICKS, fix, index, segment, sha
 
-from workbench.store import Store
+from workbench.store import Store, upkeep
 from workbench.store.catalogue import _BY_START, _LENGTH_S
-from workbench.timeline import SECOND_NS, Span, correct, stamped_spans
+from workbench.timeline import SECOND_NS, Span, correct, stamped_spans, union
 
 S = SECOND_NS
 instants = st.integers(-100_000, 100_000)
@@ -89,7 +90,12 @@ def test_a_span_gives_every_file_that_holds_an_instant_of_it(tmp_path_factory, d
         # where two fixes meet inside a file its time leaps, and it may hold nothing in between
         assert holding & ours <= names <= near & ours
         assert found == [one for one in every if one.sha256 in names]
-    for camera, covered in store.stamped(cameras, span).items():
+    for join_ns in (0, S // 5):
+        joined = store.upkeep.stamped(cameras, span, join_ns=join_ns)
+        for camera, covered in store.upkeep.stamped(cameras, span).items():
+            assert union(joined[camera], join_ns=join_ns) == union(covered, join_ns=join_ns)
+            assert len(joined[camera]) <= len(covered)
+    for camera, covered in store.upkeep.stamped(cameras, span).items():
         own = [one.stamped for one in every if one.camera_id == camera]
         assert {one for one in own if one.overlap(span)} <= set(covered) <= set(own)
         before = [one for one in own if one.start_ns < span.start_ns]
@@ -154,3 +160,113 @@ def test_health_of_one_camera_leaves_the_others_unread(store: Store) -> None:
     assert found.to_pydict() == {"at_ns": [first], "camera_id": ["A"], "fps": [1.0]}
     (every,) = store.upkeep.health(Span(first, first + 10 * S))
     assert every.num_rows == 3
+
+
+HOUR = 3600 * S
+NINE = 1_795_132_800 * S  # on the hour
+
+
+def health_hours(store: Store, hours: int = 3, each: int = 4) -> list[dict]:
+    """Write checks of two cameras, some files an hour, and return them as they are told."""
+    told = []
+    for at_ns in range(NINE, NINE + hours * HOUR, HOUR // each):
+        rows = [
+            {"camera_id": name, "at_ns": at_ns - n * S, "faults": ["dark"] * n}
+            for n, name in enumerate(("B", "A"))
+        ]
+        store.upkeep.append_health(pa.Table.from_pylist(rows), at_ns)
+        told += rows
+    return told
+
+
+def as_told(store: Store, span: Span, cameras=None) -> list[dict]:
+    found = [row for table in store.upkeep.health(span, cameras) for row in table.to_pylist()]
+    return sorted(found, key=lambda row: (row["at_ns"], row["camera_id"]))
+
+
+ALL = Span(NINE - HOUR, NINE + 90 * HOUR)
+
+
+def test_hours_that_are_over_become_one_file_and_say_the_same(store: Store) -> None:
+    health_hours(store)
+    before = as_told(store, ALL)
+    (day,) = (store.root / "health").iterdir()
+    assert store.upkeep.join_health(NINE + 2 * HOUR + S) == 2
+    names = [path.name for path in day.iterdir()]
+    assert (len(names), sum("-" in name for name in names)) == (2 + 4, 2)
+    assert as_told(store, ALL) == before
+    one = Span(NINE + HOUR, NINE + HOUR + 1)
+    assert as_told(store, one) == [row for row in before if row["at_ns"] in one]
+    assert as_told(store, ALL, ["A"]) == [row for row in before if row["camera_id"] == "A"]
+    assert store.upkeep.join_health(NINE + 2 * HOUR + S) == 0
+
+
+def test_a_camera_is_read_alone_from_a_joined_hour(store: Store) -> None:
+    health_hours(store)
+    store.upkeep.join_health(NINE + 9 * HOUR)
+    path = min((store.root / "health").glob("*/*-*.parquet"))
+    asked = (["A"], ["B"], ["C"], None)
+    found = [upkeep._groups(pq.ParquetFile(path), names) for names in asked]
+    assert found == [[0], [1], [], [0, 1]]
+
+
+def test_a_kill_while_joining_neither_loses_nor_doubles_a_check(store: Store, monkeypatch) -> None:
+    health_hours(store)
+    before = as_told(store, ALL)
+
+    def killed(*_given, **_how):
+        raise KeyboardInterrupt
+
+    for step in ("replace", "unlink"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                store.upkeep.join_health(NINE + 9 * HOUR)
+        assert as_told(store, ALL) == before, step
+    # and a check that a clock set back puts among them is neither
+    late = pa.Table.from_pylist([{"camera_id": "A", "at_ns": NINE + 7 * S, "faults": []}])
+    store.upkeep.append_health(late, NINE + 8 * S)
+    assert len(as_told(store, ALL)) == len(before) + 1
+    while store.upkeep.join_health(NINE + 9 * HOUR):
+        pass
+    assert len(as_told(store, ALL)) == len(before) + 1
+    assert not [path for path in (store.root / "health").glob("*/*") if "-" not in path.stem]
+
+
+def test_a_file_that_goes_while_it_is_read_is_found_where_it_went(
+    store: Store, monkeypatch
+) -> None:
+    health_hours(store)
+    before, plain = as_told(store, ALL), upkeep._each_once
+
+    def joined_meanwhile(paths):
+        monkeypatch.setattr(upkeep, "_each_once", plain)
+        store.upkeep.join_health(NINE + 9 * HOUR)
+        return plain(paths)
+
+    monkeypatch.setattr(upkeep, "_each_once", joined_meanwhile)
+    assert as_told(store, ALL) == before
+
+
+def test_an_archive_of_months_is_joined_little_by_little_and_what_cannot_be_read_is_set_aside(
+    store: Store,
+) -> None:
+    for day in range(4):
+        for minute in range(3):
+            at_ns = NINE + day * 24 * HOUR + minute * 60 * S
+            table = pa.Table.from_pylist([{"camera_id": "A", "at_ns": at_ns, "faults": []}])
+            store.upkeep.append_health(table, at_ns)
+    broken = min((store.root / "health").glob("*/*.parquet"))
+    broken.write_bytes(b"no table")
+    now_ns = NINE + 4 * 24 * HOUR
+    assert [store.upkeep.join_health(now_ns, most=3) for _ in range(3)] == [3, 1, 0]
+    assert len(as_told(store, Span(NINE, now_ns))) == 11
+    assert broken.with_suffix(".unreadable").exists()
+
+
+def test_the_size_of_a_month_counts_what_begins_in_it(store: Store) -> None:
+    for n in range(4):
+        one = segment(f"size {n}", "C1", stamped_start_ns=n * 100 * S, size_bytes=10**n)
+        store.add_segment(one, index())
+    assert store.upkeep.size_begun(["C1", "C2"], Span(100 * S, 300 * S)) == 110
+    assert store.upkeep.size_begun(["C1"], Span(-(2**62), 2**63)) == 1111

@@ -1,5 +1,6 @@
 """A camera's own stream as tiles: fresh, at the width asked for, and never younger than it is."""
 
+import itertools
 import socket
 import time
 from threading import Event
@@ -67,6 +68,29 @@ def test_pictures_have_the_widths_asked_for_and_their_own_frame(lab, clip):
         assert shown.rgb.shape == (144, 256, 3)
         assert 0 <= read_number(shown.rgb) < 96
         assert time.time_ns() - shown.at_ns < SECOND_NS
+    finally:
+        stream.close()
+
+
+def test_pictures_that_are_left_are_made_less_often_and_never_seldom(lab, clip):
+    stream = Stream(lab.add("cam", clip).url, time.time_ns)
+    stream.widths = {160}
+    try:
+        for times, least, most in ((1.1**40, 300, 500), (0.8**40, 60, 120)):
+            stream.pace(times)
+            picture(stream)
+            seen = {}
+
+            def enough(seen=seen):
+                shown = picture(stream)
+                seen[shown.at_ns] = shown
+                return len(seen) == 7
+
+            until(enough)
+            # the first was made at the pace before
+            ages = sorted(seen)[2:]
+            gaps = [(b - a) / MS for a, b in itertools.pairwise(ages)]
+            assert least <= sum(gaps) / len(gaps) <= most
     finally:
         stream.close()
 

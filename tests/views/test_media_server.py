@@ -1,7 +1,10 @@
 """The media process: who may fetch which picture, and that it is the right one."""
 
 import asyncio
+import gc
 import json
+import socket
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -17,6 +20,7 @@ from tornado.websocket import websocket_connect
 
 from workbench.investigation import GRANT_S
 from workbench.timeline import SECOND_NS, Span
+from workbench.views import media_server
 from workbench.views.footage import Footage
 from workbench.views.media_server import Settings, _House, application, same_house
 from workbench.views.serve import media_process
@@ -26,7 +30,7 @@ SECRET = "a secret of the house"
 
 
 @asynccontextmanager
-async def running(wb, secret=""):
+async def running(wb, secret="", hub=None):
     """Serve the application in this loop; yields its origin and port."""
     with ThreadPoolExecutor(2) as pool:
         footage = Footage(wb)
@@ -34,7 +38,7 @@ async def running(wb, secret=""):
             wb,
             Settings(str(wb.root), "127.0.0.1", 0, 5006, secret),
             footage,
-            Hub(lambda _camera: lambda _now: None, pool, wb.now),
+            hub or Hub(lambda _camera: lambda _now: None, pool, wb.now),
             pool,
         )
         sockets = bind_sockets(0, "127.0.0.1")
@@ -182,6 +186,38 @@ def test_the_wall_refuses_before_it_opens(small_root, token):
                 await websocket_connect(f"ws://127.0.0.1:{port}/wall")
 
     asyncio.run(go())
+
+
+def test_a_page_that_closes_while_messages_are_on_their_way_leaves_no_error(small_root, token):
+    said = []
+
+    async def go():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, told: said.append(told))
+        hub = Hub(lambda _camera: lambda _now: None, None, small_root.now)
+        async with asyncio.timeout(60), running(small_root, hub=hub) as (_url, port):
+            wall = await websocket_connect(f"ws://127.0.0.1:{port}/wall?grant={token}")
+            while not hub.viewers:
+                await asyncio.sleep(0)
+            (viewer,) = hub.viewers
+            for _ in range(48):
+                viewer.send(bytes(1 << 20))  # more than the sockets take
+            page = wall.protocol.stream
+            page.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            page.close()
+            while hub.viewers:
+                await asyncio.sleep(0.01)
+            viewer.send(b"after the end")
+            await asyncio.sleep(0)
+            gc.collect()  # an error that nobody looked at is told when its task is collected
+            assert said == []
+            failed = loop.create_future()
+            failed.add_done_callback(media_server._sent)
+            failed.set_exception(ValueError("a fault of ours"))
+            await asyncio.sleep(0)
+
+    asyncio.run(go())
+    assert [str(told["exception"]) for told in said] == ["a fault of ours"]
 
 
 def test_the_process_serves_tiles_and_ends_with_its_parent(small_root, clip, token):

@@ -6,13 +6,15 @@ import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from workbench.investigation import Grant
 from workbench.timeline import SECOND_NS, Span
+from workbench.views.sheets import sheet_jpeg
 from workbench.views.sources import Picture, Silence
-from workbench.views.wall_hub import BATCHES_UNDER_WAY, Hub, Tile, Viewer
+from workbench.views.wall_hub import BATCHES_UNDER_WAY, FEWER, OFTENER, Hub, Tile, Viewer
 
 GRANT = Grant("officer", "HL-01", ("A", "B"), Span(0, 100), 10**18)
 
@@ -21,8 +23,12 @@ def picture(at_ns=10, key=1, state="replay"):
     return Picture(np.full((90, 160, 3), 7, np.uint8), at_ns, state, ("segment", key))
 
 
+def drawn(width=256, shade=7):
+    return sheet_jpeg(np.full((width * 9 // 16, width, 3), shade, np.uint8), 80)
+
+
 def tile(seq=1, shown=None, jpegs=None):
-    return Tile(seq, 0, shown or picture(), {256: b"jpeg-256"} if jpegs is None else jpegs)
+    return Tile(seq, 0, shown or picture(), {256: drawn()} if jpegs is None else jpegs)
 
 
 def read(message):
@@ -39,9 +45,27 @@ def viewer(**wanted):
 def test_a_batch_says_what_each_picture_is():
     head, pictures = read(viewer().batch({"A": tile()}, 5_000_000))
     assert head["tiles"] == [
-        {"camera": "A", "state": "replay", "at_ms": 0, "made_ms": 0, "size": 8}
+        {"camera": "A", "state": "replay", "at_ms": 0, "made_ms": 0, "place": [0, 0, 256, 144]}
     ]
-    assert (head["n"], head["now_ms"], pictures) == (1, 5, b"jpeg-256")
+    assert (head["n"], head["now_ms"], pictures) == (1, 5, drawn())
+
+
+def test_pictures_of_one_size_come_in_one_sheet_and_each_tells_its_place():
+    names = [f"C{n}" for n in range(12)]
+    watching = Viewer(replace(GRANT, cameras=tuple(names)), lambda _message: None)
+    watching.hear(json.dumps({"visible": dict.fromkeys(names, 250)}))
+    shades = {name: 20 * number for number, name in enumerate(names)}
+    tiles = {name: tile(1, None, {256: drawn(256, shade)}) for name, shade in shades.items()}
+    tiles["C5"] = tile(1, Silence(None), {})
+    head, pictures = read(watching.batch(tiles, 0))
+    assert head["sheets"] == [len(pictures)]
+    sheet = cv2.imdecode(np.frombuffer(pictures, np.uint8), cv2.IMREAD_COLOR)
+    shown = {one["camera"]: one["place"] for one in head["tiles"] if "place" in one}
+    assert set(shown) == set(names) - {"C5"}
+    for name, (number, top, width, height) in shown.items():
+        inner = sheet[top + 1 : top + height - 1, :width].astype(int)
+        assert number == 0
+        assert abs(inner - shades[name]).max() <= 2, name
 
 
 def test_the_same_picture_is_sent_once():
@@ -95,13 +119,14 @@ def test_a_picture_outside_the_granted_period_is_not_sent():
 
 def test_silence_says_since_when():
     head, _ = read(viewer().batch({"A": tile(1, Silence(3_000_000), {})}, 0))
-    assert head["tiles"] == [{"camera": "A", "state": "silent", "since_ms": 3, "size": 0}]
+    assert head["tiles"] == [{"camera": "A", "state": "silent", "since_ms": 3}]
 
 
 def test_an_enlarged_tile_waits_for_its_larger_picture():
     watching = viewer(A=900)
     assert watching.batch({"A": tile()}, 0) is None
-    assert watching.batch({"A": tile(1, None, {256: b"s", 960: b"large"})}, 0).endswith(b"large")
+    both = {256: drawn(), 960: drawn(960)}
+    assert watching.batch({"A": tile(1, None, both)}, 0).endswith(both[960])
 
 
 @pytest.mark.parametrize(
@@ -178,6 +203,44 @@ def test_a_camera_that_nobody_watches_is_closed():
     asyncio.run(go())
 
 
+@pytest.mark.parametrize(("every", "says"), [(1, OFTENER), (3, FEWER)])
+def test_fewer_pictures_are_made_of_what_viewers_leave_and_more_of_what_they_wait_for(every, says):
+    said = []
+
+    class Source:
+        made = 0
+
+        def ready(self, _now, _widths):
+            self.made += 1
+            shown = np.zeros((9, 16, 3), np.uint8)
+            return Picture(shown, 10, "live", ("s", self.made), {256: drawn()})
+
+        def pace(self, times):
+            said.append(times)
+
+        def __call__(self, _now):
+            return Silence(None, opening=True)
+
+    async def go():
+        with ThreadPoolExecutor(1) as pool:
+            hub = Hub(lambda _camera: Source(), pool, lambda: 0)
+            watching = Viewer(GRANT, lambda _message: None)
+            watching.hear('{"visible": {"A": 250}}')
+            hub.viewers.add(watching)
+            async with asyncio.timeout(10):
+                while watching.batches < 2:  # opened, and its first picture
+                    hub.tick()
+                    watching.under_way = 0
+                    await asyncio.sleep(0)
+            said.clear()
+            for number in range(1, 4 * every + 1):
+                watching.under_way = 0 if number % every == 0 else BATCHES_UNDER_WAY
+                hub.tick()
+        assert said == [says] * 4
+
+    asyncio.run(go())
+
+
 def test_what_is_ready_is_taken_without_asking_and_a_camera_out_of_sight_rests_before_it_closes():
     done = []
     clock = [0]
@@ -185,7 +248,9 @@ def test_what_is_ready_is_taken_without_asking_and_a_camera_out_of_sight_rests_b
     class Source:
         def ready(self, _now, widths):
             done.append(("ready", widths))
-            return Picture(np.zeros((9, 16, 3), np.uint8), 10, "live", ("s", 1), {256: b"made"})
+            return Picture(
+                np.zeros((9, 16, 3), np.uint8), 10, "live", ("s", 1), {256: drawn(256, 99)}
+            )
 
         def rest(self):
             done.append(("rest", None))
@@ -204,7 +269,7 @@ def test_what_is_ready_is_taken_without_asking_and_a_camera_out_of_sight_rests_b
             watching.hear('{"visible": {"A": 250}}')
             hub.viewers.add(watching)
             async with asyncio.timeout(10):
-                while not any(message.endswith(b"made") for message in sent):
+                while not any(message.endswith(drawn(256, 99)) for message in sent):
                     hub.tick()
                     watching.hear('{"ack": 1}')
                     await asyncio.sleep(0.01)

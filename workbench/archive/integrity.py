@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from workbench import media
-from workbench.errors import N_, Damaged, WorkbenchError
+from workbench.errors import N_, Damaged, Unavailable, WorkbenchError
 from workbench.records import FrameIndex, Segment
 from workbench.store import Store
 from workbench.store.files import TEMPORARY, sha256_of
@@ -140,6 +140,10 @@ def _check_index(store: Store, segment: Segment) -> Iterator[Finding]:
     path = store.file(segment)
     try:
         facts, fresh = media.index_packets(path)
+    except Unavailable as error:
+        problem = Damaged(error.what, error.remedy, where=error.where, **error.fields)
+        yield Finding("unreadable file", segment.sha256, problem)
+        return
     except WorkbenchError:
         yield Finding(
             "unreadable file",

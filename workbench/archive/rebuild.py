@@ -8,7 +8,7 @@ from pathlib import Path
 
 from workbench import media
 from workbench.archive.integrity import same_index
-from workbench.errors import WorkbenchError
+from workbench.errors import Unavailable, WorkbenchError
 from workbench.records import Progress, Segment
 from workbench.store import Store, files
 from workbench.store.journal import read_sidecar, sidecar_of, write_sidecar
@@ -187,6 +187,9 @@ class _Scan:
             return
         try:
             facts, index = media.index_packets(path)
+        except Unavailable as error:
+            yield f"it cannot be read ({error.fields.get('reason', '')}); its sidecar is believed"
+            return
         except WorkbenchError:
             yield "this FFmpeg cannot read it; its sidecar is believed"
             return

@@ -49,7 +49,7 @@ NUMBER_PX = (224, 128)
 """The picture's number is painted into this corner, width and height."""
 SECONDS, QUICK_SECONDS = 20.0, 8.0
 SAMPLE_EVERY = 17
-"""One picture in so many has its painted number read."""
+"""One batch in so many has the numbers read that are painted into its first sheet."""
 CASE = Case(
     case_id="BENCH",
     title="bench",
@@ -178,23 +178,29 @@ class Tally:
         now_ns = time.time_ns()
         length = struct.unpack(">I", message[:4])[0]
         head = json.loads(message[4 : 4 + length])
-        at = 4 + length
+        sheet: Any = None
+        sheets, at = [], 4 + length
+        for size in head["sheets"]:
+            sheets.append(message[at : at + size])
+            at += size
+        if self.counting:
+            self.size += at - 4 - length
         for tile in head["tiles"]:
-            data = message[at : at + tile["size"]]
-            at += tile["size"]
-            if not data or not self.counting:
+            if "place" not in tile or not self.counting:
                 continue
             camera = tile["camera"]
             self.pictures[camera] = self.pictures.get(camera, 0) + 1
-            self.size += len(data)
             self.said_s.append(now_ns / 1e9 - tile["at_ms"] / 1000)
-            if len(self.said_s) % SAMPLE_EVERY == 0:
-                picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-                self.painted_s.append(
-                    painted_age_s(picture, self.began_ns[camera], now_ns, self._read)
-                )
-        number: int = head["n"]
-        return number
+            number, top, width, height = tile["place"]
+            if number or head["n"] % SAMPLE_EVERY:
+                continue
+            if sheet is None:
+                sheet = cv2.imdecode(np.frombuffer(sheets[0], np.uint8), cv2.IMREAD_COLOR)
+            picture = sheet[top : top + height, :width]
+            age_s = painted_age_s(picture, self.began_ns[camera], now_ns, self._read)
+            self.painted_s.append(age_s)
+        batch: int = head["n"]
+        return batch
 
 
 def painted_age_s(picture: Any, began_ns: int, now_ns: int, read: Callable[[Any], int]) -> float:
@@ -292,15 +298,16 @@ _PAINTED = """corner => {
     if (e.tagName === "CANVAS" && e.parentElement.classList.contains("wall")) return e;
     const inside = e.shadowRoot && find(e.shadowRoot); if (inside) return inside; } };
   const canvas = find(document), wall = canvas.parentElement;
-  const shot = new OffscreenCanvas(canvas.width, canvas.height), pen = shot.getContext("2d");
-  pen.drawImage(canvas, 0, 0);
   const now_ms = performance.timeOrigin + performance.now(), base = wall.getBoundingClientRect();
   return [...wall.querySelectorAll(".tile")].slice(0, 12).map(tile => {
     const at = tile.getBoundingClientRect();
     const x = Math.round(at.left - base.left), y = Math.round(at.top - base.top + wall.scrollTop);
     const w = Math.round(at.width * corner[0]), h = Math.round(at.height * corner[1]);
+    // the corner alone: to read the whole canvas back would cost more than to draw it
+    const pen = new OffscreenCanvas(w, h).getContext("2d", {willReadFrequently: true});
+    pen.drawImage(canvas, x, y, w, h, 0, 0, w, h);
     return {camera: tile.dataset.camera, now_ms, w, h,
-            grey: Array.from(pen.getImageData(x, y, w, h).data).filter((_v, n) => n % 4 === 1)};
+            grey: Array.from(pen.getImageData(0, 0, w, h).data).filter((_v, n) => n % 4 === 1)};
   });
 }"""
 

@@ -57,6 +57,8 @@ def decode(
         When the file cannot be opened.
     Damaged
         When the index is not this file's.
+    Unavailable
+        When the disk does not give the file's bytes.
     """
     if not 0 <= first <= stop <= len(index):
         raise ValueError(f"frames {first}:{stop} of an index of {len(index)}")
@@ -168,7 +170,7 @@ def _seek(
     for target in targets[1:] if container.format.name == "mpegts" else targets:
         try:
             container.seek(target, stream=stream, backward=True)
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, OSError):
             continue
         packets = demuxed(container, stream)
         for packet in packets:

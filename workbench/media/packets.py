@@ -28,6 +28,7 @@ from workbench.records import FrameIndex
 
 _GUESSED_RATE = Fraction(25)
 _RATE_BOUNDS = (Fraction(1, 3600), Fraction(1000))
+_PIECE_BYTES, _END_BYTES = 1 << 20, 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ def index_packets(path: Path, *, rate: Fraction | None = None) -> tuple[VideoFac
     ------
     BadInput
         When the file is no video, or no frame of it can be decoded.
+    Unavailable
+        When the disk does not give the whole file.
 
     Notes
     -----
@@ -301,7 +304,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     BadInput
         When the file is missing, empty, no recording, or holds no video stream.
     Unavailable
-        When too many files are open to open one more: nothing is known of this one.
+        When too many files are open to open one more, or the disk does not give this one.
     """
     try:
         # "file:" because a time such as 07:15:00 in a name reads as a protocol otherwise; the
@@ -346,6 +349,15 @@ def check_readable(path: Path) -> None:
         pass
 
 
+def remark_of(path: Path) -> str:
+    """Return the remark in a file's header, empty where it has none; errors as of :func:`opened`.
+
+    The recorder writes camera and name of the recording into it.
+    """
+    with opened(path) as (container, _stream):
+        return container.metadata.get("comment", "")
+
+
 def _unreadable(path: Path, error: Exception) -> WorkbenchError:
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return Unavailable(
@@ -357,13 +369,19 @@ def _unreadable(path: Path, error: Exception) -> WorkbenchError:
     if isinstance(error, FileNotFoundError):
         return BadInput(N_("there is no such file"), N_("check the path"), where=str(path))
     if isinstance(error, PermissionError):
-        return BadInput(
+        return Unavailable(
             N_("this file may not be read"), N_("ask for the right to read it"), where=str(path)
         )
     if path.is_dir():
         return BadInput(N_("this is a folder"), N_("give one video file"), where=str(path))
-    if path.is_file() and path.stat().st_size == 0:
+    size = path.stat().st_size if path.is_file() else 0
+    if path.is_file() and not size:
         return BadInput(N_("this file is empty"), N_("copy it again"), where=str(path))
+    # where FFmpeg blames what it read, the ends of the file are where it looks for its tables
+    for at in (0,) if isinstance(error, OSError) else (0, max(0, size - _END_BYTES)):
+        stop = size if isinstance(error, OSError) else at + _END_BYTES
+        if size and (failing := _failing(path, at, stop)) is not None:
+            return failing
     reason = getattr(error, "strerror", None) or type(error).__name__
     return BadInput(
         N_("FFmpeg cannot read this as video ({reason})"),
@@ -381,15 +399,49 @@ def seconds_per_tick(stream: VideoStream) -> Fraction:
 
 
 def demuxed(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet]:
-    """Yield the stream's packets that carry data, in file order; stop where the file is broken."""
-    packets = container.demux(stream)
+    """Yield the stream's packets that carry data, in file order; stop where the file is broken.
+
+    Raises
+    ------
+    Unavailable
+        When it is not the file that ends there but the disk that gives no more of it.
+    """
+    packets, seen = container.demux(stream), 0
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):
+        except (StopIteration, av.error.FFmpegError, OSError):
+            failing = _failing(Path(container.name.removeprefix("file:")), seen)
+            if failing is not None:
+                raise failing from None
             return
         if packet.size:
+            seen = max(seen, (packet.pos or 0) + packet.size)
             yield packet
+
+
+def _failing(path: Path, start: int, stop: int | None = None) -> Unavailable | None:
+    """Return what to raise where the disk does not give the bytes from `start` to `stop`.
+
+    FFmpeg tells a failing disk as it tells an end, or bytes that are no video.
+    """
+    at = start
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(at)
+            while (stop is None or at < stop) and (piece := file.read(_PIECE_BYTES)):
+                at += len(piece)
+    except FileNotFoundError:
+        return None  # removed while it was read: an open file is read to its end all the same
+    except OSError as error:
+        return Unavailable(
+            N_("the disk gives nothing more of this file from byte {at} on ({reason})"),
+            N_("look at the disk and its cable, then do it again; the file is not short"),
+            where=str(path),
+            at=at,
+            reason=error.strerror or type(error).__name__,
+        )
+    return None
 
 
 def decoded(stream: VideoStream, packets: Iterator[av.Packet]) -> Iterator[av.VideoFrame]:

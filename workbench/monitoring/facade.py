@@ -36,6 +36,7 @@ from workbench.records import (
 )
 from workbench.store import Store, files
 from workbench.store.upkeep import LAST_NS
+from workbench.streams.gaps import JOIN_S
 from workbench.streams.messages import SegmentTold
 from workbench.timeline import SECOND_NS, Span, union
 
@@ -242,15 +243,25 @@ class Monitoring:
         """Return what was not recorded in `span`, with its causes, by camera, then time."""
         if cameras is None:
             cameras = [one.camera_id for one in self.ward.cameras.values() if one.stream_url]
-        # By the recorder's own clock, as the losses are: a camera's finer clock comes and goes.
-        covered = self._store.stamped(cameras, span)
+        return self.gaps_in(self.recorded(span, cameras), span)
+
+    def recorded(self, span: Span, cameras: Sequence[str]) -> dict[str, list[Span]]:
+        """Return what was recorded of cameras in `span`, and the last of it before.
+
+        By the recorder's own clock, as the losses are: a camera's finer clock comes and goes.
+        """
+        return self._store.upkeep.stamped(cameras, span, join_ns=round(JOIN_S * SECOND_NS))
+
+    def gaps_in(self, covered: Mapping[str, Sequence[Span]], span: Span) -> list[Gap]:
+        """Return what is missing in what :meth:`recorded` says, as :meth:`gaps` does."""
+        cameras = list(covered)
         removed: dict[str, list[Span]] = {}
         for one in self._store.keeping.dropped(cameras, span):
             removed.setdefault(one.camera_id, []).append(one.span)
         found: list[Gap] = []
         for camera_id in cameras:
             gone = union(removed.get(camera_id, []), join_ns=SECOND_NS)
-            spans = covered[camera_id] + gone
+            spans = [*covered[camera_id], *gone]
             # an outage that began before the window has its losses there
             since_ns = min((one.stop_ns for one in spans), default=span.start_ns)
             first_ns = min(since_ns, span.start_ns) - round(60 * SECOND_NS)
@@ -278,9 +289,10 @@ class Monitoring:
         return self.reference_book.of(camera_id)
 
     def keep_health(self, checks: Sequence[streams.HealthCheck]) -> None:
-        """Add checks to the history."""
+        """Add checks to the history, and join those of hours that are over."""
         rows = [asdict(check) for check in checks]
         self._store.upkeep.append_health(pa.Table.from_pylist(rows, HEALTH), self.now())
+        self._store.upkeep.join_health(self.now())
 
     def checks(self, span: Span, cameras: Sequence[str] | None = None) -> list[streams.HealthCheck]:
         """Return the checks of these cameras (None: all) made in `span`, as they were written."""
@@ -409,7 +421,9 @@ class Monitoring:
                 continue
             times = [path.stat().st_mtime_ns for path in folder.glob("[0-9]*.mp4")]
             lately = Span(self.now(), LAST_NS)  # with the last file begun before
-            times += [one.stop_ns for one in self._store.stamped([camera_id], lately)[camera_id]]
+            times += [
+                one.stop_ns for one in self._store.upkeep.stamped([camera_id], lately)[camera_id]
+            ]
             told = self._store.upkeep.losses([camera_id])[-1:]
             stopped_ns = max((one.at_ns for one in told if one.cause == "stopped"), default=0)
             if times and max(times) > stopped_ns + SECOND_NS:

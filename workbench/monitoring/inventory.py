@@ -164,7 +164,17 @@ def _no_formula(cell: str) -> str:
 
 
 def plan_import(house: Monitoring, source: Path) -> ward.ImportPlan:
-    """Return what a CSV file of cameras would change; see ``ward.plan_import``."""
+    """Return what a CSV file of cameras would change; see ``ward.plan_import``.
+
+    Raises
+    ------
+    BadInput
+        When there is no such file.
+    """
+    if source.is_dir():
+        raise BadInput(N_("this is a folder"), N_("give one table, as CSV"), where=str(source))
+    if not source.exists():
+        raise BadInput(N_("there is no such file"), N_("check the path"), where=str(source))
     plan = ward.plan_import(house._store.ward_folder, source)
     for change in plan.changed:
         if change.column.endswith("_url") and change.after:

@@ -6,11 +6,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench import archive
+from workbench import archive, media
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
 from workbench.monitoring.retention import (
     DAY_NS,
@@ -23,7 +24,7 @@ from workbench.monitoring.retention import (
     read_policy,
 )
 from workbench.records import Progress, Protection, Segment
-from workbench.store import Store, files
+from workbench.store import LiveRows, Store, files
 from workbench.store.keeping import MARGIN_NS, Why, is_kept
 from workbench.timeline import ClockFix, Span, format_utc
 
@@ -210,27 +211,48 @@ class Keeping:
 
     def _drop_provisional(self, policy: Policy) -> None:
         """Drop rows of recordings that never came into the archive, once their days are over."""
-        live, holds = self._store.live, self._store.keeping.holds()
-        going = []
-        for rows in live.all():
+        holds, going = self._store.keeping.holds(), []
+        for rows in self._store.live.all():
             days = policy.kept_days(self._site_of(rows.camera_id))
             span = Span(rows.span.start_ns - MARGIN_NS, rows.span.stop_ns + MARGIN_NS)
             kept = any(hold.covers(rows.camera_id, span) for hold in holds)
             if days is not None and not kept and span.stop_ns < cutoff_ns(days, self._house.now()):
                 going.append(rows)
-        if going:
-            recordings = [[one.camera_id, one.recording, one.table.num_rows] for one in going]
-            self._tell({"why": "age", "files": 0, "bytes": 0, "provisional": recordings})
-            with live.still(changing=True):
-                for one in going:
-                    live.drop(one)
+        self._forget(going, "age")
 
     def _drop(self, found: Sequence[Candidate], why: Why, stopped: Callable[[], bool]) -> None:
         for first in range(0, len(found), BATCH):
             if stopped():
                 return
             segments = [self._store.segment(one.sha256) for one in found[first : first + BATCH]]
+            rows = self._provisional_of(segments)
             self._store.keeping.drop(segments, why=why, at_ns=self._house.now(), tell=self._tell)
+            gone = self._store.keeping.gone(list(rows))
+            self._forget([rows[sha256] for sha256 in sorted(gone)], why)
+
+    def _provisional_of(self, segments: Sequence[Segment]) -> dict[str, LiveRows]:
+        """Return the provisional rows of archived recordings that nobody has settled, by hash."""
+        cameras = sorted({one.camera_id for one in segments})
+        waiting = {f"{one.camera_id} {one.recording}": one for one in self._store.live.all(cameras)}
+        found: dict[str, LiveRows] = {}
+        if not waiting:
+            return found
+        for segment in segments:
+            with suppress(WorkbenchError):  # it has no header that could say it
+                rows = waiting.get(media.remark_of(self._store.file(segment)))
+                if rows is not None:
+                    found[segment.sha256] = rows
+        return found
+
+    def _forget(self, going: Sequence[LiveRows], why: Why) -> None:
+        """Drop provisional rows, and name them in a statement before."""
+        if not going:
+            return
+        recordings = [[one.camera_id, one.recording, one.table.num_rows] for one in going]
+        self._tell({"why": why, "files": 0, "bytes": 0, "provisional": recordings})
+        with self._store.live.still(changing=True):
+            for one in going:
+                self._store.live.drop(one)
 
     def _overdue(self, policy: Policy, now_ns: int) -> Iterator[Candidate]:
         """Yield what may be overdue: footage of days that are over."""

@@ -297,13 +297,11 @@ def monthly(house: Monitoring, month: str) -> Figures:
     if now_ns <= span.start_ns:
         return figures(span, now_ns, sites, {}, [])
     period = Span(span.start_ns, min(span.stop_ns, now_ns))
-    covered = {
-        name: list(spans) for name, spans in house._store.stamped(list(sites), period).items()
-    }
+    covered = house.recorded(period, list(sites))
+    missing = [gap for gap in house.gaps_in(covered, period) if not gap.dropped]
     # what was recorded and removed when its days were over was recorded
     for one in house._store.keeping.dropped(list(sites), period):
         covered.setdefault(one.camera_id, []).append(one.span)
-    missing = [gap for gap in house.gaps(period, list(sites)) if not gap.dropped]
     return figures(span, now_ns, sites, covered, missing, fault_hours(house, period))
 
 
@@ -470,11 +468,7 @@ def _retention(house: Monitoring) -> str:
 
 
 def _storage(house: Monitoring, found: Figures, days: str) -> dict[str, str]:
-    used = sum(
-        one.size_bytes
-        for one in house._store.segments(span=found.period)
-        if one.stamped.start_ns in found.period
-    )
+    used = house._store.upkeep.size_begun(house._store.cameras(), found.period)
     growth = used / (found.period.duration_ns / DAY_NS)
     free = shutil.disk_usage(house._store.root).free
     return {

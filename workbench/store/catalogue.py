@@ -16,13 +16,14 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import N_, BadInput, Damaged, Unavailable
 from workbench.records import Case, Progress, Segment
 from workbench.store import files
-from workbench.store.tables import TABLES, TRIGGERS
+from workbench.store.tables import OLDER, TABLES, TRIGGERS
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, union
 
 Row = tuple[Any, ...]
@@ -85,6 +86,7 @@ class Catalogue:
             try:
                 for statement in _statements(TABLES) + _statements(TRIGGERS if guarded else ""):
                     db.execute(statement)
+                db.execute(OLDER)
                 db.execute("COMMIT")
             except BaseException:
                 db.execute("ROLLBACK")
@@ -196,10 +198,13 @@ class Catalogue:
                     ]
         return found
 
-    def stamped(self, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
+    def stamped(
+        self, cameras: Sequence[str], span: Span, *, join_ns: int | None = None
+    ) -> dict[str, list[Span]]:
         """Return the stamped spans of the segments in `span` and of the last one begun before it.
 
-        The same as :meth:`segments_in` tells, for callers that need no more of a hundred thousand.
+        The same as :meth:`segments_in` tells, for callers that need no more of a hundred thousand;
+        with `join_ns`, those at most so far apart are one span, so that a month fits into memory.
         """
         found: dict[str, list[Span]] = {}
         columns = "stamped_start_ns, stop_pts - first_pts, tick_num, tick_den"
@@ -210,12 +215,20 @@ class Catalogue:
                     "AND stamped_start_ns < ? ORDER BY stamped_start_ns DESC LIMIT 1",
                     (camera_id, _bounded(span.start_ns)),
                 ).fetchall()
-                for bounds in _starts(db, camera_id, [span]):
-                    rows += db.execute(f"SELECT {columns} {_BY_START}", bounds)
-                found[camera_id] = [
-                    Span(start, start + ticks * number * SECOND_NS // per)
-                    for start, ticks, number, per in rows
-                ]
+                ends: list[list[int]] = []
+                within = _starts(db, camera_id, [span])
+                later = (db.execute(f"SELECT {columns} {_BY_START}", one) for one in within)
+                for start, ticks, number, per in chain(rows, *later):
+                    stop = start + ticks * number * SECOND_NS // per
+                    if (
+                        join_ns is not None
+                        and ends
+                        and ends[-1][0] <= start <= ends[-1][1] + join_ns
+                    ):
+                        ends[-1][1] = max(ends[-1][1], stop)
+                    else:
+                        ends.append([start, stop])
+                found[camera_id] = [Span(start, stop) for start, stop in ends]
         return found
 
     def oldest_ns(self, from_ns: int | None) -> int | None:

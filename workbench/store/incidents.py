@@ -15,6 +15,7 @@ from typing import Any
 from workbench.errors import N_, BadInput
 from workbench.records import Affected, IncidentRecord, Response, Task, Wording
 from workbench.store.catalogue import Catalogue
+from workbench.store.journal import Journal
 from workbench.timeline import Span
 
 _COLUMNS = (
@@ -27,8 +28,8 @@ _TASK_COLUMNS = "opened_ns, checks, closed_ns, closed_by, note"
 class IncidentBook:
     """The incidents of a root. It holds a path only, as the catalogue does."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, journal: Journal) -> None:
+        self._catalogue, self._journal = catalogue, journal
 
     def keep(self, incident: IncidentRecord) -> bool:
         """Write what the recorder knows of an incident; False where somebody has closed it.
@@ -78,6 +79,7 @@ class IncidentBook:
                 )
             if incident.closed_ns is not None:
                 self._end_task(db, incident.incident_id, incident.closed_ns, "", "")
+        self._journal.settle()
         return True
 
     def acknowledge(self, incident_id: str, at_ns: int, actor: str, note: str) -> IncidentRecord:
@@ -95,6 +97,7 @@ class IncidentBook:
                 "note = CASE WHEN ? = '' THEN note ELSE ? END WHERE incident_id = ?",
                 (actor, int(at_ns), note, note, found.incident_id),
             )
+        self._journal.settle()
         return self.one(found.incident_id)
 
     def close(
@@ -127,6 +130,7 @@ class IncidentBook:
                 N_("list the open ones with: workbench incidents ROOT --open"),
                 incident=incident_id,
             )
+        self._journal.settle()
         return self.one(incident_id)
 
     @staticmethod

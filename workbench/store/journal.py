@@ -30,6 +30,11 @@ TIMES = {
     "cases": "opened_at_ns",
 }
 """Tables that only grow and are kept in the journal, and the column that names the day."""
+VERSIONED = {"incidents": "opened_ns", "tasks": "opened_ns"}
+"""Tables whose rows change: each version is a line, and the newest one of a row counts."""
+DAYS = TIMES | VERSIONED
+KEY = "incident_id"
+"""What names a row of those that change."""
 BATCH = 200
 """Originals that are given a sidecar at once: about a second."""
 _SEGMENT_NAMES = SEGMENT_COLUMNS.split(", ")
@@ -84,7 +89,10 @@ def read_sidecar(path: Path) -> Segment | None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of a table as the journal holds it; ``number`` is its place in that table."""
+    """A row of a table as the journal holds it.
+
+    ``number`` is its place in that table; where rows change, the version of this one.
+    """
 
     table: str
     number: int
@@ -105,15 +113,25 @@ class Journal:
             with self._catalogue.read() as db:
                 last = dict(db.execute("SELECT table_name, last FROM journalled").fetchall())
                 found = [line for table in TIMES for line in _rows(db, table, last.get(table, 0))]
+                found += [line for table in VERSIONED for line in _versions(db, table)]
             if not found:
                 return 0
             self.append(found)
-            newest = {line.table: line.number for line in found}
+            newest = {line.table: line.number for line in found if line.table in TIMES}
+            told = [
+                (line.number, line.table, line.row[KEY])
+                for line in found
+                if line.table in VERSIONED
+            ]
             with self._catalogue.write(durable=False) as db:
                 db.executemany(
                     "INSERT INTO journalled VALUES (?, ?) "
                     "ON CONFLICT DO UPDATE SET last = excluded.last",
                     list(newest.items()),
+                )
+                db.executemany(
+                    "UPDATE versions SET told = MAX(told, ?) WHERE table_name = ? AND row_key = ?",
+                    told,
                 )
             return len(found)
 
@@ -144,7 +162,7 @@ class Journal:
         """Add lines to the files of their days; they are on the disk when it returns."""
         days: dict[str, str] = {}
         for line in lines:
-            at_ns = min(max(0, int(line.row[TIMES[line.table]])), 2**63 - 1)
+            at_ns = min(max(0, int(line.row[DAYS[line.table]])), 2**63 - 1)
             text = sealed({"table": line.table, "number": line.number, "row": dict(line.row)})
             day = format_utc(at_ns)[:10]
             days[day] = days.get(day, "") + text + "\n"
@@ -157,7 +175,7 @@ class Journal:
             with path.open(encoding="utf-8", errors="replace") as file:
                 for text in file:
                     facts = unsealed(text) if text.strip() else {}
-                    if facts is None or (facts and facts.get("table") not in TIMES):
+                    if facts is None or (facts and facts.get("table") not in DAYS):
                         yield path
                     elif facts:
                         yield Line(facts["table"], int(facts["number"]), facts["row"])
@@ -170,3 +188,14 @@ def _rows(db: sqlite3.Connection, table: str, after: int) -> Iterator[Line]:
     names = [column[0] for column in found.description[1:]]
     for number, *row in found:
         yield Line(table, number, dict(zip(names, row, strict=True)))
+
+
+def _versions(db: sqlite3.Connection, table: str) -> Iterator[Line]:
+    found = db.execute(
+        f"SELECT version, row.* FROM versions JOIN {table} row ON row.{KEY} = row_key "
+        "WHERE table_name = ? AND told < version ORDER BY row_key",
+        (table,),
+    )
+    names = [column[0] for column in found.description[1:]]
+    for version, *row in found:
+        yield Line(table, version, dict(zip(names, row, strict=True)))

@@ -1,9 +1,10 @@
 """A catalogue made again from the disk, beside the one in force, and put in its place when whole.
 
-What the disk holds (segments, clock fixes, losses, cases, protections, drops) comes from sidecars
-and journal. What it does not (the audit log, what was searched, progress) is copied from the old
-catalogue as far as that can be read, or from a backup. Nothing is made up: a log that comes back
-shorter than ``audit-head.json`` says stays short, and ``workbench verify`` goes on saying so.
+What the disk holds (segments, clock fixes, losses, cases, protections, drops, incidents and their
+tasks) comes from sidecars and journal. What it does not (the audit log, what was searched,
+progress) is copied from the old catalogue as far as that can be read, or from a backup. Nothing is
+made up: a log that comes back shorter than ``audit-head.json`` says stays short, and ``workbench
+verify`` goes on saying so.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from typing import Any
 from workbench.records import Segment
 from workbench.store import files
 from workbench.store.catalogue import SEGMENT_COLUMNS, Catalogue, segment_of, segment_row
-from workbench.store.journal import TIMES, Journal, Line
+from workbench.store.journal import DAYS, KEY, TIMES, VERSIONED, Journal, Line
 from workbench.timeline import format_utc
 
-ON_DISK = ("segments", *TIMES)
+ON_DISK = ("segments", *DAYS)
 """Tables that are made from the disk alone."""
-_OWN = ("journalled",)
+_OWN = ("journalled", "versions")
 
 
 class Draft:
@@ -60,6 +61,11 @@ class Draft:
                 if isinstance(line, Path):
                     text = f"{line}: a line was cut short or altered and is left out"
                     said[text] = said.get(text, 0) + 1
+                elif line.table in VERSIONED:
+                    if not _put_version(db, line):
+                        name = f"version {line.number} of {line.row[KEY]}"
+                        text = f"journal: {name} differs from another one; the later counts"
+                        said[text] = said.get(text, 0) + 1
                 elif not _put(db, line.table, line.number, line.row):
                     text = f"journal: two different rows {line.number} of {line.table}; both kept"
                     said[text] = said.get(text, 0) + 1
@@ -75,6 +81,9 @@ class Draft:
         for table, names in self._tables().items():
             if table == "segments" or table in _OWN:
                 continue
+            if table in VERSIONED:
+                self._copy_versions(old, table, names)
+                continue
             count = 0
             with self._catalogue.write(durable=False) as db:
                 for number, row in _salvaged(old, table, names, self.broken):
@@ -88,6 +97,24 @@ class Draft:
                             self.untold.append(Line(table, number, row))
             if count:
                 self.copied[table] = self.copied.get(table, 0) + count
+
+    def _copy_versions(self, old: Path, table: str, names: Sequence[str]) -> None:
+        """Copy rows that change, where they are newer than those that are here."""
+        columns = ("table_name", "row_key", "version")
+        versions = {
+            (row["table_name"], row["row_key"]): row["version"]
+            for _number, row in _salvaged(old, "versions", columns, self.broken)
+        }
+        with self._catalogue.write(durable=False) as db:
+            for _number, row in _salvaged(old, table, names, self.broken):
+                line = Line(table, versions.get((table, row[KEY]), 1), row)
+                known = _version(db, line)
+                if known >= line.number:
+                    continue
+                _put_version(db, line)
+                self.untold.append(line)
+                if not known:
+                    self.copied[table] = self.copied.get(table, 0) + 1
 
     def segments_of(self, old: Path) -> dict[str, Segment]:
         """Return what another catalogue says of its segments, as far as it can be read."""
@@ -240,6 +267,34 @@ def _put(
         if not db.execute(f"SELECT 1 FROM {table} WHERE {there}", same).fetchone():
             db.execute(f"INSERT OR IGNORE INTO {table} ({listed}) VALUES ({marks})", free)
     return False
+
+
+def _version(db: sqlite3.Connection, line: Line) -> int:
+    """Return the version of a line's row that is in, 0 where there is none."""
+    known = db.execute(
+        "SELECT version FROM versions WHERE table_name = ? AND row_key = ?",
+        (line.table, line.row[KEY]),
+    ).fetchone()
+    return 0 if known is None else int(known[0])
+
+
+def _put_version(db: sqlite3.Connection, line: Line) -> bool:
+    """Put a row in unless a newer version is; False where this version was in and was another."""
+    known = _version(db, line)
+    if known > line.number:
+        return True
+    listed, marks = ", ".join(line.row), ", ".join("?" * len(line.row))
+    values = list(line.row.values())
+    there = db.execute(
+        f"SELECT {listed} FROM {line.table} WHERE {KEY} = ?", (line.row[KEY],)
+    ).fetchone()
+    db.execute(f"INSERT OR REPLACE INTO {line.table} ({listed}) VALUES ({marks})", values)
+    # the journal has it, or will before the draft is in force
+    db.execute(
+        "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)",
+        (line.table, line.row[KEY], line.number, line.number),
+    )
+    return known != line.number or list(there) == values
 
 
 def _salvaged(

@@ -283,10 +283,6 @@ class Store:
         """Return the cameras that have segments, whether or not the ward has them still."""
         return self._catalogue.cameras()
 
-    def stamped(self, cameras: Sequence[str], span: Span) -> dict[str, list[Span]]:
-        """Return what each camera recorded in a span of stamped time, and its last file before."""
-        return self._catalogue.stamped(cameras, span)
-
     def oldest_ns(self, from_ns: int | None = None) -> int | None:
         """Return the earliest stamped start from an instant on; None where there is none."""
         return self._catalogue.oldest_ns(from_ns)

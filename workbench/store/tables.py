@@ -106,6 +106,14 @@ CREATE TABLE IF NOT EXISTS journalled (
     table_name TEXT PRIMARY KEY,  -- a table that is written to the journal on disk too
     last       INTEGER NOT NULL   -- number of its newest row there
 ) STRICT;
+CREATE TABLE IF NOT EXISTS versions (
+    table_name TEXT NOT NULL,     -- incidents or tasks: a table whose rows change
+    row_key    TEXT NOT NULL,     -- incident_id of the row
+    version    INTEGER NOT NULL,  -- how often it was written
+    told       INTEGER NOT NULL,  -- its newest version in the journal; 0: none
+    PRIMARY KEY (table_name, row_key)
+) STRICT;
+CREATE INDEX IF NOT EXISTS versions_untold ON versions (table_name) WHERE told < version;
 CREATE TABLE IF NOT EXISTS cases (
     version         INTEGER PRIMARY KEY,  -- order of entry: the newest of a case is in force
     case_id         TEXT NOT NULL,        -- number of the case
@@ -179,8 +187,27 @@ CREATE TRIGGER IF NOT EXISTS dropped_keep BEFORE UPDATE ON dropped
     BEGIN SELECT RAISE(ABORT, 'what was dropped stays told'); END;
 CREATE TRIGGER IF NOT EXISTS dropped_stay BEFORE DELETE ON dropped
     BEGIN SELECT RAISE(ABORT, 'what was dropped stays told'); END;
+CREATE TRIGGER IF NOT EXISTS incidents_begin AFTER INSERT ON incidents
+    BEGIN INSERT INTO versions VALUES ('incidents', NEW.incident_id, 1, 0); END;
+CREATE TRIGGER IF NOT EXISTS incidents_change AFTER UPDATE ON incidents
+    BEGIN UPDATE versions SET version = version + 1
+        WHERE table_name = 'incidents' AND row_key = NEW.incident_id; END;
+CREATE TRIGGER IF NOT EXISTS tasks_begin AFTER INSERT ON tasks
+    BEGIN INSERT INTO versions VALUES ('tasks', NEW.incident_id, 1, 0); END;
+CREATE TRIGGER IF NOT EXISTS tasks_change AFTER UPDATE ON tasks
+    WHEN NEW.checks <> OLD.checks OR NEW.closed_ns IS NOT OLD.closed_ns
+    BEGIN UPDATE versions SET version = version + 1
+        WHERE table_name = 'tasks' AND row_key = NEW.incident_id; END;
 CREATE TRIGGER IF NOT EXISTS cases_keep BEFORE UPDATE ON cases
     BEGIN SELECT RAISE(ABORT, 'versions of a case are kept'); END;
 CREATE TRIGGER IF NOT EXISTS cases_stay BEFORE DELETE ON cases
     BEGIN SELECT RAISE(ABORT, 'versions of a case are kept'); END;
 """
+
+OLDER = """
+INSERT INTO versions
+    SELECT 'incidents', incident_id, 1, 0 FROM incidents WHERE NOT EXISTS (SELECT 1 FROM versions)
+    UNION ALL
+    SELECT 'tasks', incident_id, 1, 0 FROM tasks WHERE NOT EXISTS (SELECT 1 FROM versions);
+"""
+"""Takes up what an earlier workbench wrote before there were versions."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from workbench.errors import N_, Unavailable
 from workbench.records import Loss
 from workbench.store import files
 from workbench.store.catalogue import Catalogue
@@ -19,6 +21,10 @@ from workbench.timeline import SECOND_NS, Span, format_utc
 
 LAST_NS = 2**63 - 1
 """What SQLite holds as a time at most."""
+DAY_NS, HOUR_NS = 86_400 * SECOND_NS, 3_600 * SECOND_NS
+READ_TRIES = 5
+_PARTS = b"workbench.parts"
+"""Under this name a joined file tells the names of those it was made of."""
 
 
 class Upkeep:
@@ -26,7 +32,7 @@ class Upkeep:
 
     def __init__(self, root: Path, catalogue: Catalogue, journal: Journal) -> None:
         self._root, self._catalogue, self._journal = root, catalogue, journal
-        self.incidents = IncidentBook(catalogue)
+        self.incidents = IncidentBook(catalogue, journal)
 
     def add_loss(self, loss: Loss) -> None:
         """Record that a camera's footage ended, and why; repeating it changes nothing."""
@@ -53,6 +59,25 @@ class Upkeep:
             ).fetchall()
         return [Loss(*row) for row in rows]
 
+    def stamped(
+        self, cameras: Sequence[str], span: Span, *, join_ns: int | None = None
+    ) -> dict[str, list[Span]]:
+        """Return what each camera recorded in a span of stamped time, and its last file before.
+
+        A span a file; with `join_ns`, those at most so far apart are one.
+        """
+        return self._catalogue.stamped(cameras, span, join_ns=join_ns)
+
+    def size_begun(self, cameras: Sequence[str], span: Span) -> int:
+        """Return the bytes of the files of cameras that begin in a span of stamped time."""
+        query = (
+            "SELECT COALESCE(SUM(size_bytes), 0) FROM segments "
+            "WHERE camera_id = ? AND stamped_start_ns >= ? AND stamped_start_ns < ?"
+        )
+        bounds = int(span.start_ns), int(min(span.stop_ns, LAST_NS))
+        with self._catalogue.read() as db:
+            return sum(int(db.execute(query, (one, *bounds)).fetchone()[0]) for one in cameras)
+
     def append_health(self, table: pa.Table, at_ns: int) -> None:
         """Keep a table of health checks, made about `at_ns`, as a file of its own."""
         day = format_utc(at_ns)[:10]
@@ -69,12 +94,12 @@ class Upkeep:
     ) -> list[pa.Table]:
         """Return the checks in `span`, a table a file: of these cameras and columns (None: all).
 
+        A file is one batch of checks, or a joined hour.
         Looked at are the files written in `span` or within a day after it. What is not asked for is
         left out before any of it becomes a Python object: a ward has 40 million checks a month.
         """
-        latest_ns = span.stop_ns + 86_400 * SECOND_NS
+        latest_ns = span.stop_ns + DAY_NS
         first, last = (format_utc(min(ns, LAST_NS))[:10] for ns in (span.start_ns, latest_ns))
-        days = sorted((self._root / "health").glob("day=*"))
         wanted = (pc.field("at_ns") >= int(span.start_ns)) & (
             pc.field("at_ns") < int(min(span.stop_ns, LAST_NS))
         )
@@ -83,10 +108,117 @@ class Upkeep:
         read = (
             None if columns is None else list({"at_ns": 0, "camera_id": 0} | dict.fromkeys(columns))
         )
-        return [
-            pq.ParquetFile(path).read(read).filter(wanted)
-            for day in days
-            if first <= day.name.removeprefix("day=") <= last
-            for path in sorted(day.glob("*.parquet"))
-            if span.start_ns <= int(path.stem) < latest_ns
-        ]
+        for _again in range(READ_TRIES):
+            found = [
+                path
+                for day in self._health_days()
+                if first <= day.name.removeprefix("day=") <= last
+                for path in _written_in(day, span.start_ns, latest_ns)
+            ]
+            # files vanish while they are joined: what they held is in another one then
+            with suppress(FileNotFoundError):
+                return [
+                    file.read_row_groups(_groups(file, cameras), read).filter(wanted)
+                    for file in _each_once(found)
+                ]
+        raise Unavailable(
+            N_("the history of health changes while it is read"), N_("ask again"), where="health"
+        )
+
+    def join_health(self, now_ns: int, most: int = 6) -> int:
+        """Join the checks of each hour that is over into one file, ordered by camera.
+
+        The joined file names those it is made of, and is there before they go: a process killed in
+        between leaves both, and nothing counts twice. At most so many hours are joined at once;
+        return how many were.
+        """
+        waiting: list[list[Path]] = []
+        yesterday = format_utc(now_ns - DAY_NS)[:10]
+        for day in reversed(self._health_days()):
+            hours: dict[int, list[Path]] = {}
+            for path in sorted(day.glob("*.parquet")):
+                if path.stem.isdigit() and int(path.stem) // HOUR_NS < now_ns // HOUR_NS:
+                    hours.setdefault(int(path.stem) // HOUR_NS, []).append(path)
+            if not hours and day.name.removeprefix("day=") < yesterday:
+                break  # older ones were joined before it
+            waiting += [paths for _hour, paths in sorted(hours.items(), reverse=True)]
+        joined = waiting[::-1][:most]
+        for paths in joined:
+            _join(paths)
+        return len(joined)
+
+    def _health_days(self) -> list[Path]:
+        return sorted((self._root / "health").glob("day=*"))
+
+
+def _written_in(day: Path, start_ns: int, stop_ns: int) -> list[Path]:
+    """Return a day's files that were written, or whose parts were, between two instants."""
+    found = []
+    for path in day.glob("*.parquet"):
+        first, _, last = path.stem.partition("-")
+        if int(first) < stop_ns and int(last or first) >= start_ns:
+            found.append(path)
+    # what was joined before its parts: they may still be there
+    return sorted(found, key=lambda path: ("-" not in path.stem, path.stem))
+
+
+def _each_once(paths: Sequence[Path]) -> Iterator[pq.ParquetFile]:
+    joined: set[str] = set()
+    for path in paths:
+        if path.stem in joined:
+            continue
+        with pq.ParquetFile(path) as file:
+            joined |= _parts_of(file.schema_arrow)
+            yield file
+
+
+def _parts_of(schema: pa.Schema) -> set[str]:
+    return set(json.loads((schema.metadata or {}).get(_PARTS, b"[]")))
+
+
+def _groups(file: pq.ParquetFile, cameras: Sequence[str] | None) -> list[int]:
+    """Return the row groups that may hold one of these cameras."""
+    every = list(range(file.num_row_groups))
+    if cameras is None:
+        return every
+    column = file.schema_arrow.names.index("camera_id")
+    found = []
+    for number in every:
+        known = file.metadata.row_group(number).column(column).statistics
+        if known is None or not known.has_min_max:
+            return every
+        if any(known.min <= one <= known.max for one in cameras):
+            found.append(number)
+    return found
+
+
+def _join(paths: Sequence[Path]) -> None:
+    """Make one file of several, a row group a camera; what cannot be read stays as it is."""
+    tables, parts = [], []
+    joined: set[str] = set()
+    for known in paths[0].parent.glob("*-*.parquet"):
+        if int(known.stem.partition("-")[0]) // HOUR_NS == int(paths[0].stem) // HOUR_NS:
+            joined |= _parts_of(pq.read_schema(known))
+    for path in paths:
+        if path.stem in joined:  # left by a process that was killed
+            path.unlink(missing_ok=True)
+            continue
+        try:
+            tables.append(pq.read_table(path))
+        except pa.ArrowException:
+            path.rename(path.with_suffix(".unreadable"))
+            continue
+        parts.append(path)
+    if not parts:
+        return
+    table = pa.concat_tables(tables, promote_options="permissive")
+    table = table.sort_by([("camera_id", "ascending"), ("at_ns", "ascending")])
+    names = json.dumps([path.stem for path in parts]).encode()
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _PARTS: names})
+    ends = [path.stem for path in (parts[0], parts[-1])]
+    target = parts[0].with_name(f"{ends[0]}-{ends[1]}.parquet")
+    with files.replacing(target) as temporary, pq.ParquetWriter(temporary, table.schema) as writer:
+        for camera_id in pc.unique(table["camera_id"]):
+            writer.write_table(table.filter(pc.equal(table["camera_id"], camera_id)))
+    for path in parts:
+        path.unlink(missing_ok=True)

@@ -17,7 +17,8 @@ from av.codec.context import ThreadType
 
 from workbench.streams.packets import paced
 from workbench.timeline import SECOND_NS, is_recent, pts_to_ns
-from workbench.views.footage import TILE_QUALITY, jpeg
+from workbench.views.footage import TILE_QUALITY
+from workbench.views.sheets import sheet_jpeg
 from workbench.views.sources import HOLD_S, WIDEST_PX, Picture, Scaler, Silence
 
 OPEN_TIMEOUT_S = 5.0
@@ -26,6 +27,8 @@ RETRY_S = (0.5, 1.0, 2.0, 4.0)
 """Pauses before a stream is opened again, the last one from then on."""
 PICTURES_A_S = 12.5
 """At most so many pictures a second are made of a stream."""
+SLOWEST_A_S = 2.5
+"""However slowly they are taken, no fewer are made: for that alone none is half a second old."""
 LATE_S = 1.0
 """A stream farther behind is decoded from key frame to key frame until it has caught up."""
 MOST_KEPT = 600
@@ -82,6 +85,7 @@ class Stream:
         self._count = 0
         self._kept: list[Any] = []
         self._due_ns = 0
+        self._step_s = 1 / PICTURES_A_S
         self._stop = Event()
         self._thread = Thread(target=self._read, name="stream", daemon=True)
         self._thread.start()
@@ -94,6 +98,10 @@ class Stream:
         if not is_recent(latest.at_ns, now_ns, HOLD_S):
             return Silence(latest.at_ns)
         return latest
+
+    def pace(self, times: float) -> None:
+        """Make pictures `times` as far apart as now, within what is sensible."""
+        self._step_s = min(1 / SLOWEST_A_S, max(1 / PICTURES_A_S, self._step_s * times))
 
     def close(self) -> None:
         """Ask the reader to stop; it ends at its next packet or timeout."""
@@ -174,7 +182,7 @@ class Stream:
         at_ns = arrived_ns
         if offset_ns is not None and last.pts is not None:
             at_ns = min(arrived_ns, pts_to_ns(last.pts, last.time_base) + offset_ns)
-        step_ns = round(SECOND_NS / PICTURES_A_S)
+        step_ns = round(SECOND_NS * self._step_s)
         if at_ns < self._due_ns - SECOND_NS:
             self._due_ns = at_ns  # the clock was set back: its next turn is not that far off
         if at_ns < self._due_ns - step_ns // 8:
@@ -191,6 +199,6 @@ class Stream:
         jpegs = {}
         for width in widths:
             rgb = self._scalers.setdefault(width, Scaler())(frame, width)
-            jpegs[width] = jpeg(rgb, TILE_QUALITY)
+            jpegs[width] = sheet_jpeg(rgb, TILE_QUALITY)
         self._count += 1
         self._latest = Picture(rgb, at_ns, "live", ("stream", at_ns), jpegs)

@@ -197,6 +197,11 @@ class LiveCamera:
             return None
         return shown if widths <= shown.jpegs.keys() else None
 
+    def pace(self, times: float) -> None:
+        """Make the sub-stream's pictures `times` as far apart as now."""
+        if self._small is not None:
+            self._small.pace(times)
+
     def rest(self) -> None:
         """Go on at the least cost: nobody sees this camera just now."""
         if self._small is not None:

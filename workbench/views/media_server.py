@@ -226,7 +226,8 @@ class _Pushed(_Checked, WebSocketHandler):  # type: ignore[misc]  # tornado is s
 
     def _send(self, message: bytes) -> None:
         with suppress(WebSocketClosedError):
-            self.write_message(message, binary=True)
+            # a page may close while a message is on its way: only then is its end heard of here
+            self.write_message(message, binary=True).add_done_callback(_sent)
 
     def _watch_grant(self) -> None:
         self._watch = asyncio.ensure_future(self._end_with_grant())
@@ -240,6 +241,13 @@ class _Pushed(_Checked, WebSocketHandler):  # type: ignore[misc]  # tornado is s
             except WorkbenchError:
                 self.close(4403, "grant ended")
                 return
+
+
+def _sent(writing: asyncio.Future[None]) -> None:
+    """Take notice of how a message ended; that its page is gone is no fault, anything else is."""
+    if not writing.cancelled() and (error := writing.exception()) is not None:
+        with suppress(WebSocketClosedError):
+            raise error
 
 
 class _Wall(_Pushed):

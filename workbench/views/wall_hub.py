@@ -11,12 +11,13 @@ import json
 import struct
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 
 from workbench.investigation import Grant
 from workbench.timeline import SECOND_NS
-from workbench.views.footage import TILE_QUALITY, jpeg, shrink
+from workbench.views.footage import TILE_QUALITY, shrink
 from workbench.views.recorder_status import Health
+from workbench.views.sheets import join, sheet_jpeg
 from workbench.views.sources import WIDEST_PX, Picture, Silence, Source
 
 BATCHES_UNDER_WAY = 2
@@ -26,6 +27,8 @@ POLL_S = 0.1
 SLOW_S = 0.3
 """A viewer that takes longer for a batch gets smaller ones: fewer pictures, none of them old."""
 FEWEST, MOST = 6, 1000
+FEWER, OFTENER = 1.1, 0.8
+"""What the time between a camera's pictures is multiplied by, at each that a viewer takes."""
 LINGER_S = 20.0
 """A camera scrolled out of sight stays open so long: it may come back."""
 BEAT_S = 1.0
@@ -67,6 +70,7 @@ class Viewer:
     heard_ns: int | None = None
     most: int = MOST
     slow: bool = False
+    took: list[str] = field(default_factory=list)
     _sent_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
     _turns: dict[str, int] = field(default_factory=dict)
 
@@ -102,11 +106,17 @@ class Viewer:
             self.most = min(MOST, self.most + self.most // 8 + 1)
 
     def batch(self, tiles: dict[str, Tile], now_ns: int) -> bytes | None:
-        """Return the next message to this viewer, None while it is busy or nothing is new."""
+        """Return the next message to this viewer, None while it is busy or nothing is new.
+
+        The cameras whose pictures are in it are in ``took``.
+        It is the length of its JSON head, the head, and the sheets that the pictures lie in; a
+        tile that has a picture tells its place (see :class:`workbench.views.sheets.Place`).
+        """
         if self.under_way >= (1 if self.slow else BATCHES_UNDER_WAY):
             return None
         facts: list[dict[str, object]] = []
         pictures: list[bytes] = []
+        drawn: list[int] = []
         # those that waited longest first: a small batch leaves none out for ever
         for camera in sorted(self.wanted, key=lambda one: self._turns.get(one, 0)):
             tile, width = tiles.get(camera), self.wanted[camera]
@@ -120,7 +130,8 @@ class Viewer:
             elif not self.grant.covers(camera, tile.shown.at_ns):
                 facts.append(_silent(camera, tile, "outside"))
             elif width in tile.jpegs:
-                facts.append(_drawn(camera, tile, tile.shown, len(tile.jpegs[width])))
+                drawn.append(len(facts))
+                facts.append(_drawn(camera, tile, tile.shown))
                 pictures.append(tile.jpegs[width])
             else:
                 continue
@@ -131,32 +142,39 @@ class Viewer:
         if not facts and 0 <= now_ns - self.heard_ns < BEAT_S * SECOND_NS:
             return None
         self.heard_ns = now_ns
+        self.took = [str(facts[number]["camera"]) for number in drawn]
         self.batches += 1
         self.under_way += 1
         self._sent_ns[self.batches] = (now_ns, len(pictures))
-        head = {"n": self.batches, "now_ms": now_ns // 1_000_000, "tiles": facts}
+        sheets, places = join(pictures)
+        for number, place in zip(drawn, places, strict=True):
+            facts[number]["place"] = astuple(place)
+        head = {
+            "n": self.batches,
+            "now_ms": now_ns // 1_000_000,
+            "tiles": facts,
+            "sheets": [len(sheet) for sheet in sheets],
+        }
         encoded = json.dumps(head, separators=(",", ":")).encode()
-        return b"".join([struct.pack(">I", len(encoded)), encoded, *pictures])
+        return b"".join([struct.pack(">I", len(encoded)), encoded, *sheets])
 
 
 def _silent(camera: str, tile: Tile, state: str) -> dict[str, object]:
     since_ns = tile.shown.since_ns if isinstance(tile.shown, Silence) else None
     since_ms = None if since_ns is None else since_ns // 1_000_000
-    facts = {"camera": camera, "state": state, "since_ms": since_ms, "size": 0}
-    return facts | _health(tile)
+    return {"camera": camera, "state": state, "since_ms": since_ms} | _health(tile)
 
 
 def _health(tile: Tile) -> dict[str, object]:
     return {} if tile.health is None else {"health": tile.health.facts()}
 
 
-def _drawn(camera: str, tile: Tile, shown: Picture, size: int) -> dict[str, object]:
+def _drawn(camera: str, tile: Tile, shown: Picture) -> dict[str, object]:
     return {
         "camera": camera,
         "state": shown.state,
         "at_ms": shown.at_ns // 1_000_000,
         "made_ms": tile.made_ns // 1_000_000,
-        "size": size,
     } | _health(tile)
 
 
@@ -190,6 +208,7 @@ class Hub:
         self._wanted_ns: dict[str, int] = {}
         self._asked_s: dict[str, float] = {}
         self._busy: set[str] = set()
+        self._unseen: dict[str, int] = {}
         self._seq = 0
         self.tiles: dict[str, Tile] = {}
         self.viewers: set[Viewer] = set()
@@ -249,7 +268,7 @@ class Hub:
 
     def _close(self, camera: str) -> None:
         source = self._sources.pop(camera)
-        for known in (self.tiles, self._wanted_ns, self._asked_s):
+        for known in (self.tiles, self._wanted_ns, self._asked_s, self._unseen):
             known.pop(camera, None)
         stop = getattr(source, "close", None)
         if stop is not None:
@@ -296,7 +315,7 @@ class Hub:
         jpegs = {
             width: jpegs.get(width)
             or shown.jpegs.get(width)
-            or jpeg(shrink(shown.rgb, width), TILE_QUALITY)
+            or sheet_jpeg(shrink(shown.rgb, width), TILE_QUALITY)
             for width in widths
         }
         if same and last is not None:
@@ -312,7 +331,15 @@ class Hub:
     def _put(self, camera: str, tile: Tile | None) -> None:
         if tile is not None:
             self._seq += 1
+            self._unseen[camera] = self._unseen.get(camera, 0) + 1
             self.tiles[camera] = replace(tile, seq=self._seq)
+
+    def _pace(self, camera: str) -> None:
+        """Have fewer pictures made of a camera while viewers leave some, more while they wait."""
+        made = self._unseen.pop(camera, 0)
+        pace = getattr(self._sources.get(camera), "pace", None)
+        if made and pace is not None:
+            pace(FEWER if made > 1 else OFTENER)
 
     def _send(self) -> None:
         now_ns = self._now()
@@ -320,3 +347,5 @@ class Hub:
             message = viewer.batch(self.tiles, now_ns)
             if message is not None:
                 viewer.send(message)
+                for camera in viewer.took:
+                    self._pace(camera)

@@ -67,6 +67,29 @@ window.wbMap = (() => {
     // above roads and areas, below the sites
     for (const layer of drawn) layer.bringToFront();
     for (const found of layers.site.values()) for (const layer of found) if (layer.bringToFront) layer.bringToFront();
+    thin();
+  }
+  // a name that would lie over another one, or over another site, is left out until there is room:
+  // those of lost and faulty sites first; each is in its site's own words all the same
+  function thin() {
+    const state = (id) => document.body.dataset[`site${id.replace(/\W/g, "")}`] || "";
+    const rank = (id) => (id === chosen ? 0 : { lost: 1, faulty: 2, recording: 3 }[state(id)] || 4);
+    const names = [...document.querySelectorAll(".wb-name")].map((el) => ({ el, id: el.textContent, at: el.getBoundingClientRect() }));
+    const width = (one) => 6.6 * one.id.length + 2;
+    const base = map.getContainer().getBoundingClientRect(), circles = [];
+    for (const [id, found] of layers.site) for (const layer of found) if (layer.getLatLng) {
+      const { x, y } = map.latLngToContainerPoint(layer.getLatLng());
+      circles.push({ id, x: x + base.left, y: y + base.top, r: layer.getRadius ? layer.getRadius() : 5 });
+    }
+    const kept = [];
+    for (const one of names.sort((a, b) => rank(a.id) - rank(b.id))) {
+      const [l, r, t, b] = [one.at.left, one.at.left + width(one), one.at.top, one.at.top + 12];
+      const hit = circles.some((c) => c.id !== one.id && c.x + c.r > l && c.x - c.r < r && c.y + c.r > t && c.y - c.r < b)
+        || kept.some((o) => o.l < r && o.r > l && o.t < b && o.b > t);
+      const shown = !hit || one.id === chosen;
+      one.el.style.visibility = shown ? "" : "hidden";
+      if (shown) kept.push({ l, r, t, b });
+    }
   }
   function highlight(kind, id) {
     if (kind === "site") chosen = id;
@@ -77,6 +100,7 @@ window.wbMap = (() => {
     }
     const first = (layers[kind].get(id) || [])[0];
     if (first && first.getLatLng && !map.getBounds().pad(-0.1).contains(first.getLatLng())) map.panTo(first.getLatLng());
+    thin();
   }
   function connect(theMap, theName) {
     map = theMap; name = theName;
@@ -96,6 +120,7 @@ window.wbMap = (() => {
     fit();
     // the frame is often laid out after its script ran
     new ResizeObserver(() => { map.invalidateSize(); if (!map.wbMoved) fit(); }).observe(map.getContainer());
+    map.on("zoomend moveend resize", thin);
     map.on("dragstart zoomstart", (event) => { if (map.wbUser) map.wbMoved = true; });
     map.getContainer().addEventListener("pointerdown", () => { map.wbUser = true; });
     map.getContainer().addEventListener("wheel", () => { map.wbUser = true; }, { passive: true });

@@ -195,8 +195,8 @@ export function render({ model, el }) {
       const tile = tiles.get(said.camera);
       if (!tile) continue;
       const last = tile._said;
-      tile._said = said.size ? said : { ...said, at_ms: last.at_ms, made_ms: last.made_ms, was: last.was || last.state };
-      if (said.size) {
+      tile._said = said.place ? said : { ...said, at_ms: last.at_ms, made_ms: last.made_ms, was: last.was || last.state };
+      if (said.place) {
         tile.dataset.made = said.made_ms; tile.dataset.at = said.at_ms;
         tile.dataset.drawn = Number(tile.dataset.drawn) + 1;
       }
@@ -218,10 +218,11 @@ export function render({ model, el }) {
   // what a tile must say now: its state, the words over the picture, the stamps on it
   function judge(tile, at, own) {
     const said = tile._said, health = said.health, recorder = health && health.state;
-    if (link === "ended") return { state: "silent", text: [words.ended] };
+    // what may not be shown says nothing of the signal
+    if (link === "ended") return { state: "silent", what: "", text: [words.ended] };
     if (own && own.mode === "back") return { state: "back", text: [] };
     if (link === "lost") return { state: "cut", text: [words.cut, words.again] };
-    if (said.state === "outside") return { state: "silent", text: [words.outside] };
+    if (said.state === "outside") return { state: "silent", what: "", text: [words.outside] };
     const old = at === null || now() - at > STALE_S * 1000 || at - now() > AHEAD_S * 1000;
     if (old && (recorder === "lost" || recorder === "stopped")) {
       const cause = words.causes[health.cause] || "";
@@ -253,11 +254,11 @@ export function render({ model, el }) {
       // a replayed scene is old; what ages is the replay
       const scene = own && own.shown_ms ? own.shown_ms : said.at_ms ?? null;
       const at = replayed ? said.made_ms ?? null : scene;
-      const { state, text } = judge(tile, at, own);
+      const { state, text, what } = judge(tile, at, own);
       note(tile, "state", state);
       const seconds = at === null || at - at_now > AHEAD_S * 1000 ? null : Math.max(0, (at_now - at) / 1000);
       tile.dataset.age = seconds === null ? "" : seconds.toFixed(2);
-      put(tile._what, state === "back" ? `${words.back} ${lasting(seconds || 0, lang)}` : WHAT[state] ?? "");
+      put(tile._what, state === "back" ? `${words.back} ${lasting(seconds || 0, lang)}` : what ?? WHAT[state] ?? "");
       put(tile._when, scene === null ? "" : localTime(scene, { date: replayed, millis: Boolean(own) }));
       put(tile._age, seconds === null || state === "back" ? "" : lasting(seconds, lang));
       lines(tile._silence, text);

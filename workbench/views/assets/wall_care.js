@@ -1,5 +1,6 @@
 // Under an enlarged camera: its picture now beside its reference, the last check, the last hours.
 const COLOURS = ["#33414e", "#3d8fdd", "#e69f00", "#d8455a"]; // not checked, well, faulty, lost
+const BRIGHT = "#ffd08a", SHARP = "#8fd0c0";
 const W = 720, H = 56, TOP = 14;
 
 export class Care {
@@ -63,11 +64,13 @@ export class Care {
     const ends = this.make("div", "ends", "", right);
     this.make("span", "", told.from, ends);
     const key = this.make("span", "key", "", ends);
-    [words.well, words.faulty, words.lost, words.unchecked].forEach((text, n) => {
-      const colour = this.make("i", "", "", key);
-      colour.style.background = COLOURS[[1, 2, 3, 0][n]];
-      key.append(text);
-    });
+    const states = [words.well, words.faulty, words.lost, words.unchecked].map((text, n) => [text, COLOURS[[1, 2, 3, 0][n]], ""]);
+    // the lines beside the states, not on the picture: that is stretched with the page
+    for (const [text, colour, kind] of [...states, [words.brightness, BRIGHT, "line"], [words.sharpness, SHARP, "line"]]) {
+      const one = this.make("span", "", "", key);
+      this.make("i", kind, "", one).style.background = colour;
+      one.append(text);
+    }
     this.make("span", "", told.until, ends);
     this.foot(this.make("div", "foot", "", right), told.trouble, told.said);
     this.compare();
@@ -129,10 +132,7 @@ export class Care {
       });
       pen.stroke();
     };
-    line(brightness, 255, "#ffd08a"); line(sharpness, 1.5, "#8fd0c0");
-    pen.font = "10px system-ui, sans-serif";
-    pen.fillStyle = "#ffd08a"; pen.fillText(this.words.brightness, 3, H - 3);
-    pen.fillStyle = "#8fd0c0"; pen.fillText(this.words.sharpness, 70, H - 3);
+    line(brightness, 255, BRIGHT); line(sharpness, 1.5, SHARP);
   }
 
   close() { clearInterval(this.timer); this.el.remove(); }

@@ -1,6 +1,7 @@
 // One websocket, one canvas. The newest picture of a camera wins; every batch is acknowledged after
-// it was drawn, which is what sets the server's pace. The last picture of each camera is kept, so
-// that a tile that moves, or whose camera fell silent, still shows it.
+// it was drawn, which is what sets the server's pace. Pictures come in sheets, many in one JPEG: each
+// image that a browser is given costs it more than its pixels do. The last picture of each camera is
+// kept, so that a tile that moves, or whose camera fell silent, still shows it.
 const MUTE_MS = 3500; // the server says something every second: so long a silence is a lost link
 let canvas, context, socket, url, visible = {}, rects = {}, retry = 500, ended = false, heard = 0, again = 0;
 const pictures = new Map();
@@ -40,43 +41,71 @@ async function draw(data, mine) {
   // the page's own steady clock against the server's
   const offset_ms = head.now_ms - (performance.timeOrigin + performance.now());
   let offset = 4 + length;
-  const drawn = [], fresh = [];
-  await Promise.all(head.tiles.map(async (tile) => {
-    const bytes = new Uint8Array(data, offset, tile.size);
-    offset += tile.size;
-    if (!tile.size) { drawn.push(tile); return; }
+  const sheets = await Promise.all(head.sheets.map(async (size) => {
+    const bytes = new Uint8Array(data, offset, size);
+    offset += size;
     try {
-      fresh.push([tile, await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }))]);
-    } catch (_error) { /* a picture that does not decode is not shown, and its tile grows old */ }
+      return { bitmap: await createImageBitmap(new Blob([bytes], { type: "image/jpeg" })), all: 0, kept: 0 };
+    } catch (_error) { return null; /* pictures that do not decode are not shown, and their tiles grow old */ }
   }));
+  const drawn = [];
   // when the browser is done with the frame before: else frames queue up unseen, and grow old
   await Promise.race([new Promise((resolve) => requestAnimationFrame(resolve)), new Promise((resolve) => setTimeout(resolve, 400))]);
   // all at once: every change of the canvas costs the browser a whole new frame
-  for (const [tile, bitmap] of fresh) {
-    const last = pictures.get(tile.camera);
+  for (const tile of head.tiles) {
+    if (!tile.place) { drawn.push(tile); continue; }
+    const [number, top, w, h] = tile.place, sheet = sheets[number], last = pictures.get(tile.camera);
+    if (!sheet) continue;
+    sheet.all += 1;
     // two batches are decoded at once: the later one may be done first
-    if (last && last.link === mine && last.n > head.n) { bitmap.close(); continue; }
-    if (last) last.bitmap.close();
-    pictures.set(tile.camera, { bitmap, link: mine, n: head.n });
+    if (last && last.link === mine && last.n > head.n) continue;
+    sheet.kept += 1;
+    // its first and last line took colour from its neighbours in the sheet
+    pictures.set(tile.camera, { sheet, top: top + 1, w, h: h - 2, link: mine, n: head.n });
+    if (last) letGo(last.sheet);
     paint(tile.camera);
     drawn.push(tile);
   }
+  for (const sheet of sheets) if (sheet && !sheet.kept) sheet.bitmap.close();
+  thin();
   if (mine.readyState === 1) mine.send(JSON.stringify({ ack: head.n }));
   postMessage({ drawn, offset_ms });
+}
+
+function letGo(sheet) {
+  sheet.kept -= 1;
+  if (!sheet.kept) sheet.bitmap.close();
+}
+
+// a sheet that is kept for a few old pictures is cut down to them
+function thin() {
+  for (const known of pictures.values()) {
+    if (known.sheet.kept * 4 > known.sheet.all) continue;
+    const bitmap = copy(known);
+    letGo(known.sheet);
+    Object.assign(known, { sheet: { bitmap, all: 1, kept: 1 }, top: 0 });
+  }
+}
+
+function copy({ sheet, top, w, h }) {
+  const one = new OffscreenCanvas(w, h);
+  one.getContext("2d", { alpha: false }).drawImage(sheet.bitmap, 0, top, w, h, 0, 0, w, h);
+  return one.transferToImageBitmap();
 }
 
 function paint(camera) {
   const at = rects[camera], known = pictures.get(camera);
   if (!at || !known || !context) return;
-  const { bitmap } = known;
-  const scale = Math.min(at.w / bitmap.width, at.h / bitmap.height);
-  const w = Math.round(bitmap.width * scale), h = Math.round(bitmap.height * scale);
+  const scale = Math.min(at.w / known.w, at.h / known.h);
+  // a line that is left out or rounded away leaves no border
+  const fit = (size, most) => (most - size < 3 ? most : size);
+  const w = fit(Math.round(known.w * scale), at.w), h = fit(Math.round(known.h * scale), at.h);
   const x = at.x + ((at.w - w) >> 1), y = at.y + ((at.h - h) >> 1);
   if (w < at.w || h < at.h) {
     context.fillStyle = "#0c1218";
     context.fillRect(at.x, at.y, at.w, at.h);
   }
-  context.drawImage(bitmap, x, y, w, h);
+  context.drawImage(known.sheet.bitmap, 0, known.top, known.w, known.h, x, y, w, h);
 }
 
 function clear() {
@@ -96,8 +125,8 @@ onmessage = ({ data }) => {
   if (data.url && data.url !== url) { url = data.url; if (socket) { const old = socket; socket = null; old.onclose = null; old.close(); } connect(); }
   if (data.give) {
     const known = pictures.get(data.give);
-    if (!known) postMessage({ given: data.give, bitmap: null });
-    else createImageBitmap(known.bitmap).then((bitmap) => postMessage({ given: data.give, bitmap }, [bitmap]), () => postMessage({ given: data.give, bitmap: null }));
+    const bitmap = known ? copy(known) : null;
+    postMessage({ given: data.give, bitmap }, bitmap ? [bitmap] : []);
   }
   if (data.end) { ended = true; if (socket) socket.close(); close(); }
 };
