@@ -21,6 +21,8 @@ LEAST_DIFFERENT = 300
 """Pairs of different people below which it calibrates nothing: with none of 300 above a score, the
 rate above it may still be 1 in 100 (rule of three), and no smaller rate can be told."""
 _SURE = 0.95
+_PENALTY_INVERSE = 1e4
+"""Weak enough to leave the slope of overlapping scores alone, and finite where they are apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +132,17 @@ def _fit(scores: NDArray[np.float64], same: NDArray[np.int64]) -> tuple[float, f
     """Return slope and offset of the decimal logarithm of the ratio over the score."""
     from lir.algorithms.logistic_regression import LogitCalibrator
 
-    line = LogitCalibrator().fit(scores, same).transform(np.array([0.0, 1.0]))
+    # scikit-learn's own penalty is for features of unit scale: on cosines it takes two thirds of
+    # the slope away
+    fitted = LogitCalibrator(C=_PENALTY_INVERSE).fit(scores, same)
+    line = fitted.transform(np.array([0.0, 1.0]))
     return float(line[1] - line[0]), float(line[0])
 
 
 def _held_out(pairs: Sequence[Pair]) -> NDArray[np.float64]:
     """Return each pair's log10 ratio, fitted on the pairs that share no person with it."""
+    from lir.algorithms.bayeserror import elub
+
     scores, same = _arrays(pairs)
     found = np.full(len(pairs), np.nan)
     for who in {(p.one, p.other) for p in pairs}:
@@ -143,7 +150,8 @@ def _held_out(pairs: Sequence[Pair]) -> NDArray[np.float64]:
         mine = np.array([(p.one, p.other) == who for p in pairs])
         if len(set(same[away])) == 2:
             slope, offset = _fit(scores[away], same[away])
-            found[mine] = slope * scores[mine] + offset
+            bounds = elub(slope * scores[away] + offset, same[away])
+            found[mine] = np.clip(slope * scores[mine] + offset, *bounds)
     return found
 
 
