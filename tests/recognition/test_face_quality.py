@@ -92,6 +92,13 @@ def test_a_face_turned_away(yaw: float, pitch: float, verdict: str, sentence: st
     assert sentence in "; ".join(reason.sentence() for reason in quality.reasons)
 
 
+def test_the_worst_reason_comes_first() -> None:
+    texture = np.random.default_rng(1).integers(0, 255, (400, 400, 3), np.uint8)
+    quality = judge(texture, Face(Box(150, 150, 35, 45), 0.9, head(-65, 0)))
+    said = [reason.sentence() for reason in quality.reasons]
+    assert ("turned" in said[0], "35 px" in said[1], quality.verdict) == (True, True, "refused")
+
+
 def test_a_better_face_weighs_more(models: Models) -> None:
     weights = []
     for picture in (scaled(1), scaled(0.5), cv2.GaussianBlur(scaled(1), (0, 0), 2)):

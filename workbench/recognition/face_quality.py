@@ -50,7 +50,7 @@ class FaceGate:
 
 @dataclass(frozen=True, slots=True)
 class FaceQuality:
-    """What the gate says of one face, and why it is not better.
+    """What the gate says of one face, and why it is not better, the worst first.
 
     ``yaw_deg`` (to the side) and ``pitch_deg`` (up is positive) are rough, from five points;
     ``weight`` within 0..1 is how much the face counts beside others of its track.
@@ -86,7 +86,7 @@ def judge(picture: RGB, face: Face, gate: FaceGate = FaceGate()) -> FaceQuality:
     )  # fmt: skip
     reasons = tuple(
         Wording(what, (("found", f"{found:.0f}"), ("wanted", f"{wanted:.0f}")))
-        for level, what, found, wanted in marks
+        for level, what, found, wanted in sorted(marks, key=lambda mark: -mark[0])
         if level
     )
     worst = max(level for level, *_ in marks)

@@ -240,11 +240,9 @@ def search_faces(
     encoder = opened(authority, now_ns=now(), settings=job.settings.models)
     try:
         wanted = _template_of(probe, encoder)
-        seen = _look(job, index, encoder.find)
         refused: Counter[str] = Counter()
         candidates, compared, without = [], 0, 0
-        for one in job.passes:
-            good, reasons = seen[one.sighting_id]
+        for one, good, reasons in _look(job, index, encoder.find):
             refused.update(reason.template for reason in reasons)
             without += not good and not reasons
             if not good:
@@ -287,33 +285,39 @@ class _Good:
     quality: FaceQuality
 
 
-_Seen = dict[str, tuple[list[_Good], list[Wording]]]
+_Looked = tuple[FacePass, list[_Good], list[Wording]]
 
 
-def _look(job: FaceJob, index: FrameIndex, find: FaceFinder) -> _Seen:
-    """Return, by sighting, the faces that stand the gate and why the others do not."""
-    seen: _Seen = {one.sighting_id: ([], []) for one in job.passes}
-    wanted: dict[int, list[tuple[FacePass, Box]]] = {}
-    for one in job.passes:
+def _look(job: FaceJob, index: FrameIndex, find: FaceFinder) -> Iterator[_Looked]:
+    """Yield each pass with its faces that stand the gate, and why the others do not.
+
+    Frames come in the order of the file, and a pass goes out behind its last one, so that only the
+    faces of passes under way are held.
+    """
+    looked: dict[int, _Looked] = {n: (one, [], []) for n, one in enumerate(job.passes)}
+    wanted: dict[int, list[tuple[int, Box]]] = {}
+    ends: dict[int, list[int]] = {}
+    for n, one in enumerate(job.passes):
+        last = -1
         for pts, box in _looks(one, job.settings):
             number = int(np.searchsorted(index.pts, pts))
             if number < len(index) and index.pts[number] == pts:
-                wanted.setdefault(number, []).append((one, box))
+                wanted.setdefault(number, []).append((n, box))
+                last = number
+        ends.setdefault(last, []).append(n)
     for number, frame in exact_frames(job.path, index, sorted(wanted)):
         picture = media.to_rgb(frame, job.segment.rotation_deg)
-        for one, box in wanted[number]:
-            good, reasons = seen[one.sighting_id]
-            face, why = _face_of(picture, box, find, job.settings)
-            if face is None:
-                reasons += why
-                continue
-            quality = judge(picture, face, job.settings.gate)
-            if quality.verdict == "refused":
-                reasons += quality.reasons[:1]
-                continue
-            crop, in_crop = _cut(picture, face)
-            good.append(_Good(int(index.pts[number]), crop, in_crop, face.box, quality))
-    return seen
+        for n, box in wanted[number]:
+            _, good, reasons = looked[n]
+            found = _face_of(picture, box, find, job.settings)
+            if isinstance(found, Wording):
+                reasons.append(found)
+            elif found is not None:
+                face, quality = found
+                good.append(_Good(int(index.pts[number]), *_cut(picture, face), face.box, quality))
+        for n in ends.get(number, ()):
+            yield looked.pop(n)
+    yield from looked.values()  # without a look, or their last frame is broken in the file
 
 
 def _looks(one: FacePass, settings: FaceSearchSettings) -> Iterator[tuple[int, Box]]:
@@ -327,16 +331,18 @@ def _looks(one: FacePass, settings: FaceSearchSettings) -> Iterator[tuple[int, B
 
 def _face_of(
     picture: RGB, box: Box, find: FaceFinder, settings: FaceSearchSettings
-) -> tuple[Face | None, list[Wording]]:
+) -> tuple[Face, FaceQuality] | Wording | None:
+    """Return the face in a pass's box, or the first reason against it; None where there is none."""
     m = settings.box_margin
     wide = Box(box.x - m * box.w, box.y - m * box.h, box.w * (1 + 2 * m), box.h * (1 + 2 * m))
     faces = sorted(find(picture, wide), key=lambda face: -min(face.box.w, face.box.h))
     if not faces:
-        return None, []
+        return None
     sizes = [min(face.box.w, face.box.h) for face in faces[:2]]
     if len(sizes) == 2 and sizes[1] >= settings.rival * sizes[0]:
-        return None, [Wording(N_("two faces are in the box of the pass"))]
-    return faces[0], []
+        return Wording(N_("two faces are in the box of the pass"))
+    quality = judge(picture, faces[0], settings.gate)
+    return quality.reasons[0] if quality.verdict == "refused" else (faces[0], quality)
 
 
 def _compare(
