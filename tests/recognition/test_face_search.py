@@ -22,6 +22,7 @@ from workbench import cases, media, store
 from workbench.errors import BadInput, Damaged, Refused
 from workbench.investigation import Workbench, open_workbench
 from workbench.recognition import face_encoder, samples
+from workbench.recognition.evaluate import read_picture
 from workbench.recognition.face_search import (
     FaceCandidate,
     FaceJob,
@@ -257,6 +258,50 @@ def leaks(root: Path, vectors: list[np.ndarray]) -> list[Path]:
     files = sorted(path for path in root.rglob("*") if path.is_file())
     assert len(files) > 5
     return [path for path in files if any(needle in path.read_bytes() for needle in needles)]
+
+
+@pytest.mark.footage
+def test_of_two_people_the_one_on_the_photographs_comes_back(
+    footage: Path, tmp_path: Path, ward_folder: Path, models: Models, leave: FaceAuthority
+) -> None:
+    folder = footage / "faces_compreface"
+    passing = {name: face_of(folder / name, models) for name in ("003_A.jpg", "007_B.jpg")}
+    clip = tmp_path / "two.mp4"
+    with media.ClipWriter(clip, 800, 300, time_base=Fraction(1, RATE), gop=10, crf=20) as out:
+        for n in range(FRAMES):
+            street = np.full((300, 800, 3), 96, np.uint8)
+            for number, picture in enumerate(passing.values()):
+                street[20:276, 20 + 400 * number + n :][:, :256] = picture
+            out.write(street, n)
+    wb = open_workbench(tmp_path / "root", actor="thu", now=lambda: NOW_NS, create_from=ward_folder)
+    (segment,) = wb.ingest(clip, leave.cameras[0], START_NS).segments
+    pts = wb.frame_index(segment).pts.tolist()
+    rows = [
+        sighting_row(
+            0, leave.cameras[0], sighting_id=name, segment_sha256=segment.sha256, kind="person",
+            track_pts=pts,
+            track_box=[v for n in range(FRAMES) for v in (20 + 400 * at + n, 20, 256, 256)],
+        )
+        for at, name in enumerate(passing)
+    ]  # fmt: skip
+    settings = FaceSearchSettings(floor=-1.0)
+    job = plan_face_job(segment, wb.file(segment), (), rows, settings)
+    photographs = [(name, read_picture(folder / name)) for name in ("001_A.jpg", "004_A.jpg")]
+    run = search(job, make_probe(photographs, models.find_faces), leave)
+    assert [one.sighting_id for one in run.candidates] == ["003_A.jpg", "007_B.jpg"]
+    assert run.candidates[0].score > 0.5 > FaceSearchSettings().floor > run.candidates[1].score
+
+
+def face_of(path: Path, models: Models) -> np.ndarray:
+    """Return 256 x 256 around the face of a photograph, the face about 100 px across."""
+    picture = read_picture(path)
+    face = models.find_faces(picture, None)[0]
+    scale = 100 / min(face.box.w, face.box.h)
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    left = max(0, int(scale * (face.box.x + face.box.w / 2)) - 128)
+    top = max(0, int(scale * (face.box.y + face.box.h / 2)) - 128)
+    crop = small[top : top + 256, left : left + 256]
+    return np.pad(crop, ((0, 256 - len(crop)), (0, 256 - crop.shape[1]), (0, 0)))
 
 
 def test_a_probe_says_what_is_wrong_with_a_photograph(models: Models) -> None:
