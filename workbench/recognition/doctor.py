@@ -184,7 +184,7 @@ def _report(
 ) -> ModelReport:
     card = status.card
     return ModelReport(
-        card.name, card.task, card.package, status.installed_version, card.licence,
+        card.name, card.task, card.package or "models/", status.installed_version, card.licence,
         card.licence_source, card.training_data, card.card, state, said, seconds, remedy,
     )  # fmt: skip
 
