@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from workbench.errors import N_, Refused
 from workbench.timeline import ClockFix, Span, UtcNs, correct, correct_span, ns_to_pts, pts_to_ns
 
 Sees = Literal["front", "rear", "both"]
@@ -373,6 +374,91 @@ class Case:
     opened_at_ns: int = 0
     closed: bool = False
     training: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FaceAuthority:
+    """Leave for comparing faces in the footage of one case: asked by one person, given by another.
+
+    Without one no network that compares faces can be opened. An authority that could allow nothing
+    honest cannot be made; whether it stands for a given case is asked in ``workbench.cases``.
+
+    Parameters
+    ----------
+    purpose
+        Whom is looked for and why, in words; no name is needed.
+    cameras
+        The only cameras it holds for; never empty, for there is no leave for a whole ward.
+    period
+        The UTC the footage must lie in.
+    approved_at_ns, expires_at_ns
+        When it was given and when it ends by itself, UTC.
+
+    Raises
+    ------
+    Refused
+        Where requester and approver are one, or a bound is missing.
+    """
+
+    case_id: str
+    requester: str
+    approver: str
+    purpose: str
+    cameras: tuple[str, ...]
+    period: Span
+    approved_at_ns: int
+    expires_at_ns: int
+
+    def __post_init__(self) -> None:
+        names = [" ".join(name.split()).casefold() for name in (self.requester, self.approver)]
+        if not all(names):
+            raise Refused(
+                N_("a face search needs one who asks and one who approves"),
+                N_("name both"),
+            )
+        if names[0] == names[1]:
+            raise Refused(
+                N_("{name} asks for a face search and approves it"),
+                N_("have somebody else decide"),
+                name=self.requester.strip(),
+            )
+        bounds = (self.case_id.strip(), self.cameras, self.period.duration_ns > 0)
+        if not all(bounds) or not any(sign.isalnum() for sign in self.purpose):
+            raise Refused(
+                N_("a face search needs a case, a purpose in words, cameras and a period"),
+                N_("fill in what is missing"),
+            )
+        if self.expires_at_ns <= self.approved_at_ns:
+            raise Refused(
+                N_("the leave for a face search ends before it begins"),
+                N_("give an end after its approval"),
+            )
+
+    def must_stand(self, now_ns: int) -> None:
+        """Raise Refused before its approval and from its expiry on."""
+        if self.approved_at_ns <= now_ns < self.expires_at_ns:
+            return
+        raise Refused(
+            N_("the leave to compare faces for case {case_id} does not stand now"),
+            N_("have it approved anew"),
+            case_id=self.case_id,
+        )
+
+    def must_cover(self, camera_id: str, span: Span) -> None:
+        """Raise Refused where footage of a camera is not wholly inside its bounds."""
+        if camera_id not in self.cameras:
+            raise Refused(
+                N_("the leave to compare faces for case {case_id} does not name camera {camera}"),
+                N_("keep to its cameras, or have it widened by who approves"),
+                case_id=self.case_id,
+                camera=camera_id,
+            )
+        if not (self.period.start_ns <= span.start_ns and span.stop_ns <= self.period.stop_ns):
+            raise Refused(
+                N_("the leave to compare faces for case {case_id} does not cover that time"),
+                N_("keep to its period, or have it widened by who approves"),
+                case_id=self.case_id,
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ def test_every_model_is_loaded_and_passes_its_self_test():
     assert {r.name: r.state for r in reports} == {
         "ssd-mobilenet-v2-coco-int8": "ready",
         "centerface": "ready",
+        "faceplugin-fr": "ready",
         "pp-ocrv6-det-small": "ready",
         "pp-ocrv6-rec-small": "ready",
         doctor.FACE_PACK: "not used",

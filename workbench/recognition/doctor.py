@@ -101,6 +101,7 @@ def examine(
     tests: list[tuple[tuple[str, ...], Callable[[], SelfTest]]] = [
         (("ssd-mobilenet-v2-coco-int8",), lambda: _test_detector(cards, settings)),
         (("centerface",), lambda: _test_faces(cards, settings, None)),
+        (("faceplugin-fr",), lambda: _test_encoder(None)),
         (
             ("pp-ocrv6-det-small", "pp-ocrv6-rec-small"),
             lambda: _test_plates(cards, settings),
@@ -188,7 +189,7 @@ def _report(
 ) -> ModelReport:
     card = status.card
     return ModelReport(
-        card.name, card.task, card.package, status.installed_version, card.licence,
+        card.name, card.task, card.package or "models/", status.installed_version, card.licence,
         card.licence_source, card.training_data, card.card, state, said, seconds, remedy,
     )  # fmt: skip
 
@@ -224,6 +225,12 @@ def _test_faces(
     count = len(find(picture, None))
     said = f"{len(empty)} faces in a grey field; {count} in a portrait"
     return SelfTest(not empty and count == 1, said)
+
+
+def _test_encoder(pack: weights.FacePack | None) -> SelfTest:
+    from workbench.recognition.face_encoder import self_test
+
+    return SelfTest(*self_test(pack))
 
 
 def _test_plates(cards: Mapping[str, weights.WeightCard], settings: ModelSettings) -> SelfTest:
@@ -264,6 +271,18 @@ def _test_clock() -> SelfTest:
     return SelfTest(clock is not None and clock.shown_ns(0) == expected.shown_ns(0), said)
 
 
+def _test_pack(
+    cards: Mapping[str, weights.WeightCard], settings: ModelSettings, pack: weights.FacePack
+) -> SelfTest:
+    """Test both networks of a pack; one without an encoder still finds faces to blur."""
+    found = _test_faces(cards, settings, pack)
+    try:
+        compared = _test_encoder(pack)
+    except Unavailable as lacks:
+        return SelfTest(found.passed, f"{found.said}; {lacks.what}")
+    return SelfTest(found.passed and compared.passed, f"{found.said}; {compared.said}")
+
+
 def _examine_pack(
     cards: Mapping[str, weights.WeightCard],
     settings: ModelSettings,
@@ -277,7 +296,7 @@ def _examine_pack(
         pack = weights.face_pack(settings.face_pack, environment)
         if pack is not None:
             licence = pack.licence
-            result = _test_faces(cards, settings, pack)
+            result = _test_pack(cards, settings, pack)
             state, said = ("ready" if result.passed else "failed"), result.said
     except Unavailable as problem:
         state, said, remedy = "missing", "", problem
@@ -292,8 +311,9 @@ def _examine_pack(
     return ModelReport(
         FACE_PACK, "faces", "", "", licence, "LICENCE file in the pack's folder",
         weights.NOT_RECORDED,
-        "An insightface pack put in by its licence holder; only its detector is loaded. "
-        "insightface's own packs are for non-commercial research and are not shipped.",
+        "An insightface pack put in by its licence holder. Its detector finds faces to count and "
+        "blur; its encoder is opened only under an approved face search. insightface's own packs "
+        "are for non-commercial research and are not shipped.",
         state, said, time.perf_counter() - started, remedy,
     )  # fmt: skip
 

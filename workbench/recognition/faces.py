@@ -1,8 +1,8 @@
 """Find faces, to count and to blur them: insightface's FaceAnalysis with CenterFace inside.
 
 CenterFace joins through a small adapter, since SCRFD accepts its own graphs only. A licensed
-insightface pack drops in by naming its folder; of a pack only the detector is loaded: no embedding
-exists in this workbench outside a case that allows one.
+insightface pack drops in by naming its folder; here only its detector is loaded. Faces are compared
+by ``face_encoder`` alone, inside a case with an authority for it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class CenterFace:
 class FaceFinder:
     """Faces through an insightface analysis; a ``types.FaceFinder``. Not for several threads."""
 
-    def __init__(self, analysis: FaceAnalysis) -> None:
+    def __init__(self, analysis: Any) -> None:
         self._analysis = analysis
 
     def __call__(self, picture: RGB, box: Box | None = None) -> list[Face]:
@@ -115,6 +115,11 @@ class _BuiltInAnalysis(FaceAnalysis):  # type: ignore[misc]
         self.det_model = detector
         self.model_package = None
         self.addons: dict[str, Any] = {}
+
+
+def built_in_analysis(detector: CenterFace) -> FaceAnalysis:
+    """Return an insightface analysis around our detector, as yet with nothing else in it."""
+    return _BuiltInAnalysis(detector)
 
 
 def open_face_finder(

@@ -70,7 +70,7 @@ def models_ref(
     parts = []
     for name in _USED:
         if pack is not None and name == "centerface":
-            parts.append(f"{pack.folder.name}@{_pack_hash(pack)}")
+            parts.append(f"{pack.folder.name}@{pack_hash(pack)}")
             continue
         joined = "".join(file.sha256 for file in cards[name].files.values())
         parts.append(f"{name}@{_short(joined)}")
@@ -78,7 +78,8 @@ def models_ref(
     return "+".join(parts)
 
 
-def _pack_hash(pack: weights.FacePack) -> str:
+def pack_hash(pack: weights.FacePack) -> str:
+    """Return a short name of what a pack's networks are."""
     digest = hashlib.sha256()
     for path in sorted(pack.folder.glob("*.onnx")):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
