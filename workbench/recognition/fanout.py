@@ -428,6 +428,14 @@ def _outcome(future: Any, job: Job) -> Result:
     return _bad(job, error or Unavailable(N_("the job was lost"), N_("run the search again")))
 
 
+def count_workers(scheduler: str | None, workers: int | None) -> int:
+    """Return how many jobs go at once there: the threads of a cluster, or processes of this one."""
+    if scheduler is None:
+        return (os.cpu_count() or 1) if workers is None else max(1, workers)
+    with dask_client(scheduler, workers, most=1) as client:
+        return max(1, sum(int(threads) for threads in client.nthreads().values()))
+
+
 @contextmanager
 def dask_client(scheduler: str | None, workers: int | None, *, most: int) -> Iterator[Client]:
     """Open a scheduler's client, or one of `workers` processes here (one a core, `most` at most).

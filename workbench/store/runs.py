@@ -91,10 +91,12 @@ class Runs:
 
     def _costs(self) -> dict[str, Costs]:
         try:
-            known = json.loads((self.folder / "costs.json").read_text(encoding="utf-8"))
+            known: dict[str, Costs] = json.loads(
+                (self.folder / "costs.json").read_text(encoding="utf-8")
+            )
         except (OSError, ValueError):
             return {}  # a guess costs nothing but accuracy: it is learned again
-        return known if isinstance(known, Mapping) and _sound(known) else {}
+        return known if _sound(known) else {}
 
     def _forget(self, run_id: str) -> None:
         for path in (
