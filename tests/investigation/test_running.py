@@ -61,7 +61,7 @@ def done(wb: Workbench) -> int:
 @contextmanager
 def started(*words: object) -> Iterator[subprocess.Popen[str]]:
     """Run a program of the workbench or of Dask; it is ended on leaving, whatever happens."""
-    environment = {**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": "true"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", *map(str, words)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,

@@ -330,9 +330,15 @@ def demo(
 
 
 @app.command()
-def doctor() -> None:
-    """Load every model, run its self-test, show its licence, say what is missing."""
+def doctor(
+    own: Annotated[
+        Path | None, typer.Option("--models", help="A folder of your own networks, to list.")
+    ] = None,
+) -> None:
+    """Load every model, run its self-test, show its licence, say what is missing (exit 1)."""
     from workbench import recognition
+
+    dropped = recognition.dropped_in(own) if own is not None else []
 
     def told(report: recognition.ModelReport) -> None:
         typer.echo(f"{report.state:<9} {report.name}  {report.said}".rstrip())
@@ -341,6 +347,9 @@ def doctor() -> None:
             typer.echo(f"          {report.remedy.sentence()}", err=True)
 
     reports = recognition.examine(on_report=told)
+    for one in dropped:
+        typer.echo(f"not used  {one.path}  sha256 {one.sha256}")
+        typer.echo(f"          {one.licence}")
     facts = recognition.system_facts()
     for fact in facts:
         typer.echo(f"{'ready' if fact.ok else 'missing':<9} {fact.name}  {fact.value}")

@@ -18,6 +18,7 @@ from workbench.recognition.planning import Estimate, Expected, Rates, Spent, est
 from workbench.recognition.rows import sighting_id
 from workbench.recognition.settings import Settings
 from workbench.recognition.shedding import to_shed
+from workbench.recognition.weights import dropped_in
 
 __all__ = [
     "Crew",
@@ -36,6 +37,7 @@ __all__ = [
     "Summary",
     "count_workers",
     "crew",
+    "dropped_in",
     "estimate",
     "examine",
     "in_order",
