@@ -76,6 +76,7 @@ def recognise(
             chosen,
             span,
             purpose=purpose,
+            first=camera_list(first) or (),
             again=again,
             scheduler=scheduler or None,
             workers=hands,

@@ -402,13 +402,16 @@ class Workbench:
         span: Span | None = None,
         *,
         purpose: Purpose | None = None,
+        first: Sequence[str] = (),
         again: bool = False,
         scheduler: str | None = None,
         workers: int | None = None,
         settings: recognition.Settings | None = None,
     ) -> recognition.Estimate:
         """Return what `recognise` would cost with the same arguments; nothing is decoded."""
-        plan = running.plan(self, cameras, span, purpose=purpose, settings=settings, again=again)
+        plan = running.plan(
+            self, cameras, span, purpose=purpose, first=first, settings=settings, again=again
+        )
         return plan.estimate(recognition.count_workers(scheduler, workers))
 
     def runs(self) -> list[Running]:
