@@ -75,6 +75,15 @@ def test_system_facts_name_what_is_missing():
     assert shown["fonts with Vietnamese letters"].value == "DejaVu Sans"
 
 
+def test_a_reader_that_sees_plates_everywhere_fails(monkeypatch):
+    plate = samples.drawn_plate()
+    monkeypatch.setattr(samples, "grey_field", lambda: plate)
+    monkeypatch.setattr(samples, "drawn_plate", lambda: plate)
+    by_name = {r.name: r for r in doctor.examine(clock=False, environment={})}
+    assert by_name["pp-ocrv6-rec-small"].state == "failed"
+    assert by_name["pp-ocrv6-rec-small"].said.startswith("1 plates in a grey field")
+
+
 @pytest.mark.slow
 def test_what_easyocr_loads_passes_its_self_test():
     reports = {r.name: r for r in doctor.examine(environment={})}

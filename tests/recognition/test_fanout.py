@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ from workbench.recognition import fanout
 from workbench.recognition.engine import Job, plan_jobs, run_job
 from workbench.recognition.fanout import Result, recognise
 from workbench.recognition.settings import Settings
+from workbench.recognition.types import ModelSettings
 from workbench.records import SIGHTINGS, Progress
 
 CAR = Mover(4, 26, (30, 120), (290, 120))
@@ -170,3 +173,41 @@ def test_the_reason_of_a_failure_is_a_sentence(jobs: list[Job]) -> None:
     result = fanout._bad(jobs[0], KilledWorker("task", None, 3))
     assert result.table is None
     assert "died" in result.failure
+
+
+def test_a_worker_with_other_models_gives_a_failure_and_no_rows(jobs: list[Job]) -> None:
+    foreign = fanout.Answer(SIGHTINGS.empty_table(), 1.0, "older+settings")
+    result = fanout._good(jobs[0], foreign)
+    assert result.table is None
+    assert "other models" in result.failure
+
+
+def test_each_thread_of_a_worker_has_models_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "load_models", lambda _settings: object())
+    monkeypatch.setattr(fanout, "_LOADED", threading.local())
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as two:
+        mine = [pool.submit(fanout._models, ModelSettings()).result() for pool in (one, one, two)]
+        other = one.submit(fanout._models, ModelSettings(face_min_score=0.1)).result()
+    assert mine[0] is mine[1]
+    assert mine[0] is not mine[2]
+    assert other is not mine[0]
+
+
+def test_the_time_left_follows_the_pace_so_far(jobs: list[Job]) -> None:
+    told: list[Progress] = []
+    seconds = iter(range(0, 1000, 10))
+    recognise(
+        jobs, workers=0, work=motion_only, on_progress=told.append,
+        cost_s=lambda _job: 1.0, clock=lambda: float(next(seconds)),
+    )  # fmt: skip
+    assert [p.text for p in told] == ["", "C1, 0:00:20 left", "C1, 0:00:10 left", "C1"]
+
+
+def test_dear_footage_is_cut_finer(tmp_path: Path) -> None:
+    path = film(tmp_path / "long.mp4", [draw(n, [CAR]) for n in range(120)])
+    segment, index = segment_of(path)
+    whole = plan_jobs(segment, path, index, camera(), (), Settings())
+    finer = plan_jobs(segment, path, index, camera(), (), Settings(job_s=0.5))
+    assert (len(whole), len(finer)) == (1, 3)
+    assert whole[0].modelled_s < sum(job.modelled_s for job in finer)
+    assert [job.stop for job in finer[:-1]] == [job.first for job in finer[1:]]

@@ -112,3 +112,16 @@ def test_the_reference_changes_with_weights_and_with_settings(cards):
         cards["centerface"], files=MappingProxyType({"graph": weights.WeightFile("x", "f" * 64)})
     )
     assert ref != models_ref(swapped, ModelSettings())
+
+
+def test_an_operators_networks_are_listed_with_the_licence_beside_them(tmp_path: Path):
+    (tmp_path / "reid").mkdir()
+    (tmp_path / "reid" / "street.onnx").write_bytes(b"x")
+    (tmp_path / "notes.txt").write_text("no network")
+    (one,) = weights.dropped_in(tmp_path)
+    assert (one.path.name, one.licence) == ("street.onnx", "licence: not stated")
+    assert one.sha256.startswith("2d711642")
+    (tmp_path / "reid" / "LICENSE").write_text("MIT, bought 2026\n")
+    assert weights.dropped_in(tmp_path)[0].licence == "MIT, bought 2026"
+    with pytest.raises(BadInput, match="no folder of models"):
+        weights.dropped_in(tmp_path / "nowhere")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -47,12 +46,6 @@ app.add_typer(clock_app, name="clock")
 
 def _open(root: Path) -> Workbench:
     return open_workbench(root, actor=account())
-
-
-def _stop(stopped: list[int], number: int) -> None:
-    if stopped:
-        raise KeyboardInterrupt
-    stopped.append(number)
 
 
 @app.command()
@@ -208,47 +201,6 @@ def verify(root: Root) -> None:
     )
 
 
-@app.command()
-def recognise(
-    root: Root,
-    cameras: Cameras = "",
-    start: From = "",
-    stop: To = "",
-    scheduler: Annotated[
-        str, typer.Option(help="Address of a Dask scheduler; a local cluster if empty.")
-    ] = "",
-    workers: Annotated[
-        int, typer.Option(help="Local worker processes; 0 runs in this one, -1 one a core.")
-    ] = -1,
-) -> None:
-    """Find the passes in archived footage; running it again writes the same rows."""
-    wb = _open(root)
-    stopped: list[int] = []
-    # The first Ctrl-C ends the run after storing what is done; a second one ends the process.
-    before = signal.signal(signal.SIGINT, lambda number, _frame: _stop(stopped, number))
-    try:
-        summary = wb.recognise(
-            camera_list(cameras),
-            span_of(start, stop),
-            scheduler=scheduler or None,
-            workers=None if workers < 0 else workers,
-            on_progress=show,
-            cancelled=lambda: bool(stopped),
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
-    for sentence in summary.failed:
-        typer.echo(sentence, err=True)
-    typer.echo(
-        f"{summary.done} of {summary.jobs} spans searched, {summary.sightings} sightings, "
-        f"{len(summary.failed)} failed"
-    )
-    if summary.cancelled:
-        typer.echo("stopped before the end; run it again to go on", err=True)
-    if summary.failed or summary.cancelled:
-        raise typer.Exit(1)
-
-
 @case_app.command("open")
 def case_open(
     root: Root,
@@ -378,9 +330,15 @@ def demo(
 
 
 @app.command()
-def doctor() -> None:
-    """Load every model, run its self-test, show its licence, say what is missing."""
+def doctor(
+    own: Annotated[
+        Path | None, typer.Option("--models", help="A folder of your own networks, to list.")
+    ] = None,
+) -> None:
+    """Load every model, run its self-test, show its licence, say what is missing (exit 1)."""
     from workbench import recognition
+
+    dropped = recognition.dropped_in(own) if own is not None else []
 
     def told(report: recognition.ModelReport) -> None:
         typer.echo(f"{report.state:<9} {report.name}  {report.said}".rstrip())
@@ -389,6 +347,9 @@ def doctor() -> None:
             typer.echo(f"          {report.remedy.sentence()}", err=True)
 
     reports = recognition.examine(on_report=told)
+    for one in dropped:
+        typer.echo(f"not used  {one.path}  sha256 {one.sha256}")
+        typer.echo(f"          {one.licence}")
     facts = recognition.system_facts()
     for fact in facts:
         typer.echo(f"{'ready' if fact.ok else 'missing':<9} {fact.name}  {fact.value}")

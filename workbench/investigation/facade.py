@@ -8,7 +8,7 @@ of its case.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from workbench import archive, cases, plates, recognition, roads, trajectories, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
+from workbench.investigation import running
 from workbench.investigation.answers import (
     Grant,
     Ingested,
@@ -31,9 +32,9 @@ from workbench.investigation.answers import (
     span_text,
 )
 from workbench.investigation.following import Followed, follow
-from workbench.investigation.sealing import settle
 from workbench.records import AuditEntry, Camera, Case, FrameIndex, Progress, Purpose, Segment
 from workbench.store import Store
+from workbench.store.runs import Running, Runs
 from workbench.timeline import SECOND_NS, ClockFix, ClockMethod, Span, UtcNs
 
 GRANT_S = 8 * 3600
@@ -360,74 +361,70 @@ class Workbench:
         cameras: Sequence[str] | None = None,
         span: Span | None = None,
         *,
+        purpose: Purpose | None = None,
+        first: Sequence[str] = (),
+        again: bool = False,
         scheduler: str | None = None,
         workers: int | None = None,
         settings: recognition.Settings | None = None,
+        on_estimate: Callable[[recognition.Estimate], None] = lambda _estimate: None,
         on_progress: Callable[[Progress], None] = lambda _progress: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> recognition.Summary:
         """Find passes in the archived footage of `cameras` (all) inside `span` (everything).
 
-        Rows are stored as each piece of work ends; running it again writes the same rows. What
-        failed is listed in the summary and kept, the rest goes on.
+        Rows are stored as each piece of work ends, and what was searched with these models is not
+        searched again: ended anywhere, the same call goes on. What failed is listed and kept.
+
+        Parameters
+        ----------
+        purpose
+            An open case: only what it allows is searched, before searches without a case.
+        first
+            Cameras that go first, in this order; then what open cases may look at, then the rest.
+        again
+            Search also what was searched already; the rows are the same ones.
+        on_estimate
+            Told what the run will cost before it begins.
         """
-        settings = settings or recognition.Settings()
-        for camera_id in cameras or ():
-            self.camera(camera_id)
-        settled = settle(self._store, self.ward.cameras, log=self._log)
-        jobs = list(self._jobs(cameras, span, settings))
-        started_ns = self.now()
-
-        def keep(result: recognition.Result) -> None:
-            if result.table is not None:
-                self._store.append_sightings(result.table)
-            self._store.mark_searched(
-                result.job.segment.sha256,
-                result.first_pts,
-                result.stop_pts,
-                result.model_ref,
-                failure=result.failure,
-            )
-
-        summary = recognition.recognise(
-            jobs,
-            scheduler=scheduler,
-            workers=workers,
-            on_result=keep,
-            on_progress=on_progress,
-            cancelled=cancelled,
+        plan = running.plan(
+            self, cameras, span, purpose=purpose, first=first, settings=settings, again=again
         )
-        unsettled = [f"{camera_id}: {why}" for camera_id, why in settled.troubles.items()]
-        summary = replace(summary, failed=(*summary.failed, *unsettled))
-        self._log(
-            "recognise",
-            ",".join(sorted({job.camera.camera_id for job in jobs})),
-            details={
-                "model_ref": summary.model_ref,
-                "jobs": len(jobs),
-                "sightings": summary.sightings,
-                "failed": list(summary.failed),
-                "cancelled": summary.cancelled,
-                "seconds": (self.now() - started_ns) / SECOND_NS,
-            },
-        )
-        return summary
+        on_estimate(plan.estimate(recognition.count_workers(scheduler, workers)))
+        return running.run(
+            self, plan, purpose=purpose, scheduler=scheduler, workers=workers,
+            on_progress=on_progress, cancelled=cancelled, again=again,
+        )  # fmt: skip
 
-    def _jobs(
-        self, cameras: Sequence[str] | None, span: Span | None, settings: recognition.Settings
-    ) -> Iterable[recognition.Job]:
-        for segment in self._store.segments(cameras, span):
-            fixes = self._store.clock_fixes(segment.camera_id)
-            index = self._store.frame_index(segment.sha256)
-            yield from recognition.plan_jobs(
-                segment=segment,
-                path=self._store.file(segment),
-                index=index,
-                camera=self.camera(segment.camera_id),
-                fixes=tuple(fixes),
-                settings=settings,
-                span=span,
-            )
+    def estimate(
+        self,
+        cameras: Sequence[str] | None = None,
+        span: Span | None = None,
+        *,
+        purpose: Purpose | None = None,
+        first: Sequence[str] = (),
+        again: bool = False,
+        scheduler: str | None = None,
+        workers: int | None = None,
+        settings: recognition.Settings | None = None,
+    ) -> recognition.Estimate:
+        """Return what `recognise` would cost with the same arguments; nothing is decoded."""
+        plan = running.plan(
+            self, cameras, span, purpose=purpose, first=first, settings=settings, again=again
+        )
+        return plan.estimate(recognition.count_workers(scheduler, workers))
+
+    def runs(self) -> list[Running]:
+        """Return the searches of the archive that go on now, in any process."""
+        return Runs(self.root).all()
+
+    def stop_runs(self) -> int:
+        """Ask every search that goes on to end, and return how many; what they found is kept."""
+        going = self.runs()
+        for one in going:
+            self._log("recognise.stop", one.run_id, details={"of": one.actor})
+            Runs(self.root).stop(one.run_id, self.actor)
+        return len(going)
 
     def follow(
         self,

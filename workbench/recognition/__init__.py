@@ -4,34 +4,52 @@ from workbench.recognition.appearance import COLOURS, VehicleLikeness, colour_of
 from workbench.recognition.crew import Crew, GiveModels, Outcome, crew, own_models
 from workbench.recognition.doctor import ModelReport, examine, system_facts
 from workbench.recognition.engine import Job, plan_jobs, run_job
-from workbench.recognition.fanout import Result, Summary, local_cluster, recognise
+from workbench.recognition.fanout import (
+    Result,
+    Summary,
+    count_workers,
+    local_cluster,
+    model_ref,
+    recognise,
+)
 from workbench.recognition.following import Growing, Piece, live_settings
 from workbench.recognition.models import load_models
 from workbench.recognition.overlay_clock import measure_overlay_clock
+from workbench.recognition.planning import Estimate, Expected, Rates, Spent, estimate, in_order
 from workbench.recognition.rows import sighting_id
 from workbench.recognition.settings import Settings
 from workbench.recognition.shedding import to_shed
+from workbench.recognition.weights import dropped_in
 
 __all__ = [
     "COLOURS",
     "Crew",
+    "Estimate",
+    "Expected",
     "GiveModels",
     "Growing",
     "Job",
     "ModelReport",
     "Outcome",
     "Piece",
+    "Rates",
     "Result",
     "Settings",
+    "Spent",
     "Summary",
     "VehicleLikeness",
     "colour_of",
+    "count_workers",
     "crew",
+    "dropped_in",
+    "estimate",
     "examine",
+    "in_order",
     "live_settings",
     "load_models",
     "local_cluster",
     "measure_overlay_clock",
+    "model_ref",
     "open_likeness",
     "own_models",
     "plan_jobs",

@@ -239,9 +239,11 @@ def _test_plates(cards: Mapping[str, weights.WeightCard], settings: ModelSetting
         weights.locate(cards["pp-ocrv6-rec-small"], "graph"),
         settings,
     )
+    empty = read(samples.grey_field(), None)
     texts = [reading.text for reading in read(samples.drawn_plate(), None)]
     shown = ", ".join(text or "unread" for text in texts) or "nothing"
-    return SelfTest(texts == [samples.PLATE_TEXT], f"read {shown} on a drawn {samples.PLATE_TEXT}")
+    said = f"{len(empty)} plates in a grey field; read {shown} on a drawn {samples.PLATE_TEXT}"
+    return SelfTest(not empty and texts == [samples.PLATE_TEXT], said)
 
 
 def _test_plate_lines(cards: Mapping[str, weights.WeightCard]) -> SelfTest:
@@ -264,11 +266,16 @@ def _middle(picture: RGB) -> NDArray[np.float32]:
 
 
 def _test_clock() -> SelfTest:
-    clock = overlay.read_clock(samples.drawn_clock(), overlay.open_clock_reader())
+    reader = overlay.open_clock_reader()
+    none = overlay.read_clock(samples.grey_field(), reader)
+    clock = overlay.read_clock(samples.drawn_clock(), reader)
     expected = overlay.parse_clock(samples.CLOCK_TEXT)
     assert expected is not None
     said = f"read {clock.text if clock else 'nothing'} on a drawn {samples.CLOCK_TEXT}"
-    return SelfTest(clock is not None and clock.shown_ns(0) == expected.shown_ns(0), said)
+    if none is not None:
+        return SelfTest(False, f"a clock in a grey field; {said}")
+    right = clock is not None and clock.shown_ns(0) == expected.shown_ns(0)
+    return SelfTest(right, f"no clock in a grey field; {said}")
 
 
 def _test_pack(

@@ -22,6 +22,7 @@ import pyarrow as pa
 from workbench import media
 from workbench.errors import N_, BadInput, Damaged
 from workbench.recognition.pictures import warm_pictures
+from workbench.recognition.planning import modelled_s
 from workbench.recognition.rows import Pass, to_table
 from workbench.recognition.search import Search
 from workbench.recognition.second_look import look_again
@@ -45,6 +46,8 @@ class Job:
     settings: Settings
     first_pts: int
     stop_pts: int
+    modelled_s: float = 0.0
+    """CPU seconds that the packet index foretells."""
 
     @property
     def footage_s(self) -> float:
@@ -70,20 +73,23 @@ def plan_jobs(
     *,
     span: Span | None = None,
 ) -> list[Job]:
-    """Cut a file into jobs of whole GOPs, about ``settings.span_s`` long.
+    """Cut a file into jobs of whole GOPs that cost about ``settings.job_s`` each.
 
-    The cuts depend on the file alone: a `span` (UTC) only leaves out the jobs beside it, so that
-    two searches that overlap write the same rows.
+    The cuts depend on the file's packets alone, not on what was learned since: a `span` (UTC) only
+    leaves out the jobs beside it, so that two searches that overlap write the same rows.
     """
     tick_s = float(segment.tick_s)
-    length_s = (segment.stop_pts - segment.first_pts) * tick_s
-    at_most = max(1, round(settings.span_s * len(index) / max(length_s, tick_s)))
+    length_s = max((segment.stop_pts - segment.first_pts) * tick_s, tick_s)
+    megapixels = segment.width_px * segment.height_px / 1e6
+    whole_s = modelled_s(len(index), int(index.is_key.sum()), megapixels, length_s)
+    longest_s = min(settings.span_s, length_s * settings.job_s / whole_s)
+    at_most = max(1, round(longest_s * len(index) / length_s))
     jobs = []
     for first, stop in media.gop_runs(index, at_most):
         stop_pts = int(index.pts[stop]) if stop < len(index) else segment.stop_pts
-        job = Job(
-            segment, path, camera, fixes, first, stop, settings, int(index.pts[first]), stop_pts
-        )
+        first_pts, keys = int(index.pts[first]), int(index.is_key[first:stop].sum())
+        guess_s = modelled_s(stop - first, keys, megapixels, (stop_pts - first_pts) * tick_s)
+        job = Job(segment, path, camera, fixes, first, stop, settings, first_pts, stop_pts, guess_s)
         if span is not None:
             start_ns, _ = segment.utc(job.first_pts, fixes)
             stop_ns, _ = segment.utc(job.stop_pts, fixes)

@@ -22,8 +22,10 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
 
     # -- work units -----------------------------------------------------------------------------
-    span_s: float = 120.0
-    """Footage of one job; whole GOPs, so a long GOP may exceed it."""
+    job_s: float = 20.0
+    """CPU seconds of one job as its packets foretell them: a minute of 2160p, two of 1080p."""
+    span_s: float = 240.0
+    """Most footage of one job, however cheap; whole GOPs, so a long GOP may exceed it."""
     lead_s: float = 5.0
     """Decoded before a job to know what was already on its way."""
     overrun_s: float = 120.0

@@ -23,6 +23,9 @@ FACE_PACK_VARIABLE = "WORKBENCH_FACE_PACK"
 NOT_RECORDED = "not recorded"
 """Licence status of a pack whose folder says nothing of its licence."""
 
+NOT_STATED = "licence: not stated"
+"""Licence status of an operator's own network without a licence beside it."""
+
 _CARD_KEYS = (
     "name", "task", "package", "package_version", "licence", "licence_source", "training_data",
     "input", "card", "self_test",
@@ -70,6 +73,44 @@ class FacePack:
 
     folder: Path
     licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A network that the operator put into a folder of their own: listed, used by nothing here."""
+
+    path: Path
+    sha256: str
+    licence: str
+
+
+_NETWORKS = (".onnx", ".tflite", ".pb", ".pth")
+
+
+def dropped_in(folder: Path) -> list[Dropped]:
+    """Return the networks in a folder and in folders inside it, with the licence beside each.
+
+    Without a file ``LICENCE`` or ``LICENSE`` in its folder a network reads "not stated".
+
+    Raises
+    ------
+    BadInput
+        When there is no such folder.
+    """
+    if not folder.is_dir():
+        raise BadInput(
+            N_("there is no folder of models"),
+            N_("give the folder that holds your own networks"),
+            where=str(folder),
+        )
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix.lower() in _NETWORKS:
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            stated = _pack_licence(path.parent)
+            found.append(Dropped(path, digest, NOT_STATED if stated == NOT_RECORDED else stated))
+    return found
 
 
 def models_folder() -> Path:

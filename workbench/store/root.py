@@ -23,7 +23,7 @@ from workbench.store.keeping import Keeping
 from workbench.store.lake import Lake
 from workbench.store.ledger import Head, Ledger
 from workbench.store.live import Live, beside
-from workbench.store.sightings import retimed
+from workbench.store.sightings import retimed, without
 from workbench.store.upkeep import Upkeep
 from workbench.timeline import ClockFix, Span, stamped_spans
 
@@ -410,7 +410,7 @@ class Store:
             growing = self.live.sightings(**asked)
             found = self._lake.query(**asked, columns=needed)
         earlier = self._catalogue.superseded()
-        found = _without(found, earlier) if earlier else found
+        found = without(found, earlier) if earlier else found
         return (beside(found, growing.select(needed)) if growing.num_rows else found).select(wanted)
 
     def plates(self, *, cameras: Sequence[str] | None = None, span: Span | None = None) -> pa.Table:
@@ -449,6 +449,10 @@ class Store:
     ) -> list[Searched]:
         """Return spans searched or failed, by segment, then first tick."""
         return self._catalogue.searched(segment, model_ref)
+
+    def superseded(self) -> list[Searched]:
+        """Return the spans that other models or settings searched later: those count instead."""
+        return self._catalogue.superseded()
 
     # --- trust ----------------------------------------------------------------------------------
 
@@ -582,15 +586,3 @@ def _folder_name(camera_id: str) -> str:
             camera_id=camera_id,
         )
     return camera_id
-
-
-def _without(found: pa.Table, earlier: Sequence[Searched]) -> pa.Table:
-    spans: dict[tuple[str, str], list[Searched]] = {}
-    for span in earlier:
-        spans.setdefault((span.segment_sha256, span.model_ref), []).append(span)
-    rows = zip(*(found[name].to_pylist() for name in _SEARCH[2:]), strict=True)
-    keep = [
-        not any(s.first_pts <= first < s.stop_pts for s in spans.get((sha256, ref), ()))
-        for sha256, first, ref in rows
-    ]
-    return found.filter(pa.array(keep, pa.bool_()))

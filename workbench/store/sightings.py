@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from workbench.errors import N_, BadInput
 from workbench.records import KINDS, SIGHTINGS, Segment
+from workbench.store.catalogue import Searched
 from workbench.timeline import SECOND_NS, ClockFix
 
 TIMES = ("utc", "first_utc", "last_utc", "sigma_s")
@@ -197,3 +198,19 @@ def _with(rows: pa.Table, name: str, values: list[Any]) -> pa.Table:
     return rows.set_column(
         at, rows.schema.field(name), pa.array(values, rows.schema.field(name).type)
     )
+
+
+def without(found: pa.Table, earlier: Sequence[Searched]) -> pa.Table:
+    """Leave out the rows of spans that were searched again later."""
+    spans: dict[tuple[str, str], list[Searched]] = {}
+    for span in earlier:
+        spans.setdefault((span.segment_sha256, span.model_ref), []).append(span)
+    rows = zip(
+        *(found[name].to_pylist() for name in ("segment_sha256", "first_pts", "model_ref")),
+        strict=True,
+    )
+    keep = [
+        not any(s.first_pts <= first < s.stop_pts for s in spans.get((sha256, ref), ()))
+        for sha256, first, ref in rows
+    ]
+    return found.filter(pa.array(keep, pa.bool_()))

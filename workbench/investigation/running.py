@@ -1,0 +1,236 @@
+"""A search of the archive: what it will cost, its turn among others, what it found so far kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from workbench import recognition
+from workbench.investigation.sealing import settle
+from workbench.recognition import Estimate, Expected, Job, Rates, Spent, Summary
+from workbench.records import Progress, Purpose
+from workbench.store import Searched
+from workbench.store.runs import Runs
+from workbench.timeline import SECOND_NS, Span
+
+if TYPE_CHECKING:
+    from workbench.investigation.facade import Workbench
+
+JOB = "recognition"
+"""Name of this work among the long jobs that pages show."""
+
+_Key = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be searched, in order, and what need not be.
+
+    ``done`` were searched with these models and count; ``overtaken`` were too, but other models
+    searched them later and hide their rows.
+    """
+
+    jobs: tuple[Job, ...]
+    done: tuple[Job, ...]
+    overtaken: tuple[Job, ...]
+    rates: Rates
+    model_ref: str
+
+    def cost_s(self, job: Job) -> float:
+        """Return the CPU seconds a job is expected to take."""
+        return self.rates.cpu_s(job.camera.camera_id, job.modelled_s)
+
+    def estimate(self, workers: int) -> Estimate:
+        """Return what it will cost on so many workers."""
+        skipped_s = sum(job.footage_s for job in (*self.done, *self.overtaken))
+        return recognition.estimate(
+            [_expected(job) for job in self.jobs], self.rates,
+            searched_s=skipped_s, workers=workers,
+        )  # fmt: skip
+
+
+def plan(
+    house: Workbench,
+    cameras: Sequence[str] | None,
+    span: Span | None,
+    *,
+    purpose: Purpose | None,
+    first: Sequence[str] = (),
+    settings: recognition.Settings | None = None,
+    again: bool = False,
+) -> Plan:
+    """Choose the jobs of a search and put them in order."""
+    for camera_id in (*(cameras or ()), *first):
+        house.camera(camera_id)
+    if purpose is not None:
+        _, cameras, span = house._authorise(purpose, "recognise", cameras=cameras, span=span)
+    settings = settings or recognition.Settings()
+    ref = recognition.model_ref(settings)
+    found = list(_jobs(house, cameras, span, settings))
+    state = {} if again else _searched(house, {job.segment.sha256 for job in found}, ref)
+    rates = _rates(Runs(house.root), ref)
+    fresh = [job for job in found if _key(job) not in state]
+    rank = _ranks(house, first)
+    order = recognition.in_order(
+        [_expected(job) for job in fresh], rates, lambda number: rank(fresh[number])
+    )
+    return Plan(
+        tuple(fresh[number] for number in order),
+        tuple(job for job in found if state.get(_key(job)) is True),
+        tuple(job for job in found if state.get(_key(job)) is False),
+        rates,
+        ref,
+    )
+
+
+def run(
+    house: Workbench,
+    chosen: Plan,
+    *,
+    purpose: Purpose | None,
+    scheduler: str | None,
+    workers: int | None,
+    on_progress: Callable[[Progress], None],
+    cancelled: Callable[[], bool],
+    again: bool,
+) -> Summary:
+    """Search what was planned; rows of each job are kept as it ends."""
+    store, runs = house._store, Runs(house.root)
+    settled = settle(store, house.ward.cameras, log=house._log)
+    for job in chosen.overtaken:  # their rows are there: they count again
+        store.mark_searched(job.segment.sha256, job.first_pts, job.stop_pts, chosen.model_ref)
+    started_ns = house.now()
+
+    def keep(result: recognition.Result) -> None:
+        job = result.job
+        if result.table is not None:
+            store.append_sightings(result.table)
+            spent = (job.footage_s, job.modelled_s, result.cpu_s, float(result.table.num_rows))
+            runs.add_cost(result.model_ref, job.camera.camera_id, spent)
+        store.mark_searched(
+            job.segment.sha256, result.first_pts, result.stop_pts, result.model_ref,
+            failure=result.failure,
+        )  # fmt: skip
+
+    def told(progress: Progress) -> None:
+        text = f"recognised {progress.text}" if progress.text else "waiting"
+        with suppress(OSError):
+            house.report(JOB, replace(progress, text=text))
+        on_progress(progress)
+
+    footage_h = sum(job.footage_s for job in chosen.jobs) / 3600
+    case_id = purpose.case_id if purpose else ""
+    with runs.begin(
+        actor=house.actor, started_ns=started_ns, case_id=case_id, footage_h=footage_h
+    ) as me:
+
+        def skip(job: Job) -> bool:
+            state = _searched(house, {job.segment.sha256}, chosen.model_ref)
+            return not again and state.get(_key(job)) is True
+
+        summary = recognition.recognise(
+            chosen.jobs,
+            scheduler=scheduler,
+            workers=workers,
+            on_result=keep,
+            on_progress=told,
+            cancelled=lambda: cancelled() or runs.stopped_by(me.run_id) is not None,
+            # what somebody waits for inside a case goes before a search of everything
+            held=lambda: not case_id and any(other.case_id for other in runs.all()),
+            skip=skip,
+            cost_s=chosen.cost_s,
+            urgent=bool(case_id),
+        )
+        stopped_by = runs.stopped_by(me.run_id)
+    unsettled = [f"{camera_id}: {why}" for camera_id, why in settled.troubles.items()]
+    before = len(chosen.done) + len(chosen.overtaken)
+    summary = replace(
+        summary, failed=(*summary.failed, *unsettled), skipped=summary.skipped + before
+    )
+    details: Mapping[str, object] = {
+        "model_ref": summary.model_ref,
+        "jobs": summary.jobs,
+        "skipped": summary.skipped,
+        "sightings": summary.sightings,
+        "failed": list(summary.failed),
+        "cancelled": summary.cancelled,
+        "stopped_by": stopped_by or "",
+        "cpu_s": round(summary.cpu_s, 1),
+        "seconds": (house.now() - started_ns) / SECOND_NS,
+    }
+    searched = ",".join(sorted({job.camera.camera_id for job in chosen.jobs}))
+    house._log("recognise", searched, purpose, details=details)
+    return summary
+
+
+def _jobs(
+    house: Workbench,
+    cameras: Sequence[str] | None,
+    span: Span | None,
+    settings: recognition.Settings,
+) -> Iterator[Job]:
+    store = house._store
+    for segment in store.segments(cameras, span):
+        yield from recognition.plan_jobs(
+            segment=segment,
+            path=store.file(segment),
+            index=store.frame_index(segment.sha256),
+            camera=house.camera(segment.camera_id),
+            fixes=tuple(store.clock_fixes(segment.camera_id)),
+            settings=settings,
+            span=span,
+        )
+
+
+def _searched(house: Workbench, segments: set[str], ref: str) -> dict[_Key, bool]:
+    """Return the stretches searched with these models; False where others hide their rows."""
+    store, state = house._store, dict[_Key, bool]()
+    alone = next(iter(segments)) if len(segments) == 1 else None
+    hidden = {_span(one) for one in store.superseded() if one.model_ref == ref}
+    for one in store.searched(segment=alone, model_ref=ref):
+        if not one.failure and one.segment_sha256 in segments:
+            state[_span(one)] = _span(one) not in hidden
+    return state
+
+
+def _span(one: Searched) -> _Key:
+    return one.segment_sha256, one.first_pts, one.stop_pts
+
+
+def _key(job: Job) -> _Key:
+    return job.segment.sha256, job.first_pts, job.stop_pts
+
+
+def _expected(job: Job) -> Expected:
+    return Expected(job.camera.camera_id, job.footage_s, job.modelled_s)
+
+
+def _rates(runs: Runs, ref: str) -> Rates:
+    return Rates(
+        {
+            camera_id: Spent(footage_s, modelled_s, cpu_s, round(rows))
+            for camera_id, (footage_s, modelled_s, cpu_s, rows) in runs.costs(ref).items()
+        }
+    )
+
+
+def _ranks(house: Workbench, first: Sequence[str]) -> Callable[[Job], int]:
+    """Return where a job stands: cameras asked for first, then what open cases may look at."""
+    wished = {camera_id: number for number, camera_id in enumerate(dict.fromkeys(first))}
+    cases = [case for case in house.cases() if not case.closed]
+
+    def rank(job: Job) -> int:
+        camera_id = job.camera.camera_id
+        if camera_id in wished:
+            return wished[camera_id]
+        at = job.segment.utc(job.first_pts, job.fixes)[0]
+        end = max(at + 1, job.segment.utc(job.stop_pts, job.fixes)[0])
+        inside = any(
+            (not case.cameras or camera_id in case.cameras) and case.period.overlap(Span(at, end))
+            for case in cases
+        )
+        return len(wished) + (0 if inside else 1)
+
+    return rank
