@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 
-from workbench.cli import cameras, follow, incidents, inventory, keeping
+from workbench.cli import cameras, follow, incidents, inventory, keeping, plates
 from workbench.cli.footage import app
 from workbench.errors import Refused, WorkbenchError
 
 __all__ = ["app", "main"]
 
-for part in (cameras.app, follow.app, incidents.app, inventory.app, keeping.app):
+for part in (cameras.app, follow.app, incidents.app, inventory.app, keeping.app, plates.app):
     app.registered_commands.extend(part.registered_commands)
     app.registered_groups.extend(part.registered_groups)
 

@@ -11,6 +11,7 @@ from workbench.recognition.overlay_clock import measure_overlay_clock
 from workbench.recognition.rows import sighting_id
 from workbench.recognition.settings import Settings
 from workbench.recognition.shedding import to_shed
+from workbench.recognition.stills import StillReading, as_csv, read_plates_of_images
 
 __all__ = [
     "COLOURS",
@@ -23,8 +24,10 @@ __all__ = [
     "Piece",
     "Result",
     "Settings",
+    "StillReading",
     "Summary",
     "VehicleLikeness",
+    "as_csv",
     "colour_of",
     "crew",
     "examine",
@@ -35,6 +38,7 @@ __all__ = [
     "open_likeness",
     "own_models",
     "plan_jobs",
+    "read_plates_of_images",
     "recognise",
     "run_job",
     "sighting_id",
