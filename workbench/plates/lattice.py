@@ -31,6 +31,9 @@ Lattice = Sequence[Mapping[str, float]]
 
 FLOOR = 1e-4
 """Probability of a sign that neither the reader nor any confusion proposes."""
+_VETO = 3e-3
+"""The same where several reads are put together: readers are too sure, and one smear that does not
+propose a sign must not outweigh two clear looks that do."""
 _SHARPNESS = 8.0
 """Confusable cost to probability: exp(-8 cost), so 0/D (0.3) is .09 and K/X (0.5) .018."""
 _MOST_A_SIGN = 7.0
@@ -154,11 +157,12 @@ def fuse(
     Parameters
     ----------
     weights
-        How much each read counts, above 0 and at most 1 (sharpness, score); None: all the same.
+        How much each read counts, above 0 (score, sharpness); None: all the same.
     """
     grammar = grammar or default_grammar()
     given = [1.0] * len(lattices) if weights is None else list(weights)
-    usable = [(one, weight) for one, weight in zip(lattices, given, strict=True) if one]
+    most = max(given, default=1.0)
+    usable = [(one, weight / most) for one, weight in zip(lattices, given, strict=True) if one]
     if not usable:
         return []
     reference = _reference(usable)
@@ -201,15 +205,13 @@ def _paired(reference: Lattice, lattice: Lattice, grammar: Grammar) -> list[tupl
 
 
 def _fuse_position(column: Sequence[tuple[Mapping[str, float], float]]) -> dict[str, float]:
-    if len(column) == 1:
-        return dict(column[0][0])
     proposed = sorted({sign for position, _ in column for sign in position})
     logs = {
-        sign: [weight * log(max(position.get(sign, 0.0), FLOOR)) for position, weight in column]
+        sign: [weight * log(max(position.get(sign, 0.0), _VETO)) for position, weight in column]
         for sign in proposed
     }
     # "Some other sign" takes part, or two unsure reads would make a sure one.
-    logs[UNKNOWN] = [w * log(max(1.0 - sum(position.values()), FLOOR)) for position, w in column]
+    logs[UNKNOWN] = [w * log(max(1.0 - sum(position.values()), _VETO)) for position, w in column]
     top = max(logs, key=lambda sign: (round(fsum(logs[sign]), 9), sign))
     behind = {
         sign: _discounted(a - b for a, b in zip(logs[top], values, strict=True))
