@@ -37,7 +37,8 @@ _SHARE = 0.25
 def may_be_a_plate(picture: RGB) -> bool:
     """Tell whether a picture has the size and shape of a crop of one plate."""
     height, width = picture.shape[:2]
-    return max(height, width) <= _MOST_SIDE_PX and _RATIOS[0] <= width / height <= _RATIOS[1]
+    shaped = _RATIOS[0] <= width / height <= _RATIOS[1]
+    return bool(shaped and max(height, width) <= _MOST_SIDE_PX)
 
 
 def read_crop(read: TextPlateReader, picture: RGB) -> list[PlateReading]:
