@@ -523,7 +523,9 @@ SIGHTINGS = pa.schema(
         _column("ground_y", pa.float64(), "m", "northing in the camera's ground CRS", null=True),
         _column("ground_sigma_m", pa.float64(), "m", "one standard deviation", null=True),
         _column("plate", pa.string(), "-", "best grammatical text, e.g. 99B1-123.45", null=True),
-        _column("plate_score", pa.float64(), "0..1", "reader's score; not calibrated", null=True),
+        _column(
+            "plate_score", pa.float64(), "0..1", "calibrated: every sign right; 0 unread", null=True
+        ),
         _column("plate_raw", pa.string(), "-", "what the reader saw before grammar", null=True),
         _column("plate_lattice", pa.string(), "JSON", "sign probabilities by position", null=True),
         _column("plate_pts", pa.int64(), "ticks", "frame the plate was read on", null=True),

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import sys
 
-from workbench.cli import cameras, follow, incidents, inventory, keeping, searching
+from workbench.cli import cameras, follow, incidents, inventory, keeping, plates, searching
 from workbench.cli.footage import app
 from workbench.errors import Refused, WorkbenchError
 
 __all__ = ["app", "main"]
 
-for part in (cameras.app, follow.app, incidents.app, inventory.app, keeping.app, searching.app):
-    app.registered_commands.extend(part.registered_commands)
-    app.registered_groups.extend(part.registered_groups)
+for part in (cameras, follow, incidents, inventory, keeping, plates, searching):
+    app.registered_commands.extend(part.app.registered_commands)
+    app.registered_groups.extend(part.app.registered_groups)
 
 
 def main() -> None:

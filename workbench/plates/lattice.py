@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from math import exp, inf, log, sqrt
+from math import exp, fsum, inf, log, sqrt
 
-from workbench.plates.distance import align
-from workbench.plates.grammar import DIGITS, SIGNS, UNKNOWN, Grammar, compact, default_grammar
+from workbench.plates.distance import LOWER_LINES, WHOLE, align, distance
+from workbench.plates.grammar import (
+    DIGITS,
+    SIGNS,
+    UNKNOWN,
+    Grammar,
+    Group,
+    Layout,
+    compact,
+    default_grammar,
+    groups_of,
+)
 from workbench.plates.reading import (
     Reading,
     SignCost,
@@ -22,12 +31,23 @@ Lattice = Sequence[Mapping[str, float]]
 
 FLOOR = 1e-4
 """Probability of a sign that neither the reader nor any confusion proposes."""
+_VETO = 3e-3
+"""The same where several reads are put together: readers are too sure, and one smear that does not
+propose a sign must not outweigh two clear looks that do."""
 _SHARPNESS = 8.0
 """Confusable cost to probability: exp(-8 cost), so 0/D (0.3) is .09 and K/X (0.5) .018."""
 _MOST_A_SIGN = 7.0
 """Natural log below the likeliest sign at which a sign is no alternative (p of about .001)."""
 _EDGE_SCALE = 10.0
 _MOST_CHANGED = 5
+_BEAM = 12
+_OTHER_SPLIT = 3.0
+_RARE_LAYOUTS = {
+    "motorcycle-two-letter": 1.0, "special": 1.0, "special-4": 2.0, "diplomatic": 2.0,
+    "diplomatic-one-line": 2.0, "electric": 1.0, "trailer": 1.0, "temporary": 2.0, "car-4": 0.5,
+    "motorcycle-4": 0.5,
+}  # fmt: skip
+"""Natural log of how much rarer than a common layout on the road; a judgement, not a count."""
 
 
 def from_text(
@@ -120,51 +140,163 @@ def log_likelihood(text: str, lattice: Lattice, *, grammar: Grammar | None = Non
     return sum(log(_probability(p, s, grammar)) for p, s in zip(lattice, signs, strict=True))
 
 
-def fuse(lattices: Sequence[Lattice], *, grammar: Grammar | None = None) -> list[dict[str, float]]:
+def fuse(
+    lattices: Sequence[Lattice],
+    weights: Sequence[float] | None = None,
+    *,
+    grammar: Grammar | None = None,
+) -> list[dict[str, float]]:
     """Return one lattice from several reads of the same plate, in any order.
 
-    The commonest length wins; reads of other lengths are aligned to it. Frames of one pass fail
-    together, so that n reads count as the square root of n independent ones.
+    The weightiest length wins; reads of other lengths are aligned to it, sign by sign, and a lone
+    line to its line. Each position is the discounted product of the reads: what speaks for the
+    likeliest sign is added up, strongest first, the n-th counting sqrt(n) - sqrt(n - 1), and so is
+    what speaks against it. Frames of one pass fail together, so that n reads count as the square
+    root of n independent ones; and a read that agrees never lowers what the others say.
+
+    Parameters
+    ----------
+    weights
+        How much each read counts, above 0 (score, sharpness); None: all the same.
     """
     grammar = grammar or default_grammar()
-    usable = [lattice for lattice in lattices if lattice]
+    given = [1.0] * len(lattices) if weights is None else list(weights)
+    most = max(given, default=1.0)
+    usable = [(one, weight / most) for one, weight in zip(lattices, given, strict=True) if one]
     if not usable:
         return []
-    lengths = Counter(len(lattice) for lattice in usable)
-
-    def rank(lattice: Lattice) -> tuple[int, float, str]:
-        sure = sum(max(p.values(), default=0.0) for p in lattice) / len(lattice)
-        return lengths[len(lattice)], sure, best_text(lattice)
-
-    ordered = sorted(usable, key=rank, reverse=True)
-    reference = ordered[0]
-    columns: list[list[Mapping[str, float]]] = [[] for _ in reference]
-    reference_text = best_text(reference)
-    for lattice in ordered:
-        if len(lattice) == len(reference):
-            pairs = [(at, at) for at in range(len(reference))]
-        else:
-            aligned = align(reference_text, best_text(lattice), grammar)
-            pairs = [(a, b) for a, b in aligned if a is not None and b is not None]
-        for ours, theirs in pairs:
-            columns[ours].append(lattice[theirs])
+    reference = _reference(usable)
+    columns: list[list[tuple[Mapping[str, float], float]]] = [[] for _ in reference]
+    for lattice, weight in usable:
+        for ours, theirs in _paired(reference, lattice, grammar):
+            columns[ours].append((lattice[theirs], weight))
     return [_fuse_position(column) for column in columns]
 
 
-def _fuse_position(column: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    if len(column) == 1:
-        return dict(column[0])
-    proposed = sorted({sign for position in column for sign in position})
-    weight = sqrt(len(column)) / len(column)
+def _reference(usable: Sequence[tuple[Lattice, float]]) -> Lattice:
+    """Return the read that others are aligned to: whole, of the weightiest length, the surest."""
+    weight_of: dict[int, float] = {}
+    for lattice, weight in usable:
+        weight_of[len(lattice)] = weight_of.get(len(lattice), 0.0) + weight
+
+    def rank(item: tuple[Lattice, float]) -> tuple[bool, float, float, str, float]:
+        lattice, weight = item
+        sure = sum(max(p.values(), default=0.0) for p in lattice) / len(lattice)
+        # rounded: a sum of floats depends on its order
+        heavy = round(weight_of[len(lattice)], 9)
+        # A lone line is part of a plate: it never decides how long the plate is.
+        return len(lattice) >= WHOLE, heavy, sure, best_text(lattice), weight
+
+    return max(usable, key=rank)[0]
+
+
+def _paired(reference: Lattice, lattice: Lattice, grammar: Grammar) -> list[tuple[int, int]]:
+    """Return which position of a read is which of the reference; a lost line is one event."""
+    if len(lattice) == len(reference):
+        return [(at, at) for at in range(len(reference))]
+    ours, theirs = best_text(reference), best_text(lattice)
+    pairs = align(ours, theirs, grammar)
+    if len(ours) >= WHOLE and 2 <= len(theirs) < WHOLE - 1:
+        cuts = [len(ours) - lower for lower in LOWER_LINES]
+        lines = [(cut, ours[cut:]) for cut in cuts] + [(0, ours[:cut]) for cut in cuts]
+        start, line = min(lines, key=lambda item: (distance(item[1], theirs), item[0]))
+        pairs = [(None if a is None else a + start, b) for a, b in align(line, theirs, grammar)]
+    return [(a, b) for a, b in pairs if a is not None and b is not None]
+
+
+def _fuse_position(column: Sequence[tuple[Mapping[str, float], float]]) -> dict[str, float]:
+    proposed = sorted({sign for position, _ in column for sign in position})
     logs = {
-        sign: weight * sum(log(max(p.get(sign, 0.0), FLOOR)) for p in column) for sign in proposed
+        sign: [weight * log(max(position.get(sign, 0.0), _VETO)) for position, weight in column]
+        for sign in proposed
     }
     # "Some other sign" takes part, or two unsure reads would make a sure one.
-    logs[UNKNOWN] = weight * sum(log(max(1.0 - sum(p.values()), FLOOR)) for p in column)
-    top = max(logs.values())
-    shares = {sign: exp(value - top) for sign, value in logs.items()}
-    total = sum(shares.values())
+    logs[UNKNOWN] = [w * log(max(1.0 - sum(position.values()), _VETO)) for position, w in column]
+    top = max(logs, key=lambda sign: (round(fsum(logs[sign]), 9), sign))
+    behind = {
+        sign: _discounted(a - b for a, b in zip(logs[top], values, strict=True))
+        for sign, values in logs.items()
+    }
+    least = min(behind.values())
+    shares = {sign: exp(least - value) for sign, value in behind.items()}
+    total = fsum(shares.values())
     return {s: share / total for s, share in shares.items() if s != UNKNOWN}
+
+
+def _discounted(leads: Iterable[float]) -> float:
+    """Return what several leads come to: those for and those against, each strongest first."""
+    ordered = sorted(leads, reverse=True)
+    total = 0.0
+    for sign, part in (
+        (1, [x for x in ordered if x > 0]),
+        (-1, [-x for x in ordered[::-1] if x < 0]),
+    ):
+        total += sign * fsum(x * (sqrt(n + 1) - sqrt(n)) for n, x in enumerate(part))
+    return total
+
+
+def alternatives(
+    lattice: Lattice,
+    *,
+    upper: int | None = None,
+    on: date | None = None,
+    most: int = 5,
+    grammar: Grammar | None = None,
+) -> list[tuple[str, float]]:
+    """Return the likeliest plates of a lattice as shown, each with its share of all plates.
+
+    The shares weigh the plates that the grammar allows against each other; they sum to 1 over all
+    of them, so to at most 1 over those returned, and say nothing of the plate being none of these.
+
+    Parameters
+    ----------
+    upper
+        How many signs the upper line has, where the plate has two lines.
+    most
+        How many to return at most.
+
+    >>> [text for text, _ in alternatives(from_text("51G97162", 0.9), most=1)]
+    ['51G-971.62']
+    """
+    grammar = grammar or default_grammar()
+    if not lattice:
+        return []
+    raw = best_text(lattice)
+    cost = _lattice_cost(lattice, raw, grammar)
+    found: dict[str, tuple[float, str]] = {}
+    for layout in grammar.layouts_on(on):
+        if layout.strict or len(layout.signs) != len(lattice):
+            continue
+        extra = _line_cost(layout, upper)
+        for total, signs in _cheapest(groups_of(grammar, layout, on), cost):
+            known = found.get(signs)
+            if known is None or total + extra < known[0]:
+                found[signs] = total + extra, layout.format(signs)
+    ranked = sorted(found.values(), key=lambda item: (round(item[0], 9), item[1]))
+    if not ranked:
+        return []
+    shares = [exp(ranked[0][0] - total) for total, _ in ranked]
+    whole = fsum(shares)
+    return [(text, share / whole) for (_, text), share in zip(ranked, shares, strict=True)][:most]
+
+
+def _line_cost(layout: Layout, upper: int | None) -> float:
+    """Return what speaks against a layout whatever its signs: rare, or split elsewhere."""
+    rare = _RARE_LAYOUTS.get(layout.name, 0.0)
+    return rare + (0.0 if upper is None or upper == layout.upper else _OTHER_SPLIT)
+
+
+def _cheapest(groups: Sequence[Group], cost: SignCost) -> list[tuple[float, str]]:
+    """Return the cheapest ways to fill the groups of a layout, a beam wide."""
+    beam, at = [(0.0, "")], 0
+    for group in groups:
+        options = sorted(
+            (sum(cost(at + i, sign) for i, sign in enumerate(option)), option)
+            for option in group.options
+        )[:_BEAM]
+        beam = sorted((a + b, signs + more) for a, signs in beam for b, more in options)[:_BEAM]
+        at += group.width
+    return beam
 
 
 def _top(position: Mapping[str, float]) -> str:

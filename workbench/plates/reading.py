@@ -190,6 +190,15 @@ def as_reading(fit: Fit, raw: str, penalty: float) -> Reading:
     )
 
 
+def changes(raw: str, signs: str) -> tuple[Override, ...]:
+    """Return where raw signs and a plate of as many signs differ; empty where their numbers do.
+
+    >>> [(c.position, c.raw, c.sign) for c in changes("99812345", "99B12345")]
+    [(2, '8', 'B')]
+    """
+    return _overrides(raw, signs, 0) if len(raw) == len(signs) else ()
+
+
 def _overrides(raw: str, signs: str, start: int) -> tuple[Override, ...]:
     found = []
     for at, sign in enumerate(raw):

@@ -19,6 +19,7 @@ from workbench.recognition.planning import Estimate, Expected, Rates, Spent, est
 from workbench.recognition.rows import sighting_id
 from workbench.recognition.settings import Settings
 from workbench.recognition.shedding import to_shed
+from workbench.recognition.stills import StillReading, as_csv, read_plates_of_images
 from workbench.recognition.weights import dropped_in
 
 __all__ = [
@@ -36,8 +37,10 @@ __all__ = [
     "Result",
     "Settings",
     "Spent",
+    "StillReading",
     "Summary",
     "VehicleLikeness",
+    "as_csv",
     "colour_of",
     "count_workers",
     "crew",
@@ -53,6 +56,7 @@ __all__ = [
     "open_likeness",
     "own_models",
     "plan_jobs",
+    "read_plates_of_images",
     "recognise",
     "run_job",
     "sighting_id",

@@ -32,11 +32,7 @@ def load_models(settings: ModelSettings | None = None) -> Models:
 
     settings = settings or ModelSettings()
     cards = weights.read_manifest()
-    ssd, text_lines, text = (
-        cards["ssd-mobilenet-v2-coco-int8"],
-        cards["pp-ocrv6-det-small"],
-        cards["pp-ocrv6-rec-small"],
-    )
+    ssd = cards["ssd-mobilenet-v2-coco-int8"]
     pack = weights.face_pack(settings.face_pack)
     graph = None if pack else weights.locate(cards["centerface"], "graph")
     return Models(
@@ -45,9 +41,7 @@ def load_models(settings: ModelSettings | None = None) -> Models:
             min_score=settings.detect_min_score,
             max_overlap=settings.detect_max_overlap,
         ),
-        read_plates=TextPlateReader(
-            weights.locate(text_lines, "graph"), weights.locate(text, "graph"), settings
-        ),
+        read_plates=_plate_reader(cards, settings),
         find_faces=open_face_finder(
             graph,
             pack=pack.folder if pack else None,
@@ -55,6 +49,25 @@ def load_models(settings: ModelSettings | None = None) -> Models:
             max_side_px=settings.face_max_side_px,
         ),
         ref=models_ref(cards, settings, pack),
+    )
+
+
+def open_plate_reader(settings: ModelSettings | None = None) -> TextPlateReader:
+    """Return the plate reader alone, its files checked, for stills and crops.
+
+    Raises
+    ------
+    Unavailable, Damaged
+        As for :func:`load_models`.
+    """
+    return _plate_reader(weights.read_manifest(), settings or ModelSettings())
+
+
+def _plate_reader(cards: dict[str, weights.WeightCard], settings: ModelSettings) -> TextPlateReader:
+    return TextPlateReader(
+        weights.locate(cards["pp-ocrv6-det-small"], "graph"),
+        weights.locate(cards["pp-ocrv6-rec-small"], "graph"),
+        settings,
     )
 
 

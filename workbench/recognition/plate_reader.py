@@ -34,6 +34,10 @@ _UPPER_SIGNS, _LOWER_SIGNS = (3, 4, 5), (4, 5)
 _LETTER_LEAST = 0.02
 """Least probability the reader must give a series letter that the grammar puts in place."""
 
+_LETTER_LEAST_STACKED = 2e-4
+"""The same where two lines of four and five signs with the marks of a plate leave no other place:
+glare on a B reads as 9, and the letter is in the lattice with little more than nothing."""
+
 _OVERRIDDEN = 1e-3
 """Probability of a sign that the grammar put there and the reader did not see at all."""
 
@@ -92,45 +96,54 @@ class TextPlateReader:
             max_side_px=settings.plate_max_side_px,
             min_side_px=settings.plate_min_side_px,
         )
-        self._read = LineReader(reader_graph)
-        self._settings = settings
+        self.read_line = LineReader(reader_graph)
+        self.settings = settings
 
     def __call__(self, picture: RGB, box: Box | None = None) -> list[PlateReading]:
         """Return the plates inside a box, the read ones first, boxes in the picture's pixels."""
         left, top, right, bottom = clip(box, picture)
-        if min(right - left, bottom - top) < self._settings.plate_min_line_px:
+        if min(right - left, bottom - top) < self.settings.plate_min_line_px:
             return []
         part = np.ascontiguousarray(picture[top:bottom, left:right])
-        most_px = None if box is None else self._settings.plate_vehicle_side_px
+        most_px = None if box is None else self.settings.plate_vehicle_side_px
         lines = self.lines(part, most_px)
         wider = clip(_uncut(lines, part, Box(left, top, right - left, bottom - top)), picture)
         if wider != (left, top, right, bottom):
             left, top, right, bottom = wider
             part = np.ascontiguousarray(picture[top:bottom, left:right])
             lines = self.lines(part, most_px)
-        return [_moved(reading, left, top) for reading in read_lines(lines, part, self._settings)]
+        return [_moved(reading, left, top) for reading in read_lines(lines, part, self.settings)]
 
     def lines(self, picture: RGB, most_px: int | None = None) -> list[Line]:
         """Return every line of text of a picture, read; `most_px` of its longer side are used."""
         lines = []
         for line in self._find(picture, most_px):
-            if line.height_px < self._settings.plate_min_line_px:
+            if line.height_px < self.settings.plate_min_line_px:
                 continue
             for part in (line, *_halves(line)):
-                signs = self._read(picture, part.corners)
+                signs = self.read_line(picture, part.corners)
                 lines.append(replace(part, signs=signs))
         return [line for line in lines if line.signs]
 
 
-def read_lines(lines: Sequence[Line], picture: RGB, settings: ModelSettings) -> list[PlateReading]:
-    """Return the plates among lines of text of a picture: read ones, then unread ones."""
+def read_lines(
+    lines: Sequence[Line], picture: RGB, settings: ModelSettings, *, whole: bool = False
+) -> list[PlateReading]:
+    """Return the plates among lines of text of a picture: read ones, then unread ones.
+
+    Parameters
+    ----------
+    whole
+        The picture is nothing but a plate: ink at its edge is no sign lost, and the ground is the
+        plate's without a look at it.
+    """
     found: list[tuple[bool, float, _Candidate, PlateReading]] = []
     for candidate in _candidates(lines):
         if not _SIGNS_LEAST <= sum(map(len, candidate.signs)) <= _SIGNS_MOST:
             continue
-        spoilt = _is_cut(candidate, picture) or _dot_lacks_digits(candidate)
-        plate = None if spoilt else plate_of(candidate.signs)
-        if plate is None and not _looks_like_a_plate(candidate, picture):
+        spoilt = (not whole and _is_cut(candidate, picture)) or _dot_lacks_digits(candidate)
+        plate = None if spoilt else _plate_of(candidate, picture, whole=whole)
+        if plate is None and not _looks_like_a_plate(candidate, picture, whole=whole):
             continue
         reading = _reading(candidate, plate, settings.plate_min_score)
         found.append((reading.text is None, -reading.score, candidate, reading))
@@ -144,7 +157,25 @@ def read_lines(lines: Sequence[Line], picture: RGB, settings: ModelSettings) -> 
     return kept
 
 
-def plate_of(rows: Sequence[Sequence[Sign]]) -> tuple[plates.Reading, list[Sign]] | None:
+def _plate_of(
+    candidate: _Candidate, picture: RGB, *, whole: bool
+) -> tuple[plates.Reading, list[Sign]] | None:
+    """Return the plate, also where its place alone says that a sign is the series letter."""
+    plate = plate_of(candidate.signs)
+    if plate is not None:
+        return plate
+    if whole:
+        return plate_of(candidate.signs, letter_least=0.0)
+    upper, _, lower = candidate.raw.partition(" ")
+    marked = list(map(len, candidate.signs)) == [4, 5] and ("-" in upper[2:3] or "." in lower)
+    if marked and on_plain_ground(picture, candidate.corners):
+        return plate_of(candidate.signs, letter_least=_LETTER_LEAST_STACKED)
+    return None
+
+
+def plate_of(
+    rows: Sequence[Sequence[Sign]], *, letter_least: float = _LETTER_LEAST
+) -> tuple[plates.Reading, list[Sign]] | None:
     """Return the plate that rows of signs spell, with the signs it is made of, or None.
 
     The grammar may correct a sign the reader mistook for its double (0 for D) and leave out a screw
@@ -157,7 +188,7 @@ def plate_of(rows: Sequence[Sequence[Sign]]) -> tuple[plates.Reading, list[Sign]
         return None
     dropped = {change.position for change in reading.overrides if not change.sign}
     for change in reading.overrides:
-        unseen = signs[change.position].candidates.get(change.sign, 0.0) < _LETTER_LEAST
+        unseen = signs[change.position].candidates.get(change.sign, 0.0) < letter_least
         if change.sign.isalpha() and unseen:
             return None
     kept = [sign for position, sign in enumerate(signs) if position not in dropped]
@@ -296,12 +327,16 @@ def _dot_lacks_digits(candidate: _Candidate) -> bool:
     return digits is not None and "." in digits[0] and sum(c.isdigit() for c in digits[0]) < 5
 
 
-def _looks_like_a_plate(candidate: _Candidate, picture: RGB) -> bool:
+def _looks_like_a_plate(candidate: _Candidate, picture: RGB, *, whole: bool = False) -> bool:
     """Tell whether unreadable signs may still be a plate's: mostly digits, one plain ground."""
     signs = [sign for row in candidate.signs for sign in row]
     digits = sum(sign.char.isdigit() for sign in signs)
     others = sum(sign.char.isalpha() for sign in signs)
-    if any(mark in candidate.raw for mark in ":/") or digits < 4 or not 1 <= others <= 3:
+    if any(mark in candidate.raw for mark in ":/") or digits < 4 or others > 3:
+        return False
+    if whole:
+        return True
+    if not others:
         return False
     if not any(sign.char.isdigit() for sign in signs[:2]):
         return False  # a plate begins with its local code: "Km 12+300" does not
@@ -327,7 +362,8 @@ def _reading(
     x, y = candidate.corners.T
     box = Box(float(x.min()), float(y.min()), float(np.ptp(x)), float(np.ptp(y)))
     shape: PlateShape = "one-line" if len(candidate.rows) == 1 else "two-line"
-    return PlateReading(text, candidate.raw, score, lattice, box, shape)
+    changes = plate[0].overrides if plate and text else ()
+    return PlateReading(text, candidate.raw, score, lattice, box, shape, changes)
 
 
 def _probability(sign: Sign, char: str) -> float:
@@ -352,6 +388,4 @@ def _overlap(a: Box, b: Box) -> bool:
 
 def _moved(reading: PlateReading, dx: int, dy: int) -> PlateReading:
     box = Box(reading.box.x + dx, reading.box.y + dy, reading.box.w, reading.box.h)
-    return PlateReading(
-        reading.text, reading.raw, reading.score, reading.lattice, box, reading.kind
-    )
+    return replace(reading, box=box)

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.plates import Override
 from workbench.records import Box
 
 RGB = NDArray[np.uint8]
@@ -64,7 +65,7 @@ class PlateReading:
     empty list. ``raw`` is what the reader saw before grammar, its lines joined by a space.
     ``score`` is the geometric mean of the signs' probabilities, 0..1, not calibrated.
     ``lattice`` holds, for each sign of ``text`` (compact, signs only) or, unread, of ``raw``, its
-    likely candidates.
+    likely candidates. ``overrides`` names the signs of ``raw`` that the grammar changed.
     """
 
     text: str | None
@@ -73,6 +74,7 @@ class PlateReading:
     lattice: list[dict[str, float]]
     box: Box
     kind: PlateShape
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -73,7 +73,7 @@ def _facts(visit: Visit, row: pd.Series) -> list[tuple[str, str, str]]:
     mono = ' class="mono"'
     facts = []
     if isinstance(row["plate"], str):
-        score = tr("reader's score {score:.2f}, not a probability").format(score=row["plate_score"])
+        score = tr("every sign right: probability {score:.2f}").format(score=row["plate_score"])
         facts.append(
             (
                 tr("Plate"),
