@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from workbench.recognition.evaluate import read_picture, tiles
 from workbench.recognition.models import open_plate_reader
 from workbench.recognition.plate_reader import TextPlateReader
 from workbench.recognition.reading import PlateOfPass, fuse
-from workbench.recognition.types import RGB, PlateShape
+from workbench.recognition.types import RGB, ModelSettings, PlateShape
 from workbench.records import Box
 
 StillKind = Literal["one-line", "two-line", "unread", "no plate"]
@@ -74,8 +74,7 @@ def read_plates_of_images(
         When a path is not there, a folder holds no picture, or, without `troubles`, a file is none.
     """
     files = image_files(paths)
-    read = read or open_plate_reader()
-    read.settings = replace(read.settings, plate_min_score=_LEAST_SCORE)
+    read = read or open_plate_reader(ModelSettings(plate_min_score=_LEAST_SCORE))
     for path in files:
         try:
             picture = read_picture(path)
