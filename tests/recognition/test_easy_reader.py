@@ -12,6 +12,7 @@ import pytest
 from workbench.errors import Damaged
 from workbench.recognition import easy_reader, overlay, samples, weights
 from workbench.recognition.easy_reader import EasyLineReader, open_easy_line_reader
+from workbench.recognition.easyocr_door import import_easyocr
 from workbench.recognition.plate_reader import TextPlateReader
 from workbench.recognition.text import SIGNS
 from workbench.recognition.types import ModelSettings
@@ -29,12 +30,11 @@ def read() -> EasyLineReader:
 def training(monkeypatch):
     """The modules of models/plate_reader, which stand beside the program that trains."""
     monkeypatch.syspath_prepend(str(TRAINING))
-    before = set(sys.modules)
     import samples as printed
 
     yield printed
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+    for path in TRAINING.glob("*.py"):
+        sys.modules.pop(path.stem, None)
 
 
 def whole(picture) -> np.ndarray:
@@ -57,8 +57,7 @@ def test_drawn_lines_that_were_never_trained_on_are_read(read, training):
 
 
 def test_a_plate_is_read_through_easyocr_itself(training):
-    import easyocr
-
+    easyocr = import_easyocr()
     folder = str(TRAINING)
     reader = easyocr.Reader(
         ["en"], gpu=False, recog_network=easy_reader.NETWORK, user_network_directory=folder,
