@@ -68,9 +68,9 @@ def mixed_street(seconds: float, *, fps: int = 25) -> Street:
     arrive: list[float] = []
     for n in range(groups):
         at = 20 * n + 5 + float(rng.uniform(0, 4))
-        for _ in range(int(rng.integers(6, 10))):
+        for _ in range(int(rng.integers(4, 8))):
             arrive.append(at)
-            at += float(rng.uniform(0.9, 1.9))
+            at += float(rng.uniform(1.5, 3.0))
     fleet = make_fleet(len(arrive), np.random.default_rng([seed, 2]))
     passes = [_pass(view, one, at, rng) for one, at in zip(fleet, arrive, strict=True)]
     return _street("mixed street", view, fleet, passes, (), seconds, fps, seed)
