@@ -7,12 +7,20 @@ from pathlib import Path
 
 from workbench.bench.clips import HOUSE, Figures, bench_footage, bench_ward, footage_folder
 from workbench.bench.live import bench_live
+from workbench.bench.recognition import bench_recognition
 from workbench.errors import N_, BadInput
 
 __all__ = ["run"]
 
 
-def run(name: str, *, quick: bool = False, root: Path | None = None, only: str = "") -> Figures:
+def run(
+    name: str,
+    *,
+    quick: bool = False,
+    root: Path | None = None,
+    only: str = "",
+    clips: Path | None = None,
+) -> Figures:
     """Run one benchmark and return its figures by name.
 
     Parameters
@@ -20,7 +28,9 @@ def run(name: str, *, quick: bool = False, root: Path | None = None, only: str =
     root
         A demonstration built already, for ``ward``.
     only
-        One part of ``live``.
+        One part of ``live`` or of ``recognition``.
+    clips
+        A folder of clips for ``recognition``.
 
     Raises
     ------
@@ -30,6 +40,7 @@ def run(name: str, *, quick: bool = False, root: Path | None = None, only: str =
     known: Mapping[str, Callable[[bool, Path | None], Figures]] = {
         "footage": lambda quick, _root: bench_footage(footage_folder(), quick=quick),
         "ward": lambda quick, root: bench_ward(root, quick=quick),
+        "recognition": lambda quick, _root: bench_recognition(quick=quick, clips=clips, only=only),
         "live": lambda quick, _root: bench_live(HOUSE / "tests", quick=quick, only=only),
     }
     if name not in known:

@@ -362,19 +362,27 @@ def doctor(
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(help="footage (real clips), ward (demonstration) or live (recording).")
+        str,
+        typer.Argument(
+            help="recognition, footage (real clips), ward (demonstration) or live (recording)."
+        ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="A smaller run for a first look.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
     root: Annotated[
         Path | None, typer.Option("--root", help="Score this demonstration, built already.")
     ] = None,
-    only: Annotated[str, typer.Option("--only", help="One part of live, by its name.")] = "",
+    only: Annotated[
+        str, typer.Option("--only", help="One part of live or recognition, by its name.")
+    ] = "",
+    clips: Annotated[
+        Path | None, typer.Option("--clips", help="Folder of clips for recognition.")
+    ] = None,
 ) -> None:
     """Measure: each figure under its name, with its data named."""
     from workbench import bench as benches
 
-    figures = benches.run(name, quick=quick, root=root, only=only)
+    figures = benches.run(name, quick=quick, root=root, only=only, clips=clips)
     text = json.dumps(figures, indent=1, ensure_ascii=False)
     typer.echo(text)
     if out is not None:

@@ -1,0 +1,353 @@
+"""Passes kept, best shots, identities: the engine against known truth and against looking always.
+
+"Dense" is the same engine with the same models that looks at every frame and drops no quiet
+stretch. Neither reads plates here: which passes there are does not depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench import media, recognition
+from workbench.bench import recognition_drawn as drawn
+from workbench.bench import recognition_mixtures as mixtures
+from workbench.bench import recognition_mot as mot
+from workbench.bench.recognition_match import (
+    Identity,
+    Trail,
+    box_at,
+    filled,
+    identity,
+    paired,
+    share,
+    touches_some,
+)
+from workbench.bench.recognition_rig import (
+    Clip,
+    Figures,
+    Rig,
+    Row,
+    dense_settings,
+    run,
+    trails_of,
+    without_second_look,
+)
+
+STREETS, STREET_S = 8, 60.0
+QUICK_STREETS, QUICK_STREET_S = 2, 14.0
+HARD_S, QUICK_HARD_S = 40.0, 8.0
+BEST_LEAST = 0.8
+SIZES_PX = (16, 32, 64, 128, 10_000)
+_BEST_HALF, _CUT = 60.0, 0.35
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """What was found on one clip by the product, by the dense run, and by the sweep if any."""
+
+    clip: Clip
+    truth: list[Trail]
+    found: list[Trail]
+    dense: list[Trail]
+    best: list[float]
+    """For each pass both runs have: the product's best shot over the dense run's."""
+    swept: list[Trail] | None
+    cpu_s: tuple[float, float]
+
+
+def known_clips(rig: Rig) -> Iterator[Clip]:
+    """Yield the clips with known truth: drawn streets, then mixtures where there is footage."""
+    count, seconds = (QUICK_STREETS, QUICK_STREET_S) if rig.quick else (STREETS, STREET_S)
+    for street in drawn.pass_streets(count, seconds):
+        yield rig.draw(street)
+    if rig.footage is None:
+        return
+    for number, name in enumerate(list(mixtures.SOURCES)[: 1 if rig.quick else None]):
+        yield mixture_clip(rig, name, number)
+
+
+def mixture_clip(rig: Rig, name: str, number: int) -> Clip:
+    """Return the mixture of one real clip's movers; made once in a run."""
+
+    def make() -> Clip:
+        assert rig.footage is not None
+        file, rate = mixtures.SOURCES[name]
+        scene = mixtures.empty_scene(rig.footage / file)
+        movers = mixtures.cut_outs(rig.footage / file, scene, float(rate))[:12]
+        out = rig.folder / f"mixture-{name}.mp4"
+        truth = mixtures.mixture(
+            movers, scene, out, rate=rate, passes=6 if rig.quick else 40, every_s=2.5,
+            seed=drawn.SEEDS["mixtures"] + number,
+        )  # fmt: skip
+        return rig.take(out, f"mixture of {len(movers)} movers of {name}", truth)
+
+    return rig.once(f"mixture {name}", make)
+
+
+def counted(rig: Rig, clip: Clip) -> Counted:
+    """Run the engine both ways over a clip of known truth."""
+
+    def make() -> Counted:
+        models = without_second_look(rig.models)
+        rows, product_s = run(clip, rig.settings, models)
+        dense_rows, dense_s = run(clip, dense_settings(rig.settings), models)
+        truth = drawn.passes_of(list(clip.truth or ()), clip.fps)
+        found, dense = trails_of(rows, clip.index), trails_of(dense_rows, clip.index)
+        moving = [row for row in rows if row["moving"]]
+        sweep = getattr(recognition, "sweep_job", None)
+        swept = None
+        if sweep is not None:
+            swept = trails_of(run(clip, rig.settings, models, sweep)[0], clip.index)
+        best = best_shots(clip, moving, found, dense)
+        return Counted(clip, truth, found, dense, best, swept, (product_s, dense_s))
+
+    return rig.once(f"counted {clip.segment.sha256}", make)
+
+
+def best_shots(
+    clip: Clip, rows: Sequence[Row], found: Sequence[Trail], dense: Sequence[Trail]
+) -> list[float]:
+    """Return, for each pass of both, what the product's best frame is worth of the best there is.
+
+    Worth is area times sharpness of the dense run's box, less where the frame's border cuts it; the
+    best there is, of all frames on which the dense run has the pass.
+    """
+    pairs = [(i, j) for i, j in enumerate(paired(dense, found)) if j is not None]
+    chosen = {j: int(np.searchsorted(clip.index.pts, rows[j]["pts"])) for _, j in pairs}
+    wanted: dict[int, list[tuple[int, NDArray[np.float64], bool]]] = {}
+    for i, j in pairs:
+        for frame, box in zip(dense[i].frames.tolist(), dense[i].boxes, strict=True):
+            wanted.setdefault(frame, []).append((i, box, False))
+        box = box_at(dense[i], chosen[j])
+        if box is None:
+            box = np.array([rows[j][key] for key in ("box_x", "box_y", "box_w", "box_h")])
+        wanted.setdefault(chosen[j], []).append((i, box, True))
+    most: dict[int, float] = {}
+    ours: dict[int, float] = {}
+    for pts, frame in media.decode(clip.path, clip.index, 0, len(clip.index)):
+        here = wanted.get(int(np.searchsorted(clip.index.pts, pts)))
+        if not here:
+            continue
+        luma = media.to_luma(frame, clip.segment.rotation_deg)
+        for i, box, is_chosen in here:
+            value = worth(luma, box)
+            most[i] = max(most.get(i, 0.0), value)
+            if is_chosen:
+                ours[i] = value
+    return [ours.get(i, 0.0) / most[i] for i, _ in pairs if most.get(i)]
+
+
+def worth(luma: NDArray[np.uint8], box: NDArray[np.float64]) -> float:
+    """Return a box's area times how sharp it is (0..1), less where the border cuts it."""
+    x, y, w, h = (float(v) for v in box)
+    left, top, right, bottom = max(0, int(x)), max(0, int(y)), int(x + w), int(y + h)
+    crop = luma[top : max(top + 1, bottom), left : max(left + 1, right)]
+    if min(crop.shape) < 4:
+        return 0.0
+    step = max(1, min(crop.shape) // 96)
+    sharp = float(cv2.Laplacian(np.ascontiguousarray(crop[::step, ::step]), cv2.CV_16S).var())
+    cut = x < 3 or y < 3 or x + w > luma.shape[1] - 3 or y + h > luma.shape[0] - 3
+    return w * h * sharp / (sharp + _BEST_HALF) * (_CUT if cut else 1.0)
+
+
+def recall(rig: Rig) -> Figures:
+    """Return passes kept of the dense run, best shots, recall and precision against the truth."""
+    groups: dict[str, list[Counted]] = {}
+    skipped = {}
+    for clip in known_clips(rig):
+        group = "mixtures" if clip.name.startswith("mixture") else "drawn streets"
+        groups.setdefault(group, []).append(counted(rig, clip))
+    if rig.footage is None:
+        skipped = {"mixtures": "skipped: the folder of real footage is not there"}
+    all_ = [one for group in groups.values() for one in group]
+    return {
+        "data": "drawn streets of the simulated ward and mixtures of real movers; seeds in "
+        "bench/recognition_drawn.py",
+        "all": recall_of(all_),
+        **{name: recall_of(ones) for name, ones in groups.items()},
+        **skipped,
+        "by largest height in px": by_size(all_),
+        "each clip": {one.clip.name: brief(one) for one in all_},
+    }
+
+
+def recall_of(all_: Sequence[Counted]) -> Figures:
+    """Return the sums over clips, each share with its 95 % interval."""
+    true = dense_hits = hits = both = kept_all = dense_all = swept = 0
+    rows = on_truth = 0
+    best: list[float] = []
+    sweeps = all(one.swept is not None for one in all_)
+    for one in all_:
+        by_dense, by_product = paired(one.truth, one.dense), paired(one.truth, one.found)
+        true += len(one.truth)
+        dense_hits += sum(j is not None for j in by_dense)
+        hits += sum(j is not None for j in by_product)
+        both += sum(
+            a is not None and b is not None for a, b in zip(by_dense, by_product, strict=True)
+        )
+        dense_all += len(one.dense)
+        kept_all += sum(j is not None for j in paired(one.dense, one.found))
+        rows += len(one.found)
+        lost = set(range(len(one.found))) - {j for j in by_product if j is not None}
+        on_truth += sum(touches_some(list(one.clip.truth or ()), one.found[j]) for j in lost)
+        best += one.best
+        if one.swept is not None:
+            swept += sum(j is not None for j in paired(one.truth, one.swept))
+    nothing = rows - hits - on_truth
+    return {
+        "true moving passes": true,
+        "kept of the true passes that the dense run finds": share(both, dense_hits),
+        "kept of all moving rows of the dense run": share(kept_all, dense_all),
+        "best shot >= .8 of the best": share(sum(v >= BEST_LEAST for v in best), len(best)),
+        "recall against the truth": share(hits, true),
+        "recall of the dense run": share(dense_hits, true),
+        "recall of the sweep": share(swept, true) if sweeps else "the engine offers no sweep",
+        "precision: rows that are a pass": share(hits, rows),
+        "rows beyond, pieces of true things / of nothing": [on_truth, nothing],
+    }
+
+
+def by_size(all_: Sequence[Counted]) -> Figures:
+    """Return recall by how tall a pass gets in the picture."""
+    tally = {(low, high): [0, 0] for low, high in pairwise(SIZES_PX)}
+    for one in all_:
+        for true, j in zip(one.truth, paired(one.truth, one.found), strict=True):
+            tallest = float(true.boxes[true.scored, 3].max())
+            for (low, high), cell in tally.items():
+                if low <= tallest < high:
+                    cell[0] += j is not None
+                    cell[1] += 1
+    return {
+        f"{low}-{high}" if high < SIZES_PX[-1] else f"{low} and more": share(*cell)
+        for (low, high), cell in tally.items()
+        if cell[1]
+    }
+
+
+def brief(one: Counted) -> Figures:
+    """Return one clip's counts."""
+    pairs = paired(one.truth, one.found)
+    return {
+        "passes": len(one.truth),
+        "found": sum(j is not None for j in pairs),
+        "found by the dense run": sum(j is not None for j in paired(one.truth, one.dense)),
+        "moving rows": len(one.found),
+        "CPU s, product / dense": [round(v, 1) for v in one.cpu_s],
+    }
+
+
+# -- tracking --------------------------------------------------------------------------------
+
+
+def tracking(rig: Rig) -> Figures:
+    """Return IDF1 on clips whose boxes are known on every frame."""
+    figures: Figures = {
+        "measured": "moving rows against the boxes of all that moves, IoU .5; the engine looks 5 "
+        "to 10 times a second: between its looks boxes lie on straight lines (gaps up to 1 s)",
+        "data": "the clips of recall, and folders in MOTChallenge's layout under --clips",
+    }
+    drawn_sum, mixed_sum = [], []
+    for clip in known_clips(rig):
+        one = counted(rig, clip)
+        (mixed_sum if clip.name.startswith("mixture") else drawn_sum).append(
+            identities(clip, one.found)
+        )
+    figures["drawn streets"] = summed(drawn_sum)
+    if rig.footage is None:
+        figures["mixtures"] = "skipped: the folder of real footage is not there"
+    else:
+        figures["mixtures"] = summed(mixed_sum)
+    found = mot.sequences(rig.clips) if rig.clips is not None else []
+    if not found:
+        figures["MOTChallenge folders"] = "skipped: none under --clips"
+        return figures
+    held = []
+    for sequence in found:
+        clip = rig.once(
+            f"mot {sequence}",
+            lambda path=sequence: rig.take(  # type: ignore[misc]
+                mot.video_of(path, rig.folder), path.name, mot.read_truth(path)
+            ),
+        )
+        rows, _ = run(clip, rig.settings, without_second_look(rig.models))
+        held.append(identities(clip, trails_of(rows, clip.index)))
+        figures[sequence.name] = {
+            **summed(held[-1:]),
+            "standing rows too": summed(
+                [identities(clip, trails_of(rows, clip.index, moving=False), still_too=True)]
+            ),
+        }
+    figures["MOTChallenge folders"] = summed(held)
+    return figures
+
+
+def identities(
+    clip: Clip, found: Sequence[Trail], *, still_too: bool = False
+) -> dict[float, Identity]:
+    """Return identity counts at IoU .5 and .3; what never moves half its size is not scored."""
+    gap = max(1, round(clip.fps))
+    truth = [
+        one
+        if still_too or one.shift_sizes() >= 0.5
+        else Trail(one.name, one.frames, one.boxes, np.zeros(len(one.frames), bool), one.kind)
+        for one in clip.truth or ()
+    ]
+    whole = [filled(one, gap) for one in found]
+    return {least: identity(truth, whole, least_iou=least) for least in (0.5, 0.3)}
+
+
+def summed(parts: Sequence[dict[float, Identity]]) -> Figures:
+    """Return IDF1 over all boxes of several clips."""
+    total = {least: Identity(0, 0, 0) for least in (0.5, 0.3)}
+    for part in parts:
+        for least, one in part.items():
+            total[least] = total[least] + one
+    at = total[0.5]
+    return {
+        "clips": len(parts),
+        "IDF1": round(at.idf1, 3),
+        "ID precision / recall": [round(at.precision, 3), round(at.recall, 3)],
+        "true boxes": at.idtp + at.idfn,
+        "IDF1 at IoU .3": round(total[0.3].idf1, 3),
+    }
+
+
+# -- scenes that defeat it -------------------------------------------------------------------
+
+
+def hard(rig: Rig) -> Figures:
+    """Return recall and precision on one tight and one wide street by day, at night, in rain."""
+    seconds = QUICK_HARD_S if rig.quick else HARD_S
+    kinds: dict[str, Callable[[drawn.Weather], drawn.Street]] = {
+        "tight": lambda weather: drawn.pass_street(20, seconds, weather=weather),
+        "wide": lambda weather: drawn.pass_street(21, seconds, weather=weather),
+    }
+    figures: Figures = {"data": "the same drawn traffic in three weathers, plates read"}
+    weathers: tuple[drawn.Weather, ...] = ("day", "night", "rain")
+    for view, make in kinds.items():
+        for weather in weathers:
+            clip = rig.draw(make(weather))
+            rows, cpu_s = run(clip, rig.settings, rig.models)
+            truth = drawn.passes_of(list(clip.truth or ()), clip.fps)
+            found = trails_of(rows, clip.index)
+            pairs = paired(truth, found)
+            hits = sum(j is not None for j in pairs)
+            moving = [row for row in rows if row["moving"]]
+            read = [
+                moving[j]["plate"] == clip.plates.get(true.name, "")
+                for true, j in zip(truth, pairs, strict=True)
+                if j is not None and moving[j]["plate"]
+            ]
+            figures[f"{view}, {weather}"] = {
+                "recall": share(hits, len(truth)),
+                "precision": share(hits, len(found)),
+                "plates read / exactly": [len(read), sum(read)],
+                "CPU s": round(cpu_s, 1),
+            }
+    return figures
