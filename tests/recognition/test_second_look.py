@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pytest
+from make.scenes import HEIGHT, WIDTH, blind, draw, film, segment_of
+
+from workbench import media
 from workbench.recognition.reading import fuse
 from workbench.recognition.rows import Pass
-from workbench.recognition.second_look import own_readings
+from workbench.recognition.second_look import look_again, own_readings
 from workbench.recognition.settings import Settings
 from workbench.recognition.track import Observation, Still
 from workbench.recognition.types import PlateReading
@@ -55,3 +61,30 @@ def test_who_carries_a_plate_along_rides() -> None:
     rider = passing("person")
     rider.settle(fuse([(n, reading(130 + 20.0 * n)) for n in (0, 5)]))
     assert (rider.kind, rider.best.number) == ("motorcycle", 0)
+
+
+@pytest.mark.parametrize(
+    ("score", "asked"), [(0.99, 2), (0.9, 3)], ids=["surely: twice", "less surely: three times"]
+)
+def test_frames_that_read_the_same_are_enough(score: float, asked: int, tmp_path: Path) -> None:
+    frames = [draw(n, []) for n in range(3)]
+    path = film(tmp_path / "street.mp4", frames)
+    segment, index = segment_of(path)
+    part = media.cut(next(iter(media.decode(path, index, 0, 1)))[1], (0, 0, WIDTH, HEIGHT))
+    one = passing("car")
+    seen = [Observation(n, n, n / 10, Box(60 + 5.0 * n, 20, 120, 160)) for n in range(8)]
+    one.seen, one.best = seen, seen[0]
+    one.stills = [Still(at, 1.0, 1.0, part) for at in seen]
+    boxes = []
+
+    def read(_rgb: np.ndarray, box: Box) -> list[PlateReading]:
+        boxes.append(box)
+        return [replace(reading(box.x + 10), score=score)]
+
+    models = replace(blind(), read_plates=read)
+    look_again([one], path, index, segment, (), models, Settings())
+    assert len(boxes) == asked
+    # plates hang low: the roof is not searched
+    assert all(box.y > 20 + 0.2 * 160 and box.y + box.h > 20 + 160 for box in boxes)
+    assert one.plate is not None
+    assert one.plate.text == TEXT

@@ -1,6 +1,7 @@
 """Find and read what passes a camera: models, gate, tracks, the fan-out over archived footage."""
 
 from workbench.recognition.appearance import COLOURS, VehicleLikeness, colour_of, open_likeness
+from workbench.recognition.candidates import SWEPT, sweep_job
 from workbench.recognition.crew import Crew, GiveModels, Outcome, crew, own_models
 from workbench.recognition.doctor import ModelReport, examine, system_facts
 from workbench.recognition.engine import Job, plan_jobs, run_job
@@ -24,6 +25,7 @@ from workbench.recognition.weights import dropped_in
 
 __all__ = [
     "COLOURS",
+    "SWEPT",
     "Crew",
     "Estimate",
     "Expected",
@@ -60,6 +62,7 @@ __all__ = [
     "recognise",
     "run_job",
     "sighting_id",
+    "sweep_job",
     "system_facts",
     "to_shed",
 ]

@@ -116,7 +116,7 @@ def run_job(job: Job, models: Models, *, warm: Sequence[RGB] | None = None) -> p
         When the file cannot be opened, or is not the one the job was cut from.
     """
     cv2.setNumThreads(1)
-    index = _index_of(job.path)
+    index = index_of(job.path)
     if len(index) != job.segment.frame_count or int(index.pts[0]) != job.segment.first_pts:
         raise Damaged(
             N_("the file is not the one that was archived ({found} frames, not {known})"),
@@ -125,7 +125,10 @@ def run_job(job: Job, models: Models, *, warm: Sequence[RGB] | None = None) -> p
             found=len(index),
             known=job.segment.frame_count,
         )
-    units = survey(job.path, index, job.segment, job.settings, _lead_key(job, index), job.stop)
+    units: list[Unit] = []
+    if job.settings.drop_quiet:
+        lead = _lead_key(job, index)
+        units = survey(job.path, index, job.segment, job.settings, lead, job.stop)
     search = Search(
         job.segment,
         job.settings,
@@ -204,7 +207,8 @@ def row_ref(models_ref: str, settings: Settings) -> str:
     return f"{models_ref}+{settings.ref}"
 
 
-def _index_of(path: Path) -> FrameIndex:
+def index_of(path: Path) -> FrameIndex:
+    """Return a file's frame index, read once for all its jobs; raises BadInput without the file."""
     if not path.exists():
         raise BadInput(
             N_("the file is not there"),

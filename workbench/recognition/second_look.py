@@ -128,7 +128,8 @@ def _worth_frames(had: Sequence[PlateReading], settings: Settings) -> int:
     if not had:
         return s.plate_frames_blind
     sure = [one.text for one in had if one.text and one.score >= s.plate_enough]
-    if any(sure.count(text) >= 2 for text in sure):
+    read = [one.text for one in had if one.text]
+    if any(sure.count(t) >= 2 or read.count(t) >= s.plate_agreeing for t in read):
         return 0
     return s.plate_frames_sure if sure and len(had) == 1 else s.plate_frames_most
 
@@ -163,7 +164,9 @@ def _read(models: Models, still: Still, settings: Settings) -> list[PlateReading
     if part is None:
         return []
     m, box = settings.plate_margin, _shifted(still.at.box, part, -1)
-    box = Box(box.x - m * box.w, box.y - m * box.h, box.w * (1 + 2 * m), box.h * (1 + 2 * m))
+    # plates hang low: the upper part of a box is a roof, a rider, the road behind
+    high = settings.plate_above * box.h
+    box = Box(box.x - m * box.w, box.y + high, box.w * (1 + 2 * m), box.h * (1 + m) - high)
     found = models.read_plates(part.rgb(), box)
     # One plate a vehicle: with two in the box (a neighbour's) the surest grammatical one counts.
     found = sorted(found, key=lambda r: (r.text is None, -r.score, r.box.x, r.box.y))

@@ -32,6 +32,8 @@ class Settings:
     """Decoded at most after a job to finish passes that started in it."""
 
     # -- sweep ----------------------------------------------------------------------------------
+    drop_quiet: bool = True
+    """Leave stretches undecoded in which no key frame shows anything."""
     sweep_gap_s: float = 1.0
     """Key frames nearer to each other than this are not all looked at."""
     sweep_most_s: float = 4.0
@@ -40,6 +42,8 @@ class Settings:
     sweep_difference: float = 12.0
     sweep_least_px: int = 12
     sweep_restless_share: float = 0.6
+    sweep_reach_sizes: float = 8.0
+    """Of its own sizes, a candidate goes at most from one key frame to the next."""
 
     # -- sampling -------------------------------------------------------------------------------
     idle_fps: float = 5.0
@@ -175,6 +179,10 @@ class Settings:
     hangs on something parked."""
     person_least_px: int = 130
     """Width of a "person" whose plate could be read, if it were somebody on a motorcycle."""
+    plate_agreeing: int = 3
+    """So many frames that read the same, however surely, are enough."""
+    plate_above: float = 0.25
+    """Of a vehicle's height: nobody hangs a plate so high."""
     plate_margin: float = 0.08
     face_least_px: int = 40
 

@@ -50,11 +50,19 @@ class Unit:
 
 
 def survey(
-    path: Path, index: FrameIndex, segment: Segment, settings: Settings, first: int, stop: int
+    path: Path,
+    index: FrameIndex,
+    segment: Segment,
+    settings: Settings,
+    first: int,
+    stop: int,
+    *,
+    glances: bool = False,
 ) -> list[Unit]:
     """Return the units that frames ``[first, stop)`` fall into; none where key frames are too few.
 
-    Depends on the file and the settings alone. `first` must be a key frame.
+    Depends on the file and the settings alone. `first` must be a key frame; `glances` keeps one of
+    every view instead of now and then.
 
     Raises
     ------
@@ -68,7 +76,9 @@ def survey(
     ends = [*keys[1:], stop]
     # the next key frame shows what is in the last unit
     beyond = np.flatnonzero(index.is_key[stop:])[:1] + stop
-    views = _views(path, index, segment, s, [*keys, *beyond.tolist()])
+    views = _views(
+        path, index, segment, s, [*keys, *beyond.tolist()], 0.0 if glances else s.idle_look_s
+    )
     views = _with_boxes(views, s, segment)
     units = []
     for key, end in zip(keys, ends, strict=True):
@@ -91,7 +101,12 @@ def _spaced(index: FrameIndex, first: int, stop: int, gap_ticks: int) -> list[in
 
 
 def _views(
-    path: Path, index: FrameIndex, segment: Segment, s: Settings, keys: Sequence[int]
+    path: Path,
+    index: FrameIndex,
+    segment: Segment,
+    s: Settings,
+    keys: Sequence[int],
+    glance_s: float,
 ) -> dict[int, KeyView]:
     views: dict[int, KeyView] = {}
     due_s = -1e18
@@ -100,7 +115,7 @@ def _views(
         t_s = (pts - segment.first_pts) * float(segment.tick_s)
         small = None
         if t_s >= due_s:
-            small, due_s = glance(frame, segment.rotation_deg), t_s + s.idle_look_s
+            small, due_s = glance(frame, segment.rotation_deg), t_s + glance_s
         picture, _ = gate_picture(frame, segment.rotation_deg, s.gate_width_px)
         views[number] = KeyView(number, pts, picture, small)
     return views
