@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from make.scenes import Mover, draw, film
 
 from workbench import recognition
 from workbench.errors import Refused
-from workbench.investigation import Workbench, open_workbench, running
+from workbench.investigation import Workbench, first_candidates, open_workbench, running
 from workbench.records import Case, Purpose
 from workbench.store import Store
 from workbench.store.runs import Runs
@@ -254,3 +255,38 @@ def test_a_cluster_by_address_with_threads_a_killed_worker_and_a_killed_schedule
                         assert last.wait() == 2
     assert wb.recognise(workers=0).failed == ()
     assert rows(wb) == rows(whole)
+
+
+def test_first_candidates_stay_inside_their_case_and_are_not_kept(
+    make: Callable[[str], Workbench],
+) -> None:
+    wb = make("swept")
+    one, other, _ = list(wb.ward.cameras)[:3]
+    start_ns, stop_ns = START_NS, START_NS + 30 * SECOND_NS
+    wb.open_case(Case("HS-1", "x", "x", "x", Span(start_ns, stop_ns), (one,)))
+    purpose = Purpose("HS-1", "where to look first")
+    settings = recognition.Settings(warm_least_keys=3)
+    found = first_candidates(wb, purpose, workers=0, settings=settings)
+    moving = found.table[found.table["moving"]]
+    assert len(moving) >= 2
+    assert set(moving["camera_id"]) == {one}
+    assert moving["utc"].between(*(pd.Timestamp(at, tz="UTC") for at in (start_ns, stop_ns))).all()
+    assert moving["plate"].isna().all()
+    assert rows(wb) == []
+    assert done(wb) == 0
+    assert wb.audit()[-1].action == "sweep"
+    with pytest.raises(Refused):
+        first_candidates(wb, purpose, [other], workers=0)
+    with pytest.raises(Refused):
+        first_candidates(wb, Purpose("", ""), workers=0)
+
+
+def test_what_was_searched_is_not_swept_again(make: Callable[[str], Workbench]) -> None:
+    wb = make("searched")
+    wb.open_case(Case("HS-1", "x", "x", "x", Span(START_NS, START_NS + 3600 * SECOND_NS)))
+    purpose = Purpose("HS-1", "where to look first")
+    settings = recognition.Settings(warm_least_keys=3)
+    wb.recognise(list(wb.ward.cameras)[:1], workers=0, settings=settings)
+    found = first_candidates(wb, purpose, workers=0, settings=settings)
+    assert found.searched_before == 2
+    assert found.summary.jobs == COUNT - 2

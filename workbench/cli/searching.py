@@ -21,7 +21,7 @@ from workbench.cli.options import (
     span_of,
 )
 from workbench.errors import N_, BadInput
-from workbench.investigation import open_workbench
+from workbench.investigation import first_candidates, open_workbench
 from workbench.recognition import Estimate, Summary
 from workbench.records import Purpose
 from workbench.views.account import account
@@ -99,6 +99,43 @@ def recognise(
     _report(summary)
 
 
+@app.command()
+def sweep(
+    root: Root,
+    case: CaseId = "",
+    reason: Reason = "",
+    cameras: Cameras = "",
+    start: From = "",
+    stop: To = "",
+    scheduler: Annotated[
+        str, typer.Option(help="Address of a Dask scheduler; a local cluster if empty.")
+    ] = "",
+    workers: Annotated[
+        int, typer.Option(help="Local worker processes; 0 runs in this one, -1 one a core.")
+    ] = -1,
+) -> None:
+    """List first candidates of a case from key frames alone; recognise finds what passes between.
+
+    Exit 1 where it was stopped before its end or a span failed. Nothing is stored.
+    """
+    wb = open_workbench(root, actor=account())
+    with _stoppable() as stopped:
+        found = first_candidates(
+            wb,
+            Purpose(case, reason),
+            camera_list(cameras),
+            span_of(start, stop),
+            scheduler=scheduler or None,
+            workers=None if workers < 0 else workers,
+            on_progress=show,
+            cancelled=lambda: bool(stopped),
+        )
+    for row in found.table[found.table["moving"]].itertuples():
+        at = f"{row.utc:%Y-%m-%dT%H:%M:%SZ} ± {row.sigma_s:.1f} s"
+        typer.echo(f"≈ {at}  {row.camera_id:<8} {row.kind}")
+    _report(found.summary, found.searched_before, "candidates")
+
+
 def told(cost: Estimate) -> str:
     """Return an estimate as lines: the whole, then what an hour of each camera costs."""
     lines = [str(cost)]
@@ -125,12 +162,13 @@ def _stoppable() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _report(summary: Summary) -> None:
+def _report(summary: Summary, before: int | None = None, what: str = "sightings") -> None:
     for sentence in summary.failed:
         typer.echo(sentence, err=True)
     typer.echo(
-        f"{summary.done} of {summary.jobs} spans searched, {summary.skipped} searched before, "
-        f"{summary.sightings} sightings, {len(summary.failed)} failed"
+        f"{summary.done} of {summary.jobs} spans searched, "
+        f"{summary.skipped if before is None else before} searched before, "
+        f"{summary.sightings} {what}, {len(summary.failed)} failed"
     )
     if summary.cancelled:
         typer.echo("stopped before the end; run it again to go on", err=True)

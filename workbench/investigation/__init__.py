@@ -12,11 +12,13 @@ from workbench.investigation.facade import (
 )
 from workbench.investigation.following import Followed
 from workbench.investigation.looks import by_colour, by_likeness
+from workbench.investigation.running import Candidates, first_candidates
 
 __all__ = [
     "ALWAYS",
     "GRANT_S",
     "LONGEST_PLATE",
+    "Candidates",
     "Followed",
     "Grant",
     "Ingested",
@@ -25,5 +27,6 @@ __all__ = [
     "Workbench",
     "by_colour",
     "by_likeness",
+    "first_candidates",
     "open_workbench",
 ]

@@ -12,6 +12,7 @@ from workbench.recognition.fanout import (
     local_cluster,
     model_ref,
     recognise,
+    sweep_for_candidates,
 )
 from workbench.recognition.following import Growing, Piece, live_settings
 from workbench.recognition.models import load_models
@@ -62,6 +63,7 @@ __all__ = [
     "recognise",
     "run_job",
     "sighting_id",
+    "sweep_for_candidates",
     "sweep_job",
     "system_facts",
     "to_shed",

@@ -25,6 +25,7 @@ from distributed.scheduler import KilledWorker
 
 from workbench.errors import N_, Unavailable, WorkbenchError
 from workbench.recognition import weights
+from workbench.recognition.candidates import sweep_job
 from workbench.recognition.engine import Job, row_ref, run_job
 from workbench.recognition.models import load_models, models_ref
 from workbench.recognition.planning import left_text
@@ -100,6 +101,11 @@ class Answer:
 def recognise_job(job: Job) -> pa.Table:
     """Run a job with this thread's models, loaded at its first job."""
     return run_job(job, _models(job.settings.models))
+
+
+def sweep_for_candidates(job: Job) -> pa.Table:
+    """Look at a job's key frames alone with this thread's models, see :func:`sweep_job`."""
+    return sweep_job(job, _models(job.settings.models))
 
 
 _LOADED = threading.local()
