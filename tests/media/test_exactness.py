@@ -257,3 +257,23 @@ def test_decoding_uses_one_thread_and_no_loop_filter_only_when_asked(
     assert len(list(media.decode(tmp_path / "a.mp4", index, 0, 2))) == 2
     assert len(list(media.decode(tmp_path / "a.mp4", index, 0, 2, fast=True))) == 2
     assert seen == [(1, {}), (1, {"skip_loop_filter": "all"})]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
+def test_key_frames_of_open_gops_come_out_each_by_itself(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    make_clip(path, 200, gop=25, bframes=3, open_gop=True)
+    index = media.index_packets(path)[1]
+    keys = np.flatnonzero(index.is_key).tolist()
+    found = {n: media.to_rgb(frame) for n, frame in media.key_frames(path, index, keys)}
+    assert [*map(read_number, found.values())] == keys == list(found)
+
+
+def test_of_gradual_refresh_no_half_refreshed_picture_passes_for_a_key_frame(
+    tmp_path: Path,
+) -> None:
+    name, keywords = KINDS["gradual refresh, no true key frames"]
+    make_clip(tmp_path / name, N, **keywords)
+    index = media.index_packets(tmp_path / name)[1]
+    keys = np.flatnonzero(index.is_key).tolist()
+    assert [n for n, _ in media.key_frames(tmp_path / name, index, keys)] == [0]

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.recognition import samples
-from workbench.recognition.detect import detect_in, one_name_each
+from workbench.recognition.detect import _quiet, detect_in, one_name_each
 from workbench.recognition.evaluate import read_picture
 from workbench.recognition.sessions import suppress
 from workbench.recognition.types import Detection, clip
@@ -89,3 +92,30 @@ def test_a_clipped_box_lies_in_the_picture(box, margin):
     assert 0 <= right <= 90
     assert 0 <= top <= 60
     assert 0 <= bottom <= 60
+
+
+def test_two_detectors_opened_at_once_leave_standard_error_where_it_was():
+    before, inside, out = os.fstat(2), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with _quiet():
+            inside.set()
+            out.wait(0.2)  # until the second is inside too, which it must not be
+
+    def second() -> None:
+        inside.wait()
+        with _quiet():
+            out.set()
+            threads[0].join()
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    kept = os.dup(2)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert os.path.samestat(os.fstat(2), before)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

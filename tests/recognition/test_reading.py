@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -37,6 +38,13 @@ def test_nothing_and_unread_are_results() -> None:
     assert fuse([]) is None
     one = fuse([(3, unread())])
     assert (one.text, one.score, one.number) == (None, 0.0, 3)
+
+
+def test_a_plate_of_no_layout_of_the_day_beside_a_shorter_surer_one_is_read() -> None:
+    # the clock of a camera that lost its power says 1970, when no plate had ten signs
+    long, short = reading("29MD1-123.45", 0.9), reading("29D1-123.45", 0.95)
+    one = fuse([(0, long), (1, long), (2, short)], on=date(1970, 1, 1))
+    assert (one.text, len(one.lattice)) == ("29MD1-123.45", 10)
 
 
 def test_two_looks_outvote_a_smear_and_the_order_is_nothing() -> None:

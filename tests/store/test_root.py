@@ -186,3 +186,7 @@ def test_a_later_search_with_other_models_replaces_what_an_earlier_one_found(
     assert refs() == ["new", "old"]
     store.mark_searched(sha("clip"), 0, 10**9, "old")
     assert refs() == ["old", "old"]
+    # other settings cut the file elsewhere: none of their jobs lies around one of the old
+    store.mark_searched(sha("clip"), -1, 10**8, "third")
+    store.mark_searched(sha("clip"), 10**8, 10**9 + 1, "third")
+    assert refs() == ["old"]

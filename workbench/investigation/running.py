@@ -259,11 +259,19 @@ def _searched(house: Workbench, segments: set[str], ref: str) -> dict[_Key, bool
     """Return the stretches searched with these models; False where others hide their rows."""
     store, state = house._store, dict[_Key, bool]()
     alone = next(iter(segments)) if len(segments) == 1 else None
-    hidden = {_span(one) for one in store.superseded() if one.model_ref == ref}
+    hidden = [one for one in store.superseded() if one.model_ref == ref]
     for one in store.searched(segment=alone, model_ref=ref):
         if not one.failure and one.segment_sha256 in segments:
-            state[_span(one)] = _span(one) not in hidden
+            state[_span(one)] = not any(_overlap(one, part) for part in hidden)
     return state
+
+
+def _overlap(one: Searched, other: Searched) -> bool:
+    return (
+        one.segment_sha256 == other.segment_sha256
+        and one.first_pts < other.stop_pts
+        and other.first_pts < one.stop_pts
+    )
 
 
 def _span(one: Searched) -> _Key:

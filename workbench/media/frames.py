@@ -114,10 +114,13 @@ def key_frames(
         if start is None:
             return
         stream.codec_context.options = {"skip_loop_filter": "all"}
-        for frame in decoded(stream, _keys_until(start, last, wanted)):
-            number = wanted.get(frame.pts if frame.pts is not None else last + 1)
-            if number is not None:
-                yield number, frame
+        for packet in _keys_until(start, last, wanted):
+            # Each by itself: behind a gap the decoder takes key frames of open GOPs for damaged.
+            for frame in decoded(stream, iter((packet,))):
+                number = wanted.get(frame.pts if frame.pts is not None else last + 1)
+                if number is not None:
+                    yield number, frame
+            stream.codec_context.flush_buffers()
 
 
 def _keys_until(

@@ -7,6 +7,7 @@ out and enlarged for it; it knows nothing of vehicles from straight above, and t
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,17 +83,22 @@ class CocoDetector:
         return one_name_each(found, self._max_overlap)
 
 
+_QUIET = threading.Lock()
+"""Of two threads at once the second would take the first one's silence for what to put back."""
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep LiteRT's greeting off standard error: it has no other switch."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is wanted
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    with _QUIET:
+        kept = os.dup(2)
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is wanted
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def one_name_each(found: list[Detection], max_overlap: float) -> list[Detection]:

@@ -57,12 +57,10 @@ def fuse(
             None, one.raw, 0.0, one.lattice, number, one.box, one.kind, _guesses(one, on)
         )
     ours = _of_one_plate(read)
-    number, best = max(ours, key=_rank)
+    _, best = max(ours, key=_rank)
     lattice = plates.fuse([one.lattice for _, one in ours], [one.score for _, one in ours])
-    found = plates.alternatives(lattice, upper=_upper(best), on=on, most=_ALTERNATIVES + 1) or [
-        (str(best.text), 1.0)
-    ]
-    text, share = found[0]
+    found = plates.alternatives(lattice, upper=_upper(best), on=on, most=_ALTERNATIVES + 1)
+    text, share = found[0] if found else (_surest_as_long(ours, len(lattice)), 1.0)
     alike = [r for r in ours if r[1].text == text]
     number, best = max(alike or ours, key=_rank)
     sure = probability(_evidence(text, share, lattice, best, len(alike) / len(read)))
@@ -85,6 +83,12 @@ def _of_one_plate(read: Sequence[tuple[int, PlateReading]]) -> list[tuple[int, P
     main = max(weight, key=lambda text: (round(sum(weight[text]), 9), text))
     near = {text for text in weight if plates.distance(main, text) <= _SAME_PLATE}
     return [item for item in read if plates.compact(item[1].text or "") in near]
+
+
+def _surest_as_long(ours: Sequence[tuple[int, PlateReading]], signs: int) -> str:
+    """Return the surest text of so many signs: where no plate of that day has as many."""
+    alike = [item for item in ours if len(plates.compact(item[1].text or "")) == signs]
+    return max(alike, key=_rank)[1].text or ""
 
 
 def _upper(one: PlateReading) -> int | None:

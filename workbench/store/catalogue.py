@@ -392,15 +392,16 @@ class Catalogue:
             )
 
     def superseded(self) -> list[Searched]:
-        """Return the spans that were searched again later, with other models or settings."""
+        """Return what parts of spans were searched again later, with other models or settings."""
         with self.read() as db:
             rows = db.execute(
-                "SELECT segment_sha256, first_pts, stop_pts, model_ref, failure FROM searched AS a "
-                "WHERE failure = '' AND EXISTS (SELECT 1 FROM searched AS b WHERE b.failure = '' "
-                "AND b.segment_sha256 = a.segment_sha256 AND b.model_ref <> a.model_ref "
-                # around it: of a recording that was followed, only a part may have been searched
-                "AND b.first_pts <= a.first_pts AND b.stop_pts >= a.stop_pts "
-                "AND b.rowid > a.rowid)"
+                # in parts: other settings cut a file elsewhere, and no span lies around another
+                "SELECT DISTINCT a.segment_sha256, max(a.first_pts, b.first_pts), "
+                "min(a.stop_pts, b.stop_pts), a.model_ref, a.failure FROM searched AS a "
+                "JOIN searched AS b ON b.segment_sha256 = a.segment_sha256 "
+                "AND b.model_ref <> a.model_ref AND b.first_pts < a.stop_pts "
+                "AND b.stop_pts > a.first_pts AND b.rowid > a.rowid "
+                "WHERE a.failure = '' AND b.failure = ''"
             ).fetchall()
         return [Searched(*row) for row in rows]
 

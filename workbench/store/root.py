@@ -451,7 +451,7 @@ class Store:
         return self._catalogue.searched(segment, model_ref)
 
     def superseded(self) -> list[Searched]:
-        """Return the spans that other models or settings searched later: those count instead."""
+        """Return the parts of spans that other models or settings searched later: those count."""
         return self._catalogue.superseded()
 
     # --- trust ----------------------------------------------------------------------------------
