@@ -86,3 +86,15 @@ def test_a_light_that_changes_for_all_is_no_activity(tmp_path: Path) -> None:
         frames.append(draw(n, [], background=np.clip(picture, 0, 255).astype(np.uint8)))
     path = film(tmp_path / "light.mp4", frames, gop=GOP)
     assert sum(unit.active for unit in units_of(path)) <= 3
+
+
+def test_with_key_frames_far_apart_nothing_is_left_out_or_looked_at_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(tmp_path / "far.mp4", [draw(n, []) for n in range(300)], gop=20)
+
+    def never(*_args: object, **_options: object) -> None:
+        raise AssertionError("key frames were decoded for nothing")
+
+    monkeypatch.setattr(media, "key_frames", never)
+    assert units_of(path) == []

@@ -34,7 +34,7 @@ class Settings:
     # -- sweep ----------------------------------------------------------------------------------
     drop_quiet: bool = True
     """Leave stretches undecoded in which no key frame shows anything."""
-    sweep_gap_s: float = 1.0
+    sweep_gap_s: float = 0.5
     """Key frames nearer to each other than this are not all looked at."""
     sweep_most_s: float = 1.1
     """A longer stretch between two key frames is always decoded: a motorcycle crosses a tight view

@@ -74,6 +74,12 @@ def survey(
     if index.ordinal or len(keys) < s.warm_least_keys or keys[0] != first:
         return []
     ends = [*keys[1:], stop]
+    spans = [
+        (index.pts[min(end, len(index) - 1)] - index.pts[key])
+        for key, end in zip(keys, ends, strict=True)
+    ]
+    if not glances and min(spans) * tick_s > s.sweep_most_s:
+        return []  # none can be quiet: looking would cost and change nothing
     # the next key frame shows what is in the last unit
     beyond = np.flatnonzero(index.is_key[stop:])[:1] + stop
     views = _views(
@@ -81,11 +87,11 @@ def survey(
     )
     views = _with_boxes(views, s, segment)
     units = []
-    for key, end in zip(keys, ends, strict=True):
+    for key, end, ticks in zip(keys, ends, spans, strict=True):
         here, there = views.get(key), views.get(end)
         last = end >= len(index)
         seen = here is not None and (there is not None or last)
-        long = (index.pts[min(end, len(index) - 1)] - index.pts[key]) * tick_s > s.sweep_most_s
+        long = ticks * tick_s > s.sweep_most_s
         active = bool(not seen or long or last or (here and here.boxes) or (there and there.boxes))
         units.append(Unit(key, end, active, here))
     return units
