@@ -261,8 +261,9 @@ class _Night:
         glow = glow * 0.6 + cv2.resize(small, (glow.shape[1], glow.shape[0]))
         dark += np.minimum(glow, 1.4)[..., None] * np.array([235, 235, 220], np.float32)
         noise = np.random.default_rng([self._street.scenario.seed, 71, number])
-        dark += noise.normal(0, 5.0, (*glow.shape, 1)).astype(np.float32)
-        return np.clip(dark, 0, 255).astype(np.uint8)
+        dark += noise.normal(0, 5.0, (glow.shape[0], glow.shape[1], 1)).astype(np.float32)
+        lit: RGB = np.clip(dark, 0, 255).astype(np.uint8)
+        return lit
 
 
 class _Rain:
@@ -282,7 +283,8 @@ class _Rain:
             long = int(rng.integers(height // 60, height // 18))
             end = (x + long // 6, y + long)
             cv2.line(streaks, (x, y), end, int(rng.integers(25, 75)), 1, cv2.LINE_AA)
-        return np.clip(wet + streaks[..., None], 0, 255).astype(np.uint8)
+        rainy: RGB = np.clip(wet + streaks[..., None], 0, 255).astype(np.uint8)
+        return rainy
 
 
 # -- truth -----------------------------------------------------------------------------------

@@ -56,7 +56,8 @@ def empty_scene(path: Path, samples: int = 41) -> RGB:
         count = sum(1 for _ in container.decode(video=0))
     wanted = set(np.linspace(0, count - 1, samples).round().astype(int).tolist())
     kept = [picture for n, picture in enumerate(_pictures(path)) if n in wanted]
-    return np.median(np.stack(kept), axis=0).astype(np.uint8)
+    middle: RGB = np.median(np.stack(kept), axis=0).astype(np.uint8)
+    return middle
 
 
 def _pictures(path: Path) -> Iterator[RGB]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench import media, recognition
+from workbench import media
 from workbench.bench import recognition_drawn as drawn
 from workbench.bench import recognition_mixtures as mixtures
 from workbench.bench import recognition_mot as mot
@@ -24,6 +24,7 @@ from workbench.bench.recognition_match import (
     box_at,
     filled,
     identity,
+    overlaps,
     paired,
     share,
     touches_some,
@@ -33,8 +34,10 @@ from workbench.bench.recognition_rig import (
     Figures,
     Rig,
     Row,
+    Swept,
     dense_settings,
     run,
+    sweep_of,
     trails_of,
     without_second_look,
 )
@@ -57,7 +60,8 @@ class Counted:
     dense: list[Trail]
     best: list[float]
     """For each pass both runs have: the product's best shot over the dense run's."""
-    swept: list[Trail] | None
+    swept: int
+    """True passes that the sweep saw on some key frame."""
     cpu_s: tuple[float, float]
 
 
@@ -96,18 +100,29 @@ def counted(rig: Rig, clip: Clip) -> Counted:
     def make() -> Counted:
         models = without_second_look(rig.models)
         rows, product_s = run(clip, rig.settings, models)
-        dense_rows, dense_s = run(clip, dense_settings(rig.settings), models)
+        dense_rows, dense_s = run(clip, dense_settings(rig.settings, clip.fps), models)
         truth = drawn.passes_of(list(clip.truth or ()), clip.fps)
         found, dense = trails_of(rows, clip.index), trails_of(dense_rows, clip.index)
         moving = [row for row in rows if row["moving"]]
-        sweep = getattr(recognition, "sweep_job", None)
-        swept = None
-        if sweep is not None:
-            swept = trails_of(run(clip, rig.settings, models, sweep)[0], clip.index)
+        sweep = sweep_of(clip, rig.settings)
+        swept = sum(swept_over(true, sweep[0]) for true in truth)
         best = best_shots(clip, moving, found, dense)
         return Counted(clip, truth, found, dense, best, swept, (product_s, dense_s))
 
     return rig.once(f"counted {clip.segment.sha256}", make)
+
+
+def swept_over(true: Trail, sweep: Sequence[Swept], least_iou: float = 0.1) -> bool:
+    """Tell whether a sweep's box lies on a true pass on any key frame on which it can be asked for.
+
+    Boxes of key frames may hold two things, so that little overlap is asked.
+    """
+    for number, boxes in sweep:
+        k = int(np.searchsorted(true.frames, number))
+        there = k < len(true.frames) and true.frames[k] == number and true.scored[k]
+        if there and len(boxes) and overlaps(true.boxes[k : k + 1], boxes).max() >= least_iou:
+            return True
+    return False
 
 
 def best_shots(
@@ -182,7 +197,6 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
     true = dense_hits = hits = both = kept_all = dense_all = swept = 0
     rows = on_truth = 0
     best: list[float] = []
-    sweeps = all(one.swept is not None for one in all_)
     for one in all_:
         by_dense, by_product = paired(one.truth, one.dense), paired(one.truth, one.found)
         true += len(one.truth)
@@ -197,8 +211,7 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
         lost = set(range(len(one.found))) - {j for j in by_product if j is not None}
         on_truth += sum(touches_some(list(one.clip.truth or ()), one.found[j]) for j in lost)
         best += one.best
-        if one.swept is not None:
-            swept += sum(j is not None for j in paired(one.truth, one.swept))
+        swept += one.swept
     nothing = rows - hits - on_truth
     return {
         "true moving passes": true,
@@ -207,7 +220,7 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
         "best shot >= .8 of the best": share(sum(v >= BEST_LEAST for v in best), len(best)),
         "recall against the truth": share(hits, true),
         "recall of the dense run": share(dense_hits, true),
-        "recall of the sweep": share(swept, true) if sweeps else "the engine offers no sweep",
+        "recall of the sweep": share(swept, true),
         "precision: rows that are a pass": share(hits, rows),
         "rows beyond, pieces of true things / of nothing": [on_truth, nothing],
     }
@@ -252,7 +265,8 @@ def tracking(rig: Rig) -> Figures:
         "to 10 times a second: between its looks boxes lie on straight lines (gaps up to 1 s)",
         "data": "the clips of recall, and folders in MOTChallenge's layout under --clips",
     }
-    drawn_sum, mixed_sum = [], []
+    drawn_sum: list[dict[float, Identity]] = []
+    mixed_sum: list[dict[float, Identity]] = []
     for clip in known_clips(rig):
         one = counted(rig, clip)
         (mixed_sum if clip.name.startswith("mixture") else drawn_sum).append(

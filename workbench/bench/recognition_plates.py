@@ -23,7 +23,7 @@ from workbench.bench.recognition_rig import Figures, Rig, run
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.recognition import evaluate
 from workbench.recognition.overlay import open_clock_reader
-from workbench.recognition.reading import fuse
+from workbench.recognition.reading import PlateOfPass, fuse
 from workbench.recognition.types import RGB, PlateReader, PlateReading
 from workbench.recognition.types import clip as corners_of
 from workbench.records import Box
@@ -66,7 +66,7 @@ def plates_part(rig: Rig) -> Figures:
     figures["drawn mixed street, by track"] = plates_by_track(street, rows)
     sure = [right for claim, right in claims if claim >= SURE]
     figures["calibration"] = {
-        "data": "readings of the real frames and held crops; claims are the readers' own scores",
+        "data": "readings of the real frames, each alone, and held crops, as the rows carry them",
         "claimed >= .95 and right": share(sum(sure), len(sure)),
         "reliability": reliability([c for c, _ in claims], [r for _, r in claims]),
     }
@@ -104,8 +104,10 @@ def frames(
                 if b.x <= x <= b.x + b.w and b.y <= y <= b.y + b.h:
                     by_plate[one.signs].append((number, reading))
                     if reading.text:
-                        right = plates.compact(reading.text) == one.signs
-                        claims.append((reading.score, right))
+                        alone = fuse([(number, reading)], on=_DAY)
+                        if alone is not None and alone.text:
+                            right = plates.compact(alone.text) == one.signs
+                            claims.append((alone.score, right))
     again = iter([seen[name] for name, _, _ in pictures])
     score = evaluate.score_plates(lambda _picture: next(again), pictures)
     fused = {signs: fuse(found, on=_DAY) for signs, found in by_plate.items()}
@@ -210,22 +212,18 @@ def _readers(rig: Rig) -> Iterable[tuple[str, Callable[[RGB], Said]]]:
     yield "stock EasyOCR", easy
 
 
-def _read_crop(read: PlateReader) -> Callable[[RGB], list[PlateReading]]:
+def _read_crop(read: PlateReader) -> Callable[[RGB], list[PlateOfPass]]:
     """Return the product's own way of reading a crop, where it has one."""
     try:
-        crops = importlib.import_module("workbench.recognition.crops")
+        stills = importlib.import_module("workbench.recognition.stills")
     except ModuleNotFoundError:
-        return lambda crop: read(crop, None)
 
-    def look(crop: RGB) -> list[PlateReading]:
-        found: list[PlateReading] = crops.read_crop(read, crop)
-        fused = fuse(list(enumerate(found)), on=_DAY)
-        if fused is None or fused.text is None:
-            return []
-        box = fused.box
-        return [PlateReading(fused.text, fused.raw, fused.score, fused.lattice, box, "two-line")]
+        def plain(crop: RGB) -> list[PlateOfPass]:
+            one = fuse(list(enumerate(read(crop, None)[:1])), on=_DAY)
+            return [] if one is None else [one]
 
-    return look
+        return plain
+    return lambda crop: list(stills.read_still(read, crop))
 
 
 def _top(line: object) -> float:

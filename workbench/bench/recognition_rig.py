@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
+from numpy.typing import NDArray
 
 from workbench import demonstration, recognition
 from workbench.bench import recognition_drawn as drawn
 from workbench.bench.recognition_match import Trail
 from workbench.investigation import Workbench, open_workbench
+from workbench.recognition.sweep import survey
 from workbench.recognition.types import Models
 from workbench.records import Camera, FrameIndex, Segment
 
 Row = Mapping[str, Any]
 Figures = dict[str, Any]
 Made = TypeVar("Made")
+Swept = tuple[int, NDArray[np.float64]]
+"""A key frame's number, and the boxes of what the sweep saw on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,17 +135,12 @@ class Rig:
         return self.draw(drawn.busy_scene(4 if self.quick else 16))
 
 
-def run(
-    clip: Clip,
-    settings: recognition.Settings,
-    models: Models,
-    work: Callable[[recognition.Job, Models], pa.Table] = recognition.run_job,
-) -> tuple[list[Row], float]:
+def run(clip: Clip, settings: recognition.Settings, models: Models) -> tuple[list[Row], float]:
     """Return the rows of a clip and the CPU seconds (user and system) that they took here."""
     rows: list[Row] = []
     began = time.process_time()
     for job in clip.jobs(settings):
-        rows += work(job, models).to_pylist()
+        rows += recognition.run_job(job, models).to_pylist()
     return rows, time.process_time() - began
 
 
@@ -165,11 +163,25 @@ def without_second_look(models: Models) -> Models:
     return replace(models, read_plates=lambda _rgb, _box: [], find_faces=lambda _rgb, _box: [])
 
 
-_EVERY_FRAME: Mapping[str, Any] = {"idle_fps": 1e3, "active_fps": 1e3, "drop_quiet": False}
-"""Of a run that leaves nothing out; what the engine has no setting for is passed over."""
+_LEFT_OUT: Mapping[str, Any] = {"sweep_most_s": 0.0}
+"""Settings that keep an engine from leaving quiet stretches undecoded, where it has them."""
 
 
-def dense_settings(settings: recognition.Settings) -> recognition.Settings:
-    """Return settings that look at every frame and drop no quiet stretch; models as they were."""
-    known = {name for name in _EVERY_FRAME if hasattr(settings, name)}
-    return replace(settings, **{name: _EVERY_FRAME[name] for name in known})
+def dense_settings(settings: recognition.Settings, fps: float) -> recognition.Settings:
+    """Return settings that look at every frame of a clip and drop no quiet stretch of it."""
+    known = {name: value for name, value in _LEFT_OUT.items() if hasattr(settings, name)}
+    return replace(settings, idle_fps=fps, active_fps=fps, **known)
+
+
+def sweep_of(clip: Clip, settings: recognition.Settings) -> tuple[list[Swept], float]:
+    """Return what the sweep of the key frames sees, and its CPU seconds."""
+    seen: list[Swept] = []
+    began = time.process_time()
+    for job in clip.jobs(settings):
+        for unit in survey(
+            clip.path, clip.index, clip.segment, settings, job.first, job.stop, glances=True
+        ):
+            if unit.view is not None:
+                boxes = [(b.x, b.y, b.w, b.h) for b in unit.view.boxes]
+                seen.append((unit.view.number, np.array(boxes, float).reshape(-1, 4)))
+    return seen, time.process_time() - began
