@@ -247,7 +247,8 @@ class _Night:
 
     def __call__(self, picture: RGB, number: int) -> RGB:
         dark = picture.astype(np.float32) * self._lamp
-        glow = np.zeros(dark.shape[:2], np.float32)
+        height, width = dark.shape[0], dark.shape[1]
+        glow = np.zeros((height, width), np.float32)
         for name, box, towards in self._boxes(number):
             if not towards or name.startswith("W"):
                 continue
@@ -258,10 +259,10 @@ class _Night:
             cv2.ellipse(glow, (at[0], int(y + 1.25 * h)), pool, 0, 0, 360, 0.35, -1)
         small = cv2.resize(glow, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
         small = cv2.GaussianBlur(small, (0, 0), 6) + 0.5 * cv2.GaussianBlur(small, (0, 0), 24)
-        glow = glow * 0.6 + cv2.resize(small, (glow.shape[1], glow.shape[0]))
+        glow = glow * 0.6 + cv2.resize(small, (width, height))
         dark += np.minimum(glow, 1.4)[..., None] * np.array([235, 235, 220], np.float32)
         noise = np.random.default_rng([self._street.scenario.seed, 71, number])
-        dark += noise.normal(0, 5.0, (glow.shape[0], glow.shape[1], 1)).astype(np.float32)
+        dark += noise.normal(0, 5.0, (height, width, 1)).astype(np.float32)
         lit: RGB = np.clip(dark, 0, 255).astype(np.uint8)
         return lit
 
