@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from datetime import datetime
 from typing import get_args
@@ -130,6 +131,22 @@ def test_hours_of_faults_are_added_up_over_days_as_the_checks_stood(tmp_path, wa
     none = report.fault_hours(house, Span(at(20), at(21)))
     assert list(none.columns) == ["camera", "finding", "hours"]
     assert none.empty
+
+
+def test_checks_are_kept_where_their_hours_cannot_be_joined(tmp_path, ward_folder, monkeypatch):
+    open_workbench(tmp_path / "root", actor="t", create_from=ward_folder)
+    now = [at(2)]
+    house = open_monitoring(tmp_path / "root", actor="t", now=lambda: now[0])
+    monkeypatch.setattr("workbench.store.upkeep._join", _full)
+    for hour in range(3):
+        now[0] = at(2, hour)
+        # said to have failed, the recorder would bring the same ones again
+        house.keep_health([HealthCheck("A", now[0], True)])
+    assert len(house.checks(MONTH)) == 3
+
+
+def _full(_paths):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])

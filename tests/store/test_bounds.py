@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pyarrow as pa
@@ -262,6 +263,34 @@ def test_an_archive_of_months_is_joined_little_by_little_and_what_cannot_be_read
     assert [store.upkeep.join_health(now_ns, most=3) for _ in range(3)] == [3, 1, 0]
     assert len(as_told(store, Span(NINE, now_ns))) == 11
     assert broken.with_suffix(".unreadable").exists()
+
+
+def test_a_file_spoilt_inside_is_set_aside_and_one_of_a_failing_disk_is_not(
+    store: Store, monkeypatch
+) -> None:
+    health_hours(store)
+    count = len(as_told(store, ALL))
+    spoilt, other = sorted((store.root / "health").glob("*/*.parquet"))[:2]
+    lost = pq.read_metadata(spoilt).num_rows
+    data = bytearray(spoilt.read_bytes())
+    data[60:84] = bytes(24)  # its ends are whole: what a power cut may leave
+    spoilt.write_bytes(data)
+    read = pq.read_table
+
+    def failing(path):
+        if path == other:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(upkeep.pq, "read_table", failing)
+        store.upkeep.join_health(NINE + 9 * HOUR)
+    assert other.exists()
+    assert len(as_told(store, ALL)) == count - lost
+    while store.upkeep.join_health(NINE + 9 * HOUR):
+        pass
+    assert spoilt.with_suffix(".unreadable").exists()
+    assert len(as_told(store, ALL)) == count - lost
 
 
 def test_the_size_of_a_month_counts_what_begins_in_it(store: Store) -> None:

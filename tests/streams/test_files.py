@@ -96,6 +96,23 @@ def test_a_clock_that_is_slewed_from_file_to_file_is_followed(clip, tmp_path):
         assert began_s == pytest.approx(media_s + 0.016 * media_s, abs=0.03), n
 
 
+def test_a_stream_slower_than_our_clock_is_not_placed_earlier_and_earlier(
+    clip, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("workbench.streams.capture.REMEMBERED_S", 4.0)
+    machine, slow = Machine(), 0.05
+    files, _ = gaps_of(
+        copy(clip, tmp_path / "C1", machine, segment_s=2.0,
+             at=lambda _n: machine.goes_on(slow / RATE))
+    )  # fmt: skip
+    assert len(files) >= 8
+    for one in files:
+        media_s = (int(Path(one.path).name.split(".")[0]) - START_NS) / SECOND_NS
+        began_s = (one.start_ns - START_NS) / SECOND_NS
+        # what two or three files before it showed, and no older ones
+        assert 0 <= media_s - began_s < slow * 8, media_s
+
+
 def stamped(told):
     facts, index = media.index_packets(Path(told.path))
     length_ns = round((facts.stop_pts - int(index.pts[0])) * facts.tick_s * SECOND_NS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -292,7 +293,9 @@ class Monitoring:
         """Add checks to the history, and join those of hours that are over."""
         rows = [asdict(check) for check in checks]
         self._store.upkeep.append_health(pa.Table.from_pylist(rows, HEALTH), self.now())
-        self._store.upkeep.join_health(self.now())
+        # whoever is told that this failed adds the checks again: they would count twice
+        with suppress(OSError, pa.ArrowException):
+            self._store.upkeep.join_health(self.now())
 
     def checks(self, span: Span, cameras: Sequence[str] | None = None) -> list[streams.HealthCheck]:
         """Return the checks of these cameras (None: all) made in `span`, as they were written."""

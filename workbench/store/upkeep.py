@@ -205,8 +205,10 @@ def _join(paths: Sequence[Path]) -> None:
             continue
         try:
             tables.append(pq.read_table(path))
-        except pa.ArrowException:
-            path.rename(path.with_suffix(".unreadable"))
+        except (pa.ArrowException, OSError) as error:
+            # with a number it is the disk that fails: the file may be well, and is joined later
+            if not getattr(error, "errno", None):
+                path.rename(path.with_suffix(".unreadable"))
             continue
         parts.append(path)
     if not parts:

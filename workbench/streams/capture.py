@@ -10,6 +10,7 @@ import errno
 import gc
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
@@ -52,6 +53,9 @@ STEP_S = 0.1
 """A clock set by more than this is told of; the next key frame begins a file stamped by it."""
 DRIFT = 1e-4
 """How much slower than ours a camera's clock may go; from file to file it is let go so much."""
+REMEMBERED_S = 600.0
+"""So long a file's arrivals count for those after it: a stream that goes slower, or lost time for
+good, would else be placed earlier and earlier."""
 LOOK_WIDTH_PX = 320
 """Width of the small pictures that health is judged by."""
 
@@ -171,7 +175,8 @@ class _Copying:
         self._arrival, self._clock = arrival, clock or Clock()
         self._growing: Growing | None = None
         self._last_dts: int | None = None
-        self._least_late: tuple[int, int] | None = None  # and when it was known, ns
+        # of each file lately: its least lateness, and when it began, ns
+        self._least_late: deque[tuple[int, int]] = deque()
         tick = ARRIVAL_TICK if arrival else stream.time_base
         assert tick is not None
         self._tick, self._tick_s = tick, float(tick)
@@ -191,7 +196,7 @@ class _Copying:
         if self._last_dts is not None and not 0 < step_s <= PAUSE_S:
             # what follows belongs into another file
             self.close()
-            self._least_late = None
+            self._least_late.clear()
             self._tell(Noted("paused", f"the stream's own time went on by {step_s:.1f} s", now_ns))
         if packet.is_keyframe:
             if self._sets.changed(packet):
@@ -203,21 +208,7 @@ class _Copying:
             elif self._full(now_ns, packet):
                 self.close()
             if self._growing is None:
-                self._clock.restart()
-                now_ns = self._clock.now_ns()
-                late_ns = None
-                if self._least_late is not None:
-                    known_ns, at_ns = self._least_late
-                    late_ns = known_ns + round(DRIFT * (now_ns - step_ns - at_ns)) + step_ns
-                self._growing = Growing(
-                    self._job,
-                    self._stream,
-                    self._tick,
-                    (pts, dts),
-                    now_ns,
-                    arrival=self._arrival,
-                    least_late_ns=late_ns,
-                )
+                now_ns = self._begin(pts, dts, step_ns)
             if time.monotonic() >= self._look_s:
                 self._look_s = time.monotonic() + self._job.picture_s
                 self._look(packet, now_ns)
@@ -238,6 +229,28 @@ class _Copying:
             self._tell(Beat(now_ns, self._packets, self._size, name, lost, offset_ns, length_s))
             self._packets = self._size = 0
 
+    def _begin(self, pts: int, dts: int, step_ns: int) -> int:
+        """Begin a file, our clock being set by `step_ns` since the last one; return now, ns UTC."""
+        self._clock.restart()
+        now_ns, known = self._clock.now_ns(), self._least_late
+        for _ in range(len(known)):
+            late_ns, at_ns = known.popleft()
+            known.append((late_ns + step_ns, at_ns + step_ns))
+        # each ended where the next one began
+        while len(known) > 1 and now_ns - known[1][1] > REMEMBERED_S * SECOND_NS:
+            known.popleft()
+        let_go = (late_ns + round(DRIFT * (now_ns - at_ns)) for late_ns, at_ns in known)
+        self._growing = Growing(
+            self._job,
+            self._stream,
+            self._tick,
+            (pts, dts),
+            now_ns,
+            arrival=self._arrival,
+            least_late_ns=min(let_go, default=None),
+        )
+        return now_ns
+
     def _look(self, packet: VideoPacket, now_ns: int) -> None:
         # A decoder of its own for one key frame: it is emptied at once, which gives the picture
         # even where B-frames would make it wait for others that are never fed.
@@ -256,8 +269,8 @@ class _Copying:
         """End the file being written."""
         growing, self._growing = self._growing, None
         if growing is not None:
-            late_ns = growing.least_late_ns
-            self._least_late = None if late_ns is None else (late_ns, growing.opened_ns)
+            if growing.least_late_ns is not None:
+                self._least_late.append((growing.least_late_ns, growing.opened_ns))
             self._tell(growing.close())
 
     def _full(self, now_ns: int, packet: VideoPacket) -> bool:

@@ -103,7 +103,8 @@ class Growing:
         self._arrival = arrival
         # a recorder that waits for its turn all through a file would place it late, and make a gap
         # that no frame is missing from: what the same stream showed before counts too
-        self._quickest_ns = None if least_late_ns is None else least_late_ns + self.ns(self.base)
+        self._before_ns = None if least_late_ns is None else least_late_ns + self.ns(self.base)
+        self._quickest_ns: int | None = None
         self._rtcp_ns: list[int] = []
         self.clock_offset_ns: int | None = None
         self._ask_ns = now_ns
@@ -116,7 +117,10 @@ class Growing:
 
     @property
     def least_late_ns(self) -> int | None:
-        """Return the least time from a packet's own time (zero is the stream's) to its arrival."""
+        """Return the least time from a packet's own time (zero is the stream's) to its arrival.
+
+        Of this file alone.
+        """
         return None if self._quickest_ns is None else self._quickest_ns - self.ns(self.base)
 
     def write(self, packet: VideoPacket, pts: int, dts: int, arrived_ns: int) -> None:
@@ -130,7 +134,7 @@ class Growing:
             reported_ns = sender_time_ns(packet)
             if reported_ns is not None:
                 self._rtcp_ns.append(reported_ns - self.ns(pts - self.base))
-                self.clock_offset_ns = self._rtcp_ns[-1] - self._quickest_ns
+                self.clock_offset_ns = self._rtcp_ns[-1] - self._quickest()
         self._writer.write(packet, pts - self.base, dts - self.base)
 
     def note(self) -> None:
@@ -141,7 +145,8 @@ class Growing:
             _tell_beside(self.path, self._told(self.path))
 
     def _quickest(self) -> int:
-        return self.opened_ns if self._quickest_ns is None else self._quickest_ns
+        known = [one for one in (self._before_ns, self._quickest_ns) if one is not None]
+        return min(known, default=self.opened_ns)
 
     def _told(self, path: Path) -> SegmentTold:
         quickest_ns = self._quickest()
