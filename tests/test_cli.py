@@ -10,7 +10,7 @@ from make.clips import make_clip
 
 from workbench import cli
 from workbench.investigation import open_workbench
-from workbench.recognition import fanout
+from workbench.recognition.runs import fanout
 from workbench.timeline import parse_instant
 from workbench.views.account import account
 

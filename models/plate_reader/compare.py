@@ -19,11 +19,11 @@ import numpy as np
 from samples import Printer
 from train import HELD_OUT_SEED
 
-from workbench.recognition import weights
-from workbench.recognition.easy_reader import EasyLineReader
-from workbench.recognition.easyocr_door import import_easyocr
 from workbench.recognition.evaluate import plate_pictures
-from workbench.recognition.text import SIGNS, LineReader, TextFinder, straighten
+from workbench.recognition.models import weights
+from workbench.recognition.models.easyocr_door import import_easyocr
+from workbench.recognition.plates.easy_reader import EasyLineReader
+from workbench.recognition.plates.text import SIGNS, LineReader, TextFinder, straighten
 
 HERE = Path(__file__).resolve().parent
 _SYNTHETIC = 600

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from workbench.recognition.following import Growing, Piece
+from workbench.recognition.runs.following import Growing, Piece
 from workbench.streams.fragments import FragmentWriter
 from workbench.streams.growing import Tail
 

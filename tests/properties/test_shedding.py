@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.recognition.shedding import to_shed
+from workbench.recognition.runs.shedding import to_shed
 
 BOUND_S = 10.0
 waits = st.dictionaries(st.sampled_from("ABCDEF"), st.floats(0, 60), max_size=6)

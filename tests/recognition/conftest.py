@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import pytest
 
-from workbench.recognition.models import load_models
+from workbench.recognition.models.loading import load_models
 from workbench.recognition.types import Models
 
 

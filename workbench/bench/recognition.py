@@ -33,7 +33,7 @@ def faces(rig: Rig) -> Figures:
     if rig.footage is None:
         return {"skipped": "the folder of real footage is not there"}
     try:
-        module = importlib.import_module("workbench.recognition.face_evaluation")
+        module = importlib.import_module("workbench.recognition.faces.evaluation")
     except ModuleNotFoundError:
         return {"skipped": "the engine compares no faces"}
     figures: Figures = module.evaluate_faces(rig.footage, quick=rig.quick)

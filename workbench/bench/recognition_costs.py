@@ -22,7 +22,7 @@ from workbench.bench.recognition_drawn import in_sight, passes_of
 from workbench.bench.recognition_match import paired, reliability, share
 from workbench.bench.recognition_rig import Clip, Figures, Rig, Row, run, sweep_of, trails_of
 from workbench.errors import WorkbenchError
-from workbench.recognition.overlay import TextReader, open_clock_reader
+from workbench.recognition.clock.overlay import TextReader, open_clock_reader
 from workbench.recognition.types import RGB, Detection
 from workbench.recognition.types import clip as corners_of
 

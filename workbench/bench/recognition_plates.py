@@ -22,8 +22,8 @@ from workbench.bench.recognition_match import reliability, share
 from workbench.bench.recognition_rig import Figures, Rig, run
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.recognition import evaluate
-from workbench.recognition.overlay import open_clock_reader
-from workbench.recognition.reading import PlateOfPass, fuse
+from workbench.recognition.clock.overlay import open_clock_reader
+from workbench.recognition.plates.fusion import PlateOfPass, fuse
 from workbench.recognition.types import RGB, PlateReader, PlateReading
 from workbench.recognition.types import clip as corners_of
 from workbench.records import Box
@@ -215,7 +215,7 @@ def _readers(rig: Rig) -> Iterable[tuple[str, Callable[[RGB], Said]]]:
 def _read_crop(read: PlateReader) -> Callable[[RGB], list[PlateOfPass]]:
     """Return the product's own way of reading a crop, where it has one."""
     try:
-        stills = importlib.import_module("workbench.recognition.stills")
+        stills = importlib.import_module("workbench.recognition.plates.stills")
     except ModuleNotFoundError:
 
         def plain(crop: RGB) -> list[PlateOfPass]:

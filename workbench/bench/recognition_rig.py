@@ -16,7 +16,7 @@ from workbench import demonstration, recognition
 from workbench.bench import recognition_drawn as drawn
 from workbench.bench.recognition_match import Trail
 from workbench.investigation import Workbench, open_workbench
-from workbench.recognition.sweep import survey
+from workbench.recognition.passes.sweep import survey
 from workbench.recognition.types import Models
 from workbench.records import Camera, FrameIndex, Segment
 

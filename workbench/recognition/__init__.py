@@ -1,11 +1,21 @@
 """Find and read what passes a camera: models, gate, tracks, the fan-out over archived footage."""
 
-from workbench.recognition.appearance import COLOURS, VehicleLikeness, colour_of, open_likeness
-from workbench.recognition.candidates import SWEPT, sweep_job
-from workbench.recognition.crew import Crew, GiveModels, Outcome, crew, own_models
-from workbench.recognition.doctor import ModelReport, examine, system_facts
-from workbench.recognition.engine import Job, plan_jobs, run_job
-from workbench.recognition.fanout import (
+from workbench.recognition.clock.fix import measure_overlay_clock
+from workbench.recognition.models.doctor import ModelReport, examine, system_facts
+from workbench.recognition.models.loading import load_models
+from workbench.recognition.models.weights import dropped_in
+from workbench.recognition.passes.appearance import (
+    COLOURS,
+    VehicleLikeness,
+    colour_of,
+    open_likeness,
+)
+from workbench.recognition.passes.candidates import SWEPT, sweep_job
+from workbench.recognition.passes.rows import sighting_id
+from workbench.recognition.plates.stills import StillReading, as_csv, read_plates_of_images
+from workbench.recognition.runs.crew import Crew, GiveModels, Outcome, crew, own_models
+from workbench.recognition.runs.engine import Job, plan_jobs, run_job
+from workbench.recognition.runs.fanout import (
     Result,
     Summary,
     count_workers,
@@ -14,15 +24,10 @@ from workbench.recognition.fanout import (
     recognise,
     sweep_for_candidates,
 )
-from workbench.recognition.following import Growing, Piece, live_settings
-from workbench.recognition.models import load_models
-from workbench.recognition.overlay_clock import measure_overlay_clock
-from workbench.recognition.planning import Estimate, Expected, Rates, Spent, estimate, in_order
-from workbench.recognition.rows import sighting_id
+from workbench.recognition.runs.following import Growing, Piece, live_settings
+from workbench.recognition.runs.planning import Estimate, Expected, Rates, Spent, estimate, in_order
+from workbench.recognition.runs.shedding import to_shed
 from workbench.recognition.settings import Settings
-from workbench.recognition.shedding import to_shed
-from workbench.recognition.stills import StillReading, as_csv, read_plates_of_images
-from workbench.recognition.weights import dropped_in
 
 __all__ = [
     "COLOURS",

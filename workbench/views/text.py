@@ -42,7 +42,7 @@ SHOWN_ON_PAGES = (
     "trajectories/hops.py", "archive/access.py", "ward/loading.py", "media/", "store/catalogue.py",
     "store/root.py", "store/lake.py", "roads.py", "streams/faults.py", "streams/causes.py",
     "monitoring/report.py", "monitoring/facade.py", "monitoring/references.py",
-    "monitoring/incidents.py", "cases/faces.py", "records.py", "recognition/face_quality.py",
+    "monitoring/incidents.py", "cases/faces.py", "records.py", "recognition/faces/quality.py",
 )  # fmt: skip
 """Modules whose messages reach a page; those of the command line alone stay English."""
 

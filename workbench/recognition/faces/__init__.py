@@ -1,0 +1,1 @@
+"""Faces: found for counting and blurring; compared only under an authority, in worker memory."""

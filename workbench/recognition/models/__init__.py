@@ -1,0 +1,1 @@
+"""The model files: manifest, intactness, self-tests, and what a worker loads once."""

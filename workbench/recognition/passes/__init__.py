@@ -1,0 +1,1 @@
+"""What passes a camera: gate, tracks, names, the frames worth a second look, and its row."""

@@ -1,0 +1,198 @@
+"""Name objects with the COCO detector: SSD MobileNetV2 in eight bits, run by LiteRT.
+
+The detector names what motion has proposed. It sees small objects badly, so that a region is cut
+out and enlarged for it; it knows nothing of vehicles from straight above, and then says nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from workbench import media
+from workbench.recognition.models.sessions import suppress
+from workbench.recognition.types import RGB, Detection, Detector, clip
+from workbench.records import Box
+
+_INPUT_PX = 300
+_KIND_OF_COCO = {
+    0: "person", 1: "bicycle", 2: "car", 3: "motorcycle", 5: "bus", 7: "truck",
+}  # fmt: skip
+"""COCO's ids, from 0, of our kinds; anything else it knows (telephones, kites) is dropped."""
+
+# One thing gets two names within a row (car and truck), never across (a rider is on a motorcycle).
+_RIVALS = (("car", "bus", "truck"), ("motorcycle", "bicycle"), ("person",))
+
+LEAST_REGION_PX = 96
+"""A region is widened to this before it is cut out: context helps more than enlargement."""
+
+
+class CocoDetector:
+    """A :data:`~workbench.recognition.types.Detector` on one network; not for several threads.
+
+    Parameters
+    ----------
+    graph
+        TensorFlow Lite network with its own suppression at the end (20 objects at most).
+    min_score
+        Least score of a named object, 0..1.
+    max_overlap
+        Intersection over union above which two boxes of rival kinds are one object.
+    """
+
+    def __init__(self, graph: Path, *, min_score: float = 0.35, max_overlap: float = 0.5) -> None:
+        # 0.2 s to import, and only workers need it
+        from ai_edge_litert.interpreter import Interpreter
+
+        with _quiet():
+            self._network = Interpreter(str(graph), num_threads=1)
+            self._network.allocate_tensors()
+        self._input = self._network.get_input_details()[0]["index"]
+        self._outputs = [one["index"] for one in self._network.get_output_details()]
+        self._min_score = min_score
+        self._max_overlap = max_overlap
+
+    def __call__(self, picture: RGB) -> list[Detection]:
+        """Return the objects of a picture, best first, boxes in its pixels."""
+        height, width = picture.shape[:2]
+        if picture.shape[:2] != (_INPUT_PX, _INPUT_PX):
+            picture = cv2.resize(picture, (_INPUT_PX, _INPUT_PX))
+        self._network.set_tensor(self._input, np.ascontiguousarray(picture)[None])
+        self._network.invoke()
+        corners, labels, scores, _ = (self._network.get_tensor(at) for at in self._outputs)
+        found: list[Detection] = []
+        for place, label, score in zip(
+            corners[0].tolist(), labels[0].tolist(), scores[0].tolist(), strict=True
+        ):
+            kind = _KIND_OF_COCO.get(int(label))
+            if kind is None or score < self._min_score:
+                continue
+            top, left, bottom, right = (min(1.0, max(0.0, x)) for x in place)
+            left, right, top, bottom = left * width, right * width, top * height, bottom * height
+            if right - left >= 1 and bottom - top >= 1:
+                box = Box(left, top, right - left, bottom - top)
+                found.append(Detection(box, kind, min(1.0, score)))
+        return one_name_each(found, self._max_overlap)
+
+
+_QUIET = threading.Lock()
+"""Of two threads at once the second would take the first one's silence for what to put back."""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep LiteRT's greeting off standard error: it has no other switch."""
+    with _QUIET:
+        kept = os.dup(2)
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is wanted
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def one_name_each(found: list[Detection], max_overlap: float) -> list[Detection]:
+    """Return the detections, best first, without the weaker of two rival names for one object.
+
+    >>> a, b = Detection(Box(0, 0, 9, 9), "car", .6), Detection(Box(0, 0, 9, 8), "truck", .7)
+    >>> [d.kind for d in one_name_each([a, b], .5)]
+    ['truck']
+    """
+    kept: list[Detection] = []
+    for kinds in _RIVALS:
+        group = [d for d in found if d.kind in kinds]
+        if group:
+            corners = [(d.box.x, d.box.y, d.box.x + d.box.w, d.box.y + d.box.h) for d in group]
+            scores = np.array([d.score for d in group], np.float32)
+            best = suppress(np.array(corners, np.float32), scores, max_overlap)
+            kept += [group[row] for row in best]
+    return sorted(kept, key=lambda d: (-d.score, d.kind, d.box.x, d.box.y))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Eye:
+    """The detector before one frame: colours are made only of what it looks at."""
+
+    detect: Detector
+    frame: av.VideoFrame
+    rotation_deg: int = 0
+
+    def whole(self) -> list[Detection]:
+        """Return the objects of the frame, boxes in its pixels."""
+        turned = self.rotation_deg % 180 != 0
+        wide, high = self.frame.width, self.frame.height
+        picture = glance(self.frame, self.rotation_deg)
+        return spread(self.detect(picture), *((high, wide) if turned else (wide, high)))
+
+    def near(self, region: Box, margin: float) -> list[Detection]:
+        """Return the objects of a region, see :func:`detect_in`."""
+        square = square_around(region, margin)
+        left, top = int(np.floor(square.x)), int(np.floor(square.y))
+        part = media.cut(
+            self.frame,
+            (left, top, int(np.ceil(square.x + square.w)), int(np.ceil(square.y + square.h))),
+            self.rotation_deg,
+        )
+        return [] if part is None else moved(self.detect(part.rgb()), part.left, part.top)
+
+
+def glance(frame: av.VideoFrame, rotation_deg: int = 0) -> RGB:
+    """Return a frame at the detector's own size, its sides not kept in proportion."""
+    small = frame.reformat(
+        width=_INPUT_PX, height=_INPUT_PX, format="rgb24", interpolation="BILINEAR"
+    )
+    return media.to_rgb(small, rotation_deg)
+
+
+def spread(found: list[Detection], width_px: int, height_px: int) -> list[Detection]:
+    """Return what was found on a glance with boxes in pixels of the frame.
+
+    >>> (one,) = spread([Detection(Box(30, 30, 150, 60), "car", 0.9)], 1920, 1080)
+    >>> one.box
+    Box(x=192.0, y=108.0, w=960.0, h=216.0)
+    """
+    across, down = width_px / _INPUT_PX, height_px / _INPUT_PX
+    return [
+        Detection(
+            Box(d.box.x * across, d.box.y * down, d.box.w * across, d.box.h * down), d.kind, d.score
+        )
+        for d in found
+    ]
+
+
+def moved(found: list[Detection], left_px: int, top_px: int) -> list[Detection]:
+    """Return what was found in a part of a picture with boxes in pixels of the whole."""
+    return [
+        Detection(Box(d.box.x + left_px, d.box.y + top_px, d.box.w, d.box.h), d.kind, d.score)
+        for d in found
+    ]
+
+
+def square_around(region: Box, margin: float) -> Box:
+    """Return the square with a region in its middle and a margin on each side of it."""
+    side = max(region.w, region.h, LEAST_REGION_PX) * (1 + 2 * margin)
+    return Box(region.x + (region.w - side) / 2, region.y + (region.h - side) / 2, side, side)
+
+
+def detect_in(
+    detect: Detector, picture: RGB, region: Box, *, margin: float = 0.25
+) -> list[Detection]:
+    """Return the objects of a region, cut out with a margin as a square and enlarged.
+
+    The detector's input is 300 pixels square: a person 40 pixels high in a 1080p frame is 11 there
+    and invisible, in its own region 150 and sure. Boxes are in the picture's pixels.
+    """
+    left, top, right, bottom = clip(square_around(region, margin), picture)
+    if right - left < 2 or bottom - top < 2:
+        return []
+    return moved(detect(picture[top:bottom, left:right]), left, top)

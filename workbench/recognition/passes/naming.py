@@ -1,0 +1,227 @@
+"""The detector's part: it names what motion has proposed, parts what motion has merged, and finds
+what stands still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from workbench import optics
+from workbench.recognition.passes.detect import Eye
+from workbench.recognition.passes.track import Observation, Track, Tracker, overlap_share
+from workbench.recognition.settings import Settings
+from workbench.recognition.types import Detection
+from workbench.records import Box
+
+_RIDDEN = {"motorcycle", "bicycle"}
+_DRIVEN = {"car", "bus", "truck"}
+
+
+@dataclass(slots=True)
+class Standing:
+    """A sure object in one place over several looks."""
+
+    kind: str
+    hits: list[tuple[Observation, float]] = field(default_factory=list)
+
+    @property
+    def best(self) -> tuple[Observation, float]:
+        """The surest look; the first of equals."""
+        return max(self.hits, key=lambda hit: (hit[1], -hit[0].number))
+
+
+class Namer:
+    """Looks with the detector over one job."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._s = settings
+        self.standing: list[Standing] = []
+        self.looks = 0
+
+    def look(
+        self, tracker: Tracker, found: Sequence[Detection], number: int, pts: int, t_s: float
+    ) -> None:
+        """Take what was found on a whole frame: name tracks, join, part, note what stands."""
+        s = self._s
+        self.looks += 1
+        found = without_riders(found)
+        left = self._name(tracker.live, found)
+        self._join(tracker, found)
+        self._part(tracker, found, left, number, pts, t_s)
+        busy = [track.last.box for track in tracker.live]
+        for one in left:
+            if one.score >= s.still_score and not any(
+                overlap_share(one.box, box) > s.still_busy for box in busy
+            ):
+                self._stand(Observation(number, pts, t_s, one.box), one)
+
+    def look_closer(
+        self,
+        tracker: Tracker,
+        tracks: Sequence[Track],
+        eye: Eye,
+        number: int,
+        pts: int,
+        t_s: float,
+    ) -> None:
+        """Cut out those of `tracks` that have no sure name yet and look at each."""
+        s = self._s
+        unnamed = [
+            track
+            for track in tracks
+            if track.crops < s.crops_per_track
+            and max((score for _, score in track.named), default=0.0) < s.name_enough
+        ]
+        # Those asked least come first, then the largest.
+        unnamed.sort(key=lambda t: (t.crops, -t.last.box.w * t.last.box.h, t.seen[0].number))
+        for track in unnamed[: s.crops_per_look]:
+            track.crops += 1
+            track.look_due_s = t_s + s.crop_gap_s * track.crops
+            self.looks += 1
+            found = without_riders(eye.near(track.last.box, s.crop_margin))
+            left = self._name([track], found)
+            self._part(tracker, found, left, number, pts, t_s)
+
+    def sure(self) -> list[Standing]:
+        """Return what stood long enough, by first look."""
+        s = self._s
+        return [
+            one
+            for one in self.standing
+            if len(one.hits) >= s.still_looks
+            and one.hits[-1][0].t_s - one.hits[0][0].t_s >= s.still_s
+        ]
+
+    def _name(self, tracks: Sequence[Track], found: Sequence[Detection]) -> list[Detection]:
+        """Give each track its best fitting detection; return the detections nobody took."""
+        pairs = [
+            (fit, -i, -j)
+            for i, track in enumerate(tracks)
+            for j, one in enumerate(found)
+            if (fit := _fit(one.box, track.last.box)) >= self._s.join_iou
+        ]
+        named, used = set(), set()
+        for _, i, j in sorted(pairs, reverse=True):
+            if i not in named and j not in used:
+                named.add(i)
+                used.add(j)
+                tracks[-i].named.append((found[-j].kind, found[-j].score))
+        return [one for j, one in enumerate(found) if -j not in used]
+
+    def _join(self, tracker: Tracker, found: Sequence[Detection]) -> None:
+        s = self._s
+        for one in found:
+            if one.score < s.split_score:
+                continue
+            pieces = [
+                track
+                for track in tracker.live
+                if overlap_share(track.last.box, one.box) >= s.join_inside
+                and track.last.box.w * track.last.box.h < s.join_smaller * one.box.w * one.box.h
+            ]
+            rival = any(
+                optics.iou(track.last.box, one.box) >= 0.5 and track not in pieces
+                for track in tracker.live
+            )
+            if len(pieces) >= 2 and not rival and one.kind != "person":
+                tracker.join(pieces, one.box)
+
+    def _part(
+        self,
+        tracker: Tracker,
+        found: Sequence[Detection],
+        left: Sequence[Detection],
+        number: int,
+        pts: int,
+        t_s: float,
+    ) -> None:
+        """Begin a track for each second object in somebody's moving box."""
+        s = self._s
+        for one in left:
+            host = self._host(tracker.live, one)
+            if one.score < s.split_score or host is None:
+                continue
+            # Both must be drawn, side by side: half a person is no second person.
+            rest = [
+                d
+                for d in found
+                if d is not one
+                and overlap_share(d.box, host.last.box) > s.part_inside
+                and overlap_share(one.box, d.box) < s.part_apart
+                and overlap_share(d.box, one.box) < s.part_apart
+            ]
+            if not rest:
+                continue
+            track = tracker.add(number, pts, t_s, one.box)
+            track.named.append((one.kind, one.score))
+            track.motion.rate[:2] = host.motion.rate[:2]
+            host.correct(max(rest, key=lambda d: _fit(d.box, host.last.box)).box)
+
+    def _host(self, tracks: Sequence[Track], one: Detection) -> Track | None:
+        """Return the track in whose moving box a detection is a second object, if there is one."""
+        s = self._s
+        if any(optics.iou(one.box, track.last.box) >= s.part_iou for track in tracks):
+            return None
+        hosts = [
+            track
+            for track in tracks
+            if overlap_share(one.box, track.last.box) >= s.part_inside
+            and one.box.w * one.box.h < s.part_smaller * track.last.box.w * track.last.box.h
+        ]
+        return max(hosts, key=lambda t: overlap_share(one.box, t.last.box)) if hosts else None
+
+    def _stand(self, at: Observation, one: Detection) -> None:
+        for known in self.standing:
+            if known.kind == one.kind and (
+                optics.iou(known.hits[-1][0].box, at.box) >= self._s.still_iou
+            ):
+                known.hits.append((at, one.score))
+                return
+        self.standing.append(Standing(one.kind, [(at, one.score)]))
+
+
+def without_riders(found: Sequence[Detection]) -> list[Detection]:
+    """Drop people who are part of a vehicle: on its saddle, behind its windows.
+
+    >>> bike = Detection(Box(0, 20, 30, 40), "motorcycle", 0.7)
+    >>> rider = Detection(Box(5, 0, 20, 45), "person", 0.9)
+    >>> [d.kind for d in without_riders([rider, bike])]
+    ['motorcycle']
+    """
+    ridden = [one.box for one in found if one.kind in _RIDDEN]
+    driven = [one.box for one in found if one.kind in _DRIVEN]
+    return [
+        one
+        for one in found
+        if one.kind != "person"
+        or not (
+            any(overlap_share(one.box, box) > 0.3 for box in ridden)
+            or any(overlap_share(one.box, box) > 0.8 for box in driven)
+        )
+    ]
+
+
+def verdict(named: Sequence[tuple[str, float]], settings: Settings) -> tuple[str, float]:
+    """Return ``(kind, score)`` of a pass from all its looks: ("unknown", 0.0) where unsure.
+
+    >>> verdict([("car", 0.6), ("truck", 0.5), ("car", 0.4)], Settings())
+    ('car', 0.6)
+    >>> verdict([("person", 0.41)], Settings())
+    ('unknown', 0.0)
+    """
+    sums: dict[str, float] = {}
+    for kind, score in named:
+        sums[kind] = sums.get(kind, 0.0) + score
+    for kind in sorted(sums, key=lambda k: (-sums[k], k)):
+        scores = [score for k, score in named if k == kind]
+        if max(scores) >= settings.name_score or len(scores) >= 3:
+            return kind, max(scores)
+    return "unknown", 0.0
+
+
+def _fit(detected: Box, moving: Box) -> float:
+    """Return how well a detection names a moving box: overlap, or lying well inside it."""
+    inside = overlap_share(detected, moving)
+    part = detected.w * detected.h / max(moving.w * moving.h, 1e-9)
+    return max(optics.iou(detected, moving), inside * min(1.0, part / 0.6) if inside > 0.7 else 0.0)

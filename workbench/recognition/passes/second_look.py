@@ -1,0 +1,178 @@
+"""The second look: read plates and count faces on the few best frames of each pass.
+
+The search keeps what it saw of these frames, exactly decoded. What it has not kept (a thing that
+stood while nothing was decoded) is decoded again, each GOP once for all that want a frame of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import av
+import numpy as np
+
+from workbench import media
+from workbench.recognition.passes.pictures import still_part
+from workbench.recognition.passes.rows import Pass
+from workbench.recognition.passes.track import Still
+from workbench.recognition.plates.fusion import fuse
+from workbench.recognition.settings import Settings
+from workbench.recognition.types import Models, PlateReading
+from workbench.records import Box, FrameIndex, Segment
+from workbench.timeline import SECOND_NS, ClockFix
+
+_PLATED = {"car", "motorcycle", "bus", "truck", "unknown", "person"}
+"""What can carry a plate: "unknown" can be anything, a vehicle seen from above included, and a
+rider seen from behind is a "person" to the detector."""
+
+
+def look_again(
+    passes: Sequence[Pass],
+    path: Path,
+    index: FrameIndex,
+    segment: Segment,
+    fixes: tuple[ClockFix, ...],
+    models: Models,
+    settings: Settings,
+) -> None:
+    """Fill in each pass's plate, best frame and faces; what was kept of its frames is let go."""
+    if not passes:
+        return
+    _find_parts(passes, path, index, segment, settings)
+    for one in passes:
+        readings = _read_plates(one, models, settings)
+        at_ns, _ = segment.utc(one.best.pts, fixes)
+        day = datetime.fromtimestamp(at_ns // SECOND_NS, UTC).date()
+        one.settle(fuse(own_readings(one, readings, settings), on=day))
+        if one.has_person and min(one.best.box.w, one.best.box.h) >= settings.face_least_px:
+            one.faces = _find_faces(one, models)
+        one.forget_parts()
+
+
+def _read_plates(one: Pass, models: Models, settings: Settings) -> list[tuple[int, PlateReading]]:
+    """Return the readings of a pass: of its best frame first, of others while they may help."""
+    readings: list[tuple[int, PlateReading]] = []
+    if not _may_have_plate(one, settings):
+        return readings
+    for done, still in enumerate(one.stills):
+        if done >= _worth_frames([reading for _, reading in readings], settings):
+            break
+        readings += [(still.at.number, found) for found in _read(models, still, settings)]
+    return readings
+
+
+def _find_faces(one: Pass, models: Models) -> list[Box]:
+    kept = [still for still in (*one.stills, one.picture) if still is not None]
+    still = next((s for s in kept if s.at.number == one.best.number), None)
+    if still is None or still.part is None:
+        return []
+    found = models.find_faces(still.part.rgb(), _shifted(one.best.box, still.part, -1))
+    return [_shifted(face.box, still.part) for face in found]
+
+
+def _find_parts(
+    passes: Sequence[Pass], path: Path, index: FrameIndex, segment: Segment, settings: Settings
+) -> None:
+    """Decode again the frames that are asked for and were not kept."""
+    wanted: dict[int, list[Pass]] = {}
+    for one in passes:
+        if one.moving:
+            continue
+        for still in one.stills:
+            wanted.setdefault(still.at.number, []).append(one)
+    for number, frame in exact_frames(path, index, sorted(wanted)):
+        for one in wanted[number]:
+            one.stills = [
+                replace(s, part=still_part(frame, s.at.box, segment.rotation_deg, settings))
+                if s.at.number == number
+                else s
+                for s in one.stills
+            ]
+
+
+def exact_frames(
+    path: Path, index: FrameIndex, numbers: Sequence[int]
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield ``(number, frame)`` of ascending frame numbers, with the deblocking filter.
+
+    Neighbours in one GOP share one decoding run; a frame broken in the file is left out.
+    """
+    keys = np.flatnonzero(index.is_key)
+    runs: dict[int, list[int]] = {}
+    for number in numbers:
+        runs.setdefault(int(np.searchsorted(keys, number, side="right")), []).append(number)
+    for run in runs.values():
+        asked = set(run)
+        for pts, frame in media.decode(path, index, run[0], run[-1] + 1):
+            number = int(np.searchsorted(index.pts, pts))
+            if number in asked:
+                yield number, frame
+
+
+def _may_have_plate(one: Pass, settings: Settings) -> bool:
+    largest = max((still.at.box.w for still in one.stills), default=0.0)
+    least = settings.person_least_px if one.kind == "person" else settings.plate_least_px
+    return one.kind in _PLATED and largest >= least
+
+
+def _worth_frames(had: Sequence[PlateReading], settings: Settings) -> int:
+    """Return how many frames of a pass are worth reading after what was read so far.
+
+    Few where no plate shows; until two agree where one does. What was read surely once, and never
+    again, is in sight in no other frame as a rule: few more are tried.
+    """
+    s = settings
+    if not had:
+        return s.plate_frames_blind
+    sure = [one.text for one in had if one.text and one.score >= s.plate_enough]
+    read = [one.text for one in had if one.text]
+    if any(sure.count(t) >= 2 or read.count(t) >= s.plate_agreeing for t in read):
+        return 0
+    return s.plate_frames_sure if sure and len(had) == 1 else s.plate_frames_most
+
+
+def own_readings(
+    one: Pass, had: Sequence[tuple[int, PlateReading]], settings: Settings
+) -> list[tuple[int, PlateReading]]:
+    """Return the readings without those of a plate that stays where it is while the pass goes on.
+
+    It hangs on something parked that the box sweeps over. A "person" must show that it goes along.
+    """
+    boxes = {still.at.number: still.at.box for still in one.stills}
+    kept = []
+    for text in sorted({reading.text or "" for _, reading in had}):
+        alike = sorted((r for r in had if (r[1].text or "") == text), key=lambda r: r[0])
+        (start, first), (stop, last) = alike[0], alike[-1]
+        goes = _shift(first.box, last.box) >= settings.plate_follows * first.box.w
+        halts = one.kind != "person" and _shift(boxes[start], boxes[stop]) < first.box.w
+        if goes or halts:
+            kept += alike
+    return sorted(kept, key=lambda r: r[0])
+
+
+def _shift(a: Box, b: Box) -> float:
+    """Return how far the side of a box that went furthest has gone, in pixels."""
+    across = abs(b.x - a.x), abs(b.x + b.w - a.x - a.w)
+    return float(max(*across, abs(b.y - a.y), abs(b.y + b.h - a.y - a.h)))
+
+
+def _read(models: Models, still: Still, settings: Settings) -> list[PlateReading]:
+    part = still.part
+    if part is None:
+        return []
+    m, box = settings.plate_margin, _shifted(still.at.box, part, -1)
+    # plates hang low: the upper part of a box is a roof, a rider, the road behind
+    high = settings.plate_above * box.h
+    box = Box(box.x - m * box.w, box.y + high, box.w * (1 + 2 * m), box.h * (1 + m) - high)
+    found = models.read_plates(part.rgb(), box)
+    # One plate a vehicle: with two in the box (a neighbour's) the surest grammatical one counts.
+    found = sorted(found, key=lambda r: (r.text is None, -r.score, r.box.x, r.box.y))
+    return [replace(one, box=_shifted(one.box, part)) for one in found[:1]]
+
+
+def _shifted(box: Box, part: media.Cut, sign: int = 1) -> Box:
+    """Return a box of a part in pixels of the frame; with `sign` -1, one of the frame's in it."""
+    return Box(box.x + sign * part.left, box.y + sign * part.top, box.w, box.h)

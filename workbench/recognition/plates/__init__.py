@@ -1,0 +1,1 @@
+"""Number plates: found, read line by line, fused over frames, with a calibrated probability."""

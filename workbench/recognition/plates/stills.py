@@ -1,0 +1,182 @@
+"""Read the plates of stills and crops, without an archive: files in, one record a plate out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from workbench import plates
+from workbench.errors import N_, BadInput, WorkbenchError
+from workbench.recognition.evaluate import read_picture, tiles
+from workbench.recognition.models.loading import open_plate_reader
+from workbench.recognition.plates.crops import may_be_a_plate, read_crop
+from workbench.recognition.plates.fusion import PlateOfPass, fuse
+from workbench.recognition.plates.reader import TextPlateReader
+from workbench.recognition.types import RGB, ModelSettings, PlateShape
+from workbench.records import Box
+
+StillKind = Literal["one-line", "two-line", "unread", "no plate"]
+
+COLUMNS = ("file", "text", "probability", "alternatives", "kind", "raw", "box", "overrides")
+_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+_LEAST_SCORE = 0.5
+"""Reader's score below which a still stays unread; footage, where other frames come, asks more."""
+
+_CLAIMED = 0.3
+"""Probability below which a text is no reading but the first of the alternatives."""
+
+_TILED_FROM_PX = 1300
+
+
+@dataclass(frozen=True, slots=True)
+class StillReading:
+    """What one plate of one picture reads; ``kind`` says where there is none, or none readable.
+
+    ``probability`` is the calibrated chance that ``text`` is right in every sign, 0 without one;
+    ``alternatives`` are other plates it may be, the likeliest first; ``raw`` what was seen before
+    the grammar, ``overrides`` the signs it changed; ``box`` is in px, None without a plate.
+    """
+
+    file: str
+    text: str | None
+    probability: float
+    alternatives: tuple[tuple[str, float], ...]
+    kind: StillKind
+    raw: str
+    box: Box | None
+    overrides: tuple[plates.Override, ...] = ()
+
+
+def read_plates_of_images(
+    paths: Iterable[Path | str],
+    *,
+    read: TextPlateReader | None = None,
+    troubles: list[WorkbenchError] | None = None,
+) -> Iterator[StillReading]:
+    """Yield what the plates of image files read, at least one record a readable file.
+
+    Parameters
+    ----------
+    paths
+        Files, or folders, whose pictures are taken in the order of their names.
+    read
+        A plate reader; None opens the workbench's own.
+    troubles
+        Where given, a file that is no picture is put there and the others are still read.
+
+    Raises
+    ------
+    BadInput
+        When a path is not there, a folder holds no picture, or, without `troubles`, a file is none.
+    """
+    files = image_files(paths)
+    read = read or open_plate_reader(ModelSettings(plate_min_score=_LEAST_SCORE))
+    for path in files:
+        try:
+            picture = read_picture(path)
+        except (BadInput, OSError) as error:
+            trouble = error if isinstance(error, BadInput) else _unreadable(path, error)
+            if troubles is None:
+                raise trouble from None
+            troubles.append(trouble)
+            continue
+        yield from _records(str(path), read_still(read, picture))
+
+
+def read_still(read: TextPlateReader, picture: RGB) -> list[PlateOfPass]:
+    """Return the plates of one picture, the surest first; a crop has at most one."""
+    if may_be_a_plate(picture):
+        whole = fuse([(0, one) for one in read_crop(read, picture)])
+        if whole is not None:
+            return [whole]
+    found = read(picture, None)
+    if max(picture.shape[:2]) >= _TILED_FROM_PX and not any(one.text for one in found):
+        found = tiles(read)(picture) or found
+    settled = [fuse([(0, one)]) for one in found]
+    return sorted((one for one in settled if one), key=lambda one: -one.score)
+
+
+def image_files(paths: Iterable[Path | str]) -> list[Path]:
+    """Return the files of paths and folders, each once.
+
+    Raises
+    ------
+    BadInput
+        When a path is not there or a folder holds no picture.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = [one for one in sorted(path.iterdir()) if one.suffix.lower() in _ENDINGS]
+            if not inside:
+                raise BadInput(
+                    N_("this folder holds no picture"),
+                    N_("give a folder with JPEG or PNG files"),
+                    where=str(path),
+                )
+            found.update(dict.fromkeys(inside))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise BadInput(
+                N_("there is no such file or folder"),
+                N_("check the path of the pictures"),
+                where=str(path),
+            )
+    return list(found)
+
+
+def as_csv(readings: Sequence[StillReading]) -> str:
+    """Return a table of readings with a header, its columns :data:`COLUMNS`."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for one in readings:
+        box = one.box
+        table.writerow(
+            (
+                _plain(one.file),
+                one.text or "",
+                f"{one.probability:.4f}",
+                "; ".join(f"{text} {p:.3f}" for text, p in one.alternatives),
+                one.kind,
+                _plain(one.raw),
+                "" if box is None else f"{box.x:.0f} {box.y:.0f} {box.w:.0f} {box.h:.0f}",
+                "; ".join(f"{c.position}: {c.raw}>{c.sign} ({c.reason})" for c in one.overrides),
+            )
+        )
+    return out.getvalue()
+
+
+def _plain(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return "'" + cell if cell[:1] in ("=", "+", "-", "@") else cell
+
+
+def _records(file: str, settled: Sequence[PlateOfPass]) -> Iterator[StillReading]:
+    if not settled:
+        yield StillReading(file, None, 0.0, (), "no plate", "", None)
+    for one in settled:
+        if one.text is not None and one.score >= _CLAIMED:
+            kind: PlateShape = one.kind
+            yield StillReading(
+                file, one.text, one.score, one.alternatives, kind, one.raw, one.box, one.overrides
+            )
+        else:
+            guess = ((one.text, one.score),) if one.text else ()
+            yield StillReading(
+                file, None, 0.0, (*guess, *one.alternatives), "unread", one.raw, one.box
+            )
+
+
+def _unreadable(path: Path, error: OSError) -> BadInput:
+    return BadInput(
+        N_("this file cannot be read ({reason})"),
+        N_("check its rights and the disk"),
+        where=str(path),
+        reason=error.strerror or "?",
+    )

@@ -1,0 +1,1 @@
+"""Jobs of recognition: cut, planned, sent to workers, followed, resumed."""
