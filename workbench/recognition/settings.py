@@ -51,6 +51,12 @@ class Settings:
     active_fps: float = 10.0
     """Gate pictures a second while nothing / something is tracked."""
     gate_width_px: int = 400
+    glimpse_width_px: int = 320
+    glimpse_level: float = 12.0
+    glimpse_noise: float = 4.0
+    """Of the mean difference: above it lies what noise does not explain (3.2 of its sigmas)."""
+    glimpse_s: float = 1.0
+    """While nothing is followed and no frame differs, the gate looks this often."""
     going_share: float = 0.5
     """Of the way that makes a pass: after this much a track is worth a look."""
     lively_new_s: float = 1.0
@@ -84,6 +90,9 @@ class Settings:
     gain_sample: int = 4000
     """Pixels of the gate picture that the gain of the camera's exposure control is read from."""
     gain_deadband: float = 0.015
+    gain_serves: int = 5
+    gain_drift: float = 0.4
+    """A gain serves so many pictures, while the mean grey level stays within so much."""
     shake_suspect_share: float = 0.008
     shake_level: float = 20.0
     shake_least_px: float = 0.6

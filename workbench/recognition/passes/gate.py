@@ -43,7 +43,7 @@ class Gate:
         # Exposure differs between the warm pictures: bring all to the middle one first.
         pictures = [_soften(picture) for picture in warm]
         middle = np.median(np.stack(pictures), axis=0).astype(np.uint8)
-        pictures = [self._level(picture, middle, None) for picture in pictures]
+        pictures = [self._level(picture, middle) for picture in pictures]
         self._background = commonest(pictures, settings.least_difference).astype(np.float32)
         self._mog = self._fresh(pictures)
         self._last: RGB | None = None
@@ -51,6 +51,8 @@ class Gate:
         self._owed = 0
         self._still = 0
         self._window: NDArray[np.float32] | None = None
+        self._gain: RGB | None = None
+        self._gain_mean, self._gain_serves = 0.0, 0
 
     def step(self, picture: RGB, held: Sequence[Box] = (), *, stands_for: int = 1) -> list[Box]:
         """Return boxes (frame px) of what differs from the background.
@@ -68,10 +70,12 @@ class Gate:
         picture = _soften(picture)
         raw, keep = picture, self._held(held, picture.shape[:2])
         background = self._background.astype(np.uint8)
-        picture = self._level(picture, background, keep)
+        picture = self._levelled(picture, background, keep)
         apart = _strongest(cv2.absdiff(picture, background))
-        # Green alone decides on shake; where no channel differs in enough places, nor does it.
-        if _share_above(apart, s.shake_level) >= s.shake_suspect_share:
+        # Shake shows all over the picture, beside what is followed too. Green alone decides on it;
+        # where no channel differs in enough places, nor does it.
+        beside = cv2.bitwise_and(apart, cv2.bitwise_not(keep))
+        if _share_above(beside, s.shake_level) >= s.shake_suspect_share:
             steady = self._steady(picture, background)
             if steady is not picture:
                 picture, apart = steady, _strongest(cv2.absdiff(steady, background))
@@ -83,6 +87,7 @@ class Gate:
             self._mog = self._fresh([raw])
             self._last = raw
             self._past.clear()
+            self._gain_serves = 0
             return []
         if share <= s.relearn_share:
             self._still = 0
@@ -195,9 +200,27 @@ class Gate:
 
     # -- guards ---------------------------------------------------------------------------------
 
-    def _level(self, picture: RGB, background: RGB, keep: Mask | None) -> RGB:
-        """Undo the camera's exposure control: one gain a channel, by the median of ratios."""
-        every = max(1, round((background.size / 3 / self._s.gain_sample) ** 0.5))
+    def _levelled(self, picture: RGB, background: RGB, keep: Mask) -> RGB:
+        """Undo the camera's exposure control; what was found for one picture serves the next few.
+
+        Not for one that is darker or brighter, beside what is followed, than that one was.
+        """
+        s = self._s
+        every = _stride(background, s.gain_sample)
+        mean = cv2.mean(picture[::every, ::every], cv2.bitwise_not(keep[::every, ::every]))[1]
+        if self._gain_serves == 0 or abs(mean - self._gain_mean) > s.gain_drift:
+            self._gain = self._curve(picture, background, keep)
+            self._gain_mean, self._gain_serves = mean, s.gain_serves
+        self._gain_serves -= 1
+        return picture if self._gain is None else _through(self._gain, picture)
+
+    def _level(self, picture: RGB, background: RGB) -> RGB:
+        curve = self._curve(picture, background, None)
+        return picture if curve is None else _through(curve, picture)
+
+    def _curve(self, picture: RGB, background: RGB, keep: Mask | None) -> RGB | None:
+        """Return a tone curve a channel, (1, 256, 3), by medians of ratios; None where even."""
+        every = _stride(background, self._s.gain_sample)
         sample, like = picture[::every, ::every], background[::every, ::every]
         # Green stands for all three: dark or burnt-out pixels say nothing of the gain.
         green, wanted = sample[..., 1], like[..., 1]
@@ -214,12 +237,11 @@ class Gate:
                 gains.append(np.median(ratios, axis=0))
                 levels.append(float(np.median(green[those])))
         if not gains or np.abs(np.array(gains) - 1).max() < self._s.gain_deadband:
-            return picture
+            return None
         grey = np.arange(256, dtype=np.float32)
         curve = np.array([np.interp(grey, levels, channel) for channel in np.array(gains).T]).T
         table = np.clip(np.rint(grey[:, None] * np.clip(curve, 0.4, 2.5)), 0, 255)
-        levelled: RGB = cv2.LUT(picture, table.astype(np.uint8)[None])
-        return levelled
+        return table.astype(np.uint8)[None]
 
     def _steady(self, picture: RGB, background: RGB) -> RGB:
         """Register a shaken picture on the background; leave a calm one alone."""
@@ -333,6 +355,16 @@ def _parts(height: int, width: int, side: int) -> list[Part]:
         for y in range(0, height, side)
         for x in range(0, width, side)
     ]
+
+
+def _stride(picture: RGB, sample: int) -> int:
+    """Return the step in pixels that leaves about `sample` pixels of a picture."""
+    return max(1, round((picture.size / 3 / sample) ** 0.5))
+
+
+def _through(curve: RGB, picture: RGB) -> RGB:
+    levelled: RGB = cv2.LUT(picture, curve)
+    return levelled
 
 
 def _share_above(picture: Mask, level: float) -> float:

@@ -17,7 +17,7 @@ from workbench import media
 from workbench.recognition.passes.detect import Eye, spread
 from workbench.recognition.passes.gate import Gate
 from workbench.recognition.passes.naming import Namer
-from workbench.recognition.passes.pictures import gate_picture, still_part
+from workbench.recognition.passes.pictures import Glimpse, gate_picture, still_part
 from workbench.recognition.passes.rows import Pass
 from workbench.recognition.passes.stitching import Stitcher
 from workbench.recognition.passes.sweep import KeyView
@@ -58,6 +58,8 @@ class Search:
         self._namer = Namer(settings)
         self._gate: Gate | None = None
         self._due_s = self._look_due_s = self._idle_look_due_s = -1e18
+        self._glimpse = Glimpse(settings, segment.rotation_deg)
+        self._gate_due_s, self._left_out = -1e18, 0
 
     @property
     def awaits(self) -> bool:
@@ -75,8 +77,16 @@ class Search:
         s, t_s = self._s, self._seconds(pts)
         if t_s < self._due_s:
             return []
+        if not self._tracker.live and t_s < self._gate_due_s and not self._glimpse.differs(frame):
+            self._left_out += 1
+            self._due_s = t_s + 1 / s.idle_fps - 5e-4
+            return []
         small, scale = gate_picture(frame, self._segment.rotation_deg, s.gate_width_px)
-        self._follow(number, pts, t_s, small, scale)
+        self._follow(number, pts, t_s, small, scale, 1.0 + self._left_out)
+        self._left_out = 0
+        if not self._tracker.live:
+            self._glimpse.take(frame)
+            self._gate_due_s = t_s + s.glimpse_s - 5e-4
         self._look(number, pts, t_s, frame)
         self._keep_stills(number, frame)
         active = any(self._tracker.is_lively(track, t_s) for track in self._tracker.live)
