@@ -34,7 +34,11 @@ CAMERAS, HOURS, CORES = 10, 2.0, 2
 
 def cost(rig: Rig) -> Figures:
     """Return, for each clip, decoding, the naive loop, the engine and its sweep, in CPU seconds."""
-    clips = [("mixed street, drawn", rig.mixed_street), ("busy scene, drawn", rig.busy)]
+    clips = [
+        ("mixed street, drawn", rig.mixed_street),
+        ("mixed street, with a camera's noise and bit rate", rig.sensor_street),
+        ("busy scene, drawn", rig.busy),
+    ]
     clips += [(f"{one.name}, real", one) for one in real_clips(rig)]
     figures: Figures = {
         "data": "drawn clips: H.264, key frames every 2 s, seeds in bench/recognition_drawn.py; "

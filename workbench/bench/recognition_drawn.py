@@ -29,9 +29,12 @@ from workbench.twin.views import View, overview_view, plate_view
 SEEDS = {"mixed street": 20261201, "busy": 20261202, "passes": 20261203, "mixtures": 20261204}
 """Of every drawn or mixed clip here. Nothing of the product may be tuned on them."""
 
-Weather = Literal["day", "night", "rain"]
+Weather = Literal["day", "night", "rain", "sensor"]
+"""``sensor``: day, with the noise of a camera's sensor and a camera's bit rate."""
 
 CRF, PRESET, GOP_S = 25, "veryfast", 2.0
+SENSOR_NOISE, SENSOR_BIT_RATE = 2.5, 4_000_000
+"""Grey levels (one sigma, luma) and bits a second: what cameras of 1080p25 are set to as a rule."""
 LEAST_PX = 16.0
 """A thing whose box is less high or wide than this is there and not scored."""
 _HIDDEN_SHARE, _INSIDE_SHARE, _PASS_S = 0.6, 0.5, 1.0
@@ -55,7 +58,7 @@ class Street:
         return {name: vehicle.plate for name, vehicle in self.scenario.vehicles.items()}
 
 
-def mixed_street(seconds: float, *, fps: int = 25) -> Street:
+def mixed_street(seconds: float, *, fps: int = 25, weather: Weather = "day") -> Street:
     """Return a 1080p plate camera's street: groups of traffic, quiet stretches between them.
 
     Seven vehicles in ten are motorcycles. The lens is that of the ward's plate cameras; the larger
@@ -73,7 +76,7 @@ def mixed_street(seconds: float, *, fps: int = 25) -> Street:
             at += float(rng.uniform(1.5, 3.0))
     fleet = make_fleet(len(arrive), np.random.default_rng([seed, 2]))
     passes = [_pass(view, one, at, rng) for one, at in zip(fleet, arrive, strict=True)]
-    return _street("mixed street", view, fleet, passes, (), seconds, fps, seed)
+    return _street("mixed street", view, fleet, passes, (), seconds, fps, seed, weather)
 
 
 def busy_scene(seconds: float, *, movers: int = 70, fps: int = 25) -> Street:
@@ -213,6 +216,7 @@ def render(street: Street, out: Path) -> Path:
     with media.ClipWriter(
         out, view.width_px, view.height_px, time_base=Fraction(1, fps),
         gop=round(GOP_S * fps), crf=CRF, preset=PRESET,
+        bit_rate=SENSOR_BIT_RATE if street.weather == "sensor" else None,
     ) as clip:  # fmt: skip
         for number, picture in enumerate(twin.frames(street.scenario, view.camera_id)):
             clip.write(weather(picture, number), number)
@@ -231,7 +235,27 @@ def _weather(street: Street) -> Callable[[RGB, int], RGB]:
         return _Night(street)
     if street.weather == "rain":
         return _Rain(street)
+    if street.weather == "sensor":
+        return _Sensor(street)
     return lambda picture, _number: picture
+
+
+class _Sensor:
+    """Noise that is elsewhere on every frame: pieces of one field of it, from a random corner."""
+
+    def __init__(self, street: Street) -> None:
+        self._seed = street.scenario.seed
+        self._room = 64
+        size = (street.view.height_px + self._room, street.view.width_px + self._room, 1)
+        field = np.random.default_rng([self._seed, 73]).normal(0, SENSOR_NOISE, size)
+        self._field = field.astype(np.float32)
+
+    def __call__(self, picture: RGB, number: int) -> RGB:
+        height, width = picture.shape[:2]
+        down, right = np.random.default_rng([self._seed, 74, number]).integers(self._room, size=2)
+        grain = self._field[down : down + height, right : right + width]
+        noisy: RGB = np.clip(picture + grain, 0, 255).astype(np.uint8)
+        return noisy
 
 
 class _Night:

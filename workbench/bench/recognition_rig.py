@@ -130,6 +130,11 @@ class Rig:
         return self.draw(drawn.mixed_street(20 if self.quick else 100))
 
     @property
+    def sensor_street(self) -> Clip:
+        """The same street as a camera films it: with noise, at a camera's bit rate."""
+        return self.draw(drawn.mixed_street(20 if self.quick else 100, weather="sensor"))
+
+    @property
     def busy(self) -> Clip:
         """The busy scene on which cost is measured."""
         return self.draw(drawn.busy_scene(4 if self.quick else 16))

@@ -328,6 +328,8 @@ class ClipWriter:
         Frames from one key frame to the next.
     crf, preset, bframes
         x264's quality (lower is better), speed and number of B-frames.
+    bit_rate
+        Bits a second held all the time, as cameras do, in place of an even quality.
     threads
         Encoding threads.
     """
@@ -343,6 +345,7 @@ class ClipWriter:
         crf: int = 23,
         preset: str = "veryfast",
         bframes: int = 0,
+        bit_rate: int | None = None,
         threads: int = 1,
     ) -> None:
         if width_px % 2 or height_px % 2:
@@ -354,9 +357,13 @@ class ClipWriter:
         self._container = av.open(
             f"file:{self._temporary}", "w", format="mp4", options={"video_track_timescale": scale}
         )
-        stream = self._container.add_stream(
-            "libx264", options={"preset": preset, "crf": str(crf), "sc_threshold": "0"}
+        options = {"preset": preset, "sc_threshold": "0"}
+        options |= (
+            {"crf": str(crf)}
+            if bit_rate is None
+            else dict.fromkeys(("b", "maxrate", "bufsize"), str(bit_rate))
         )
+        stream = self._container.add_stream("libx264", options=options)
         stream.width, stream.height, stream.pix_fmt = width_px, height_px, "yuv420p"
         context = stream.codec_context
         context.time_base = stream.time_base = time_base

@@ -9,6 +9,7 @@ person who stands still for a minute does not become furniture.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -241,7 +242,8 @@ class Gate:
         grey = np.arange(256, dtype=np.float32)
         curve = np.array([np.interp(grey, levels, channel) for channel in np.array(gains).T]).T
         table = np.clip(np.rint(grey[:, None] * np.clip(curve, 0.4, 2.5)), 0, 255)
-        return table.astype(np.uint8)[None]
+        tones: RGB = table.astype(np.uint8)[None]
+        return tones
 
     def _steady(self, picture: RGB, background: RGB) -> RGB:
         """Register a shaken picture on the background; leave a calm one alone."""
@@ -359,7 +361,7 @@ def _parts(height: int, width: int, side: int) -> list[Part]:
 
 def _stride(picture: RGB, sample: int) -> int:
     """Return the step in pixels that leaves about `sample` pixels of a picture."""
-    return max(1, round((picture.size / 3 / sample) ** 0.5))
+    return max(1, round(math.sqrt(picture.size / 3 / sample)))
 
 
 def _through(curve: RGB, picture: RGB) -> RGB:
