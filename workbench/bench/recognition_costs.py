@@ -38,6 +38,7 @@ def cost(rig: Rig) -> Figures:
         ("mixed street, drawn", rig.mixed_street),
         ("mixed street, with a camera's noise and bit rate", rig.sensor_street),
         ("busy scene, drawn", rig.busy),
+        ("busy scene, with a camera's noise and bit rate", rig.sensor_busy),
     ]
     clips += [(f"{one.name}, real", one) for one in real_clips(rig)]
     figures: Figures = {

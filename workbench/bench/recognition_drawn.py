@@ -79,7 +79,9 @@ def mixed_street(seconds: float, *, fps: int = 25, weather: Weather = "day") -> 
     return _street("mixed street", view, fleet, passes, (), seconds, fps, seed, weather)
 
 
-def busy_scene(seconds: float, *, movers: int = 70, fps: int = 25) -> Street:
+def busy_scene(
+    seconds: float, *, movers: int = 70, fps: int = 25, weather: Weather = "day"
+) -> Street:
     """Return a 1080p overview with about `movers` things on the move in it all the time."""
     seed = SEEDS["busy"]
     rng = np.random.default_rng([seed, 1])
@@ -103,7 +105,7 @@ def busy_scene(seconds: float, *, movers: int = 70, fps: int = 25) -> Street:
                  "away" if away else "towards", lateral)
         )  # fmt: skip
     walks = _crowd(view, movers - vehicles, seconds, (near, 50.0), rng)
-    return _street("busy", view, fleet, passes, walks, seconds, fps, seed)
+    return _street("busy", view, fleet, passes, walks, seconds, fps, seed, weather)
 
 
 def pass_streets(count: int, seconds: float, *, fps: int = 12) -> Iterator[Street]:

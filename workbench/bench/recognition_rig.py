@@ -139,6 +139,11 @@ class Rig:
         """The busy scene on which cost is measured."""
         return self.draw(drawn.busy_scene(4 if self.quick else 16))
 
+    @property
+    def sensor_busy(self) -> Clip:
+        """The busy scene as a camera films it."""
+        return self.draw(drawn.busy_scene(4 if self.quick else 16, weather="sensor"))
+
 
 def run(clip: Clip, settings: recognition.Settings, models: Models) -> tuple[list[Row], float]:
     """Return the rows of a clip and the CPU seconds (user and system) that they took here."""
