@@ -173,8 +173,8 @@ def without_second_look(models: Models) -> Models:
     return replace(models, read_plates=lambda _rgb, _box: [], find_faces=lambda _rgb, _box: [])
 
 
-_LEFT_OUT: Mapping[str, Any] = {"sweep_most_s": 0.0}
-"""Settings that keep an engine from leaving quiet stretches undecoded, where it has them."""
+_LEFT_OUT: Mapping[str, Any] = {"sweep_most_s": 0.0, "glimpse_s": 0.0}
+"""Settings that keep an engine from passing quiet stretches over, where it has them."""
 
 
 def dense_settings(settings: recognition.Settings, fps: float) -> recognition.Settings:
