@@ -124,7 +124,7 @@ def pass_street(
     view = (
         _overview(seed, 1280, 720)
         if wide
-        else _plate_view(("rear", "front", "both")[number // 2 % 3], seed)
+        else _plate_view(("rear", "front")[number // 2 % 2], seed)
     )
     at, arrive = float(rng.uniform(1, 3)), []
     while at < seconds - 4:
