@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plate_reader"))
-import plates as art  # noqa: E402 - its modules stand beside the program that trains
-import signs  # noqa: E402
-import weather  # noqa: E402
+import plates as art
+import signs
+import weather
 
-from workbench import plates  # noqa: E402
+from workbench import plates
 
 FONTS = (
     "liberation/LiberationSansNarrow-Bold.ttf",

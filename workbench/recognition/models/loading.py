@@ -78,8 +78,8 @@ def models_ref(
 ) -> str:
     """Return a short name of weights and settings, equal where and only where results would be.
 
-    Each model reads ``name@first signs of its SHA-256``; at the end are the hashes of the table that
-    makes probabilities of plate readings, and of the settings.
+    Each model reads ``name@first signs of its SHA-256``; at the end are the hashes of the table
+    that makes probabilities of plate readings, and of the settings.
     """
     parts = []
     for name in (*_USED, *_LINES[settings.plate_reader]):

@@ -58,13 +58,12 @@ class Pooling:
     """How two readers of lines are put together.
 
     ``sure``: probability of a line's least sure sign from which the first is believed alone;
-    ``first``, ``second``: the powers of either's probabilities; ``floor``: least probability of a
+    ``power``: that of either's probabilities in their product; ``floor``: least probability of a
     sign that one of them does not propose, so that neither can rule a sign out.
     """
 
     sure: float
-    first: float
-    second: float
+    power: float
     floor: float
 
 
@@ -72,7 +71,7 @@ class Pooling:
 class Table:
     """Everything fitted: a map for each reader of lines, and how two are put together."""
 
-    maps: Mapping[str, Calibration]
+    maps: Mapping[LineReaderName, Calibration]
     pooling: Pooling
 
 
@@ -134,7 +133,7 @@ def load_table(path: Path) -> Table:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         maps = {name: _map(data["readers"][name]) for name in LINE_READERS}
-        numbers = (float(data["pooling"][name]) for name in ("sure", "first", "second", "floor"))
+        numbers = (float(data["pooling"][name]) for name in ("sure", "power", "floor"))
         return Table(maps, Pooling(*numbers))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(

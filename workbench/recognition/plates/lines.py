@@ -94,14 +94,12 @@ def settled(signs: Sequence[Sign], sure: float) -> bool:
 def pooled(first: Sequence[Sign], second: Sequence[Sign], pooling: Pooling) -> tuple[Sign, ...]:
     """Return one line from two readings of it.
 
-    The surer of the two says how many signs there are; each sign is the product of both, each to
-    the power of its weight. A sign that only one of them has stays as that one saw it.
+    The surer of the two says how many signs there are; each sign is the product of both. A sign
+    that only one of them has stays as that one saw it.
     """
-    (one, two), (a, b) = (tuple(first), tuple(second)), (pooling.first, pooling.second)
-    if not two or (one and _sure(one, a) > _sure(two, b)):
-        lead, other, lead_weight, other_weight = one, two, a, b
-    else:
-        lead, other, lead_weight, other_weight = two, one, b, a
+    lead, other = (first, second) if _least(first) > _least(second) else (second, first)
+    if not lead:
+        return tuple(other)
     places = [n for n, sign in enumerate(lead) if sign.candidates]
     theirs = [sign for sign in other if sign.candidates]
     found = list(lead)
@@ -111,33 +109,28 @@ def pooled(first: Sequence[Sign], second: Sequence[Sign], pooling: Pooling) -> t
         plates.default_grammar(),
     ):
         if ours is not None and their is not None:
-            sign = found[places[ours]]
-            both = _product(sign, theirs[their], (lead_weight, other_weight), pooling.floor)
-            found[places[ours]] = both
+            found[places[ours]] = _product(found[places[ours]], theirs[their], pooling)
     return tuple(found)
 
 
-def _sure(signs: Sequence[Sign], weight: float) -> float:
-    """Return how sure a reader is of its number of signs: that of its least sure sign."""
-    return weight * log(max(min((s.probability for s in signs), default=0.0), 1e-6))
+def _least(signs: Sequence[Sign]) -> float:
+    """Return how sure a reader is of its number of signs: of the least sure one."""
+    return min((sign.probability for sign in signs), default=0.0)
 
 
-def _product(ours: Sign, theirs: Sign, powers: tuple[float, float], floor: float) -> Sign:
+def _product(ours: Sign, theirs: Sign, pooling: Pooling) -> Sign:
+    views = (ours.candidates, theirs.candidates)
     logs = {
-        char: sum(
-            power * log(max(held.get(char, 0.0), floor))
-            for power, held in zip(powers, (ours.candidates, theirs.candidates), strict=True)
-        )
+        char: sum(log(max(held.get(char, 0.0), pooling.floor)) for held in views)
         for char in sorted({*ours.candidates, *theirs.candidates})
     }
-    logs[_OTHER] = sum(
-        power * log(max(1.0 - sum(held.values()), floor))
-        for power, held in zip(powers, (ours.candidates, theirs.candidates), strict=True)
-    )
+    # "some other sign" takes part, or two unsure readings would make a sure one
+    logs[_OTHER] = sum(log(max(1.0 - sum(held.values()), pooling.floor)) for held in views)
     most = max(logs.values())
-    total = sum(exp(value - most) for value in logs.values())
-    shares = {char: exp(value - most) / total for char, value in logs.items() if char != _OTHER}
+    weights_of = {char: exp(pooling.power * (value - most)) for char, value in logs.items()}
+    total = sum(weights_of.values())
+    shares = {char: w / total for char, w in weights_of.items() if char != _OTHER}
     likely = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
-    candidates = {char: share for char, share in likely if share >= _LEAST}
     char, share = likely[0]
+    candidates = {char: share for char, share in likely if share >= _LEAST}
     return replace(ours, char=char, probability=share, candidates=candidates)

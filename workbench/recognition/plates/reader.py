@@ -101,7 +101,7 @@ class TextPlateReader:
     """
 
     def __init__(self, find: TextFinder, read_line: ReadLine, settings: ModelSettings) -> None:
-        self._find = find
+        self.find = find
         self.read_line = read_line
         self.settings = settings
 
@@ -136,20 +136,33 @@ class TextPlateReader:
             left, top, right, bottom = wider
             part = np.ascontiguousarray(picture[top:bottom, left:right])
             lines = self.lines(part, side_px, exactly=exactly)
-        return [_moved(reading, left, top) for reading in read_lines(lines, part, self.settings)]
+        found = self.read_lines(lines, part, one=box is not None)
+        return [_moved(reading, left, top) for reading in found]
 
     def lines(
         self, picture: RGB, side_px: int | None = None, *, exactly: bool = False
     ) -> list[Line]:
         """Return every line of text of a picture, read; see :class:`TextFinder` for the sizes."""
-        lines = []
-        for line in self._find(picture, side_px, exactly=exactly):
-            if line.height_px < self.settings.plate_min_line_px:
-                continue
-            for part in (line, *_halves(line)):
-                signs = self.read_line(picture, part.corners)
-                lines.append(replace(part, signs=signs))
-        return [line for line in lines if line.signs]
+        return [
+            replace(line, signs=self.read_line(picture, line.corners))
+            for line in self.find(picture, side_px, exactly=exactly)
+            if line.height_px >= self.settings.plate_min_line_px
+        ]
+
+    def read_lines(
+        self, lines: Sequence[Line], picture: RGB, *, one: bool, whole: bool = False
+    ) -> list[PlateReading]:
+        """Return the plates among lines, also where one box of text holds both of a plate's lines.
+
+        Where no more than `one` plate is asked for, such boxes are looked into only if none is read
+        without them. For `whole` see :func:`read_lines`.
+        """
+        found = read_lines(lines, picture, self.settings, whole=whole)
+        halves = [half for line in lines for half in _halves(line)]
+        if not halves or (one and any(reading.text for reading in found)):
+            return found
+        halves = [replace(half, signs=self.read_line(picture, half.corners)) for half in halves]
+        return read_lines([*lines, *halves], picture, self.settings, whole=whole)
 
 
 def read_lines(
@@ -164,7 +177,7 @@ def read_lines(
         plate's without a look at it.
     """
     found: list[tuple[bool, float, _Candidate, PlateReading]] = []
-    for candidate in _candidates(lines):
+    for candidate in _candidates([line for line in lines if line.signs]):
         if not _SIGNS_LEAST <= sum(map(len, candidate.signs)) <= _SIGNS_MOST:
             continue
         spoilt = (not whole and _is_cut(candidate, picture)) or _dot_lacks_digits(candidate)

@@ -23,7 +23,7 @@ StillKind = Literal["one-line", "two-line", "unread", "no plate"]
 
 COLUMNS = ("file", "text", "probability", "alternatives", "kind", "raw", "box", "overrides")
 _ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-_LEAST_SCORE = 0.5
+LEAST_SCORE = 0.5
 """Reader's score below which a still stays unread; footage, where other frames come, asks more."""
 
 _CLAIMED = 0.3
@@ -74,7 +74,7 @@ def read_plates_of_images(
         When a path is not there, a folder holds no picture, or, without `troubles`, a file is none.
     """
     files = image_files(paths)
-    read = read or open_plate_reader(ModelSettings(plate_min_score=_LEAST_SCORE))
+    read = read or open_plate_reader(ModelSettings(plate_min_score=LEAST_SCORE))
     for path in files:
         try:
             picture = read_picture(path)
