@@ -26,6 +26,10 @@ LINE_READERS: tuple[LineReaderName, ...] = get_args(LineReaderName)
 """
 
 
+DEFAULT_LINE_READER: LineReaderName = "pp-ocr"
+"""By the figures of ``docs/benchmarks/recognition.md``."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
     """Everything a user can set about the models; it goes into ``Models.ref`` as a short hash.
@@ -46,7 +50,7 @@ class ModelSettings:
     plate_min_side_px: int = 320
     plate_min_line_px: float = 9.0
     plate_min_score: float = 0.78
-    plate_reader: LineReaderName = "pp-ocr"
+    plate_reader: LineReaderName = DEFAULT_LINE_READER
     face_min_score: float = 0.5
     face_max_side_px: int = 640
     face_pack: str = ""
@@ -93,7 +97,7 @@ class PlateReading:
     box: Box
     kind: PlateShape
     overrides: tuple[Override, ...] = ()
-    reader: LineReaderName = "pp-ocr"
+    reader: LineReaderName = DEFAULT_LINE_READER
 
 
 @dataclass(frozen=True, slots=True, eq=False)

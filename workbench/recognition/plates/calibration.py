@@ -18,7 +18,7 @@ from typing import Any
 
 from workbench.errors import N_, BadInput
 from workbench.recognition.models.weights import models_folder
-from workbench.recognition.types import LINE_READERS, LineReaderName
+from workbench.recognition.types import DEFAULT_LINE_READER, LINE_READERS, LineReaderName
 
 FEATURES = ("share", "mean", "least", "agreeing", "overridden", "size")
 SIGNS_OF_WEIGHTS = (1, 1, 1, 1, -1, 1)
@@ -98,7 +98,7 @@ def probability(
     evidence: Evidence,
     calibration: Calibration | None = None,
     *,
-    reader: LineReaderName = "pp-ocr",
+    reader: LineReaderName = DEFAULT_LINE_READER,
 ) -> float:
     """Return the probability that every sign of a reading is right.
 

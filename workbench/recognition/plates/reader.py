@@ -52,7 +52,7 @@ _TALL_RATIO = 1.5
 _HINT_PAD = 0.4
 """Of its width, how far around a hint a plate is sought."""
 
-_HINT_SIGN_PX = 16.0
+_HINT_SIGN_PX = 22.0
 """Height of signs at which a plate is sought around a hint: more costs, and finds no more."""
 
 _TWO_LINES_TO = 2.4
