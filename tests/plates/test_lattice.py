@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from workbench import plates
 from workbench.plates import decode, from_text, fuse, log_likelihood
 from workbench.plates.lattice import best_text
 
@@ -79,3 +80,16 @@ def test_likelihood_ranks_the_plate_above_its_twin() -> None:
 def test_confidences_must_be_one_a_sign() -> None:
     with pytest.raises(ValueError, match="9 signs and 2"):
         from_text("99B112345", [0.5, 0.5])
+
+
+def test_a_plate_of_the_army_has_others_it_may_be() -> None:
+    sure, doubtful = plates.from_text("AB1234", 0.99), plates.from_text("AB1234", 0.99)
+    doubtful[3] = {"2": 0.6, "7": 0.35}
+    (text, share), *_ = plates.alternatives(sure)
+    assert text == "AB-12-34"
+    assert share > 0.9
+    found = dict(plates.alternatives(doubtful))
+    assert found["AB-12-34"] < 0.7
+    assert found["AB-17-34"] > 0.2
+    # strict: what is none as it stands is not made one
+    assert plates.alternatives(plates.from_text("A81234", 0.9)) == []

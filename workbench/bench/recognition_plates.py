@@ -1,19 +1,22 @@
-"""Plates read from real pictures: whole frames, tracks, crops; readers beside each other; claims.
+"""Plates read from real and drawn pictures: whole frames, tracks, crops; readers beside each other.
 
-Truth is the footage's labelled frames, which were used for tuning, and any folder of crops under
-``--clips`` whose CSV says ``file,text``.
+Truth is the footage's labelled frames, which were used for tuning, plates drawn with a seed that
+nothing was fitted on, and any folder of crops under ``--clips`` whose CSV says ``file,text``.
 """
 
 from __future__ import annotations
 
 import csv
-import importlib
+import importlib.util
+import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from workbench import plates
@@ -23,54 +26,140 @@ from workbench.bench.recognition_rig import Figures, Rig, run
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.recognition import evaluate
 from workbench.recognition.clock.overlay import open_clock_reader
-from workbench.recognition.plates.fusion import PlateOfPass, fuse
-from workbench.recognition.types import RGB, PlateReader, PlateReading
+from workbench.recognition.models.loading import open_plate_reader
+from workbench.recognition.models.weights import models_folder
+from workbench.recognition.plates.fusion import fuse
+from workbench.recognition.plates.reader import TextPlateReader
+from workbench.recognition.plates.stills import LEAST_SCORE, read_still
+from workbench.recognition.types import LINE_READERS, RGB, PlateReader, PlateReading
 from workbench.recognition.types import clip as corners_of
 from workbench.records import Box
 
 QUICK_PICTURES = 6
 SURE = 0.95
-_CROP_MARGIN = 0.12
+DRAWN_SEED = 1204
+"""Of the plates drawn for this bench; ``models/plate_calibration/fit.py`` uses others."""
+
+_DRAWN, _QUICK_DRAWN, _QUICK_CROPS = 400, 24, 24
+_CROPS_A_PLATE, _MARGINS, _WIDTHS_PX = 5, (-0.02, 0.15), (60, 250)
+_STOCK_MARGIN = 0.12
 _DAY = date(2026, 11, 20)
 """The grammar is dated; the real frames carry no date."""
 
-Said = tuple[str, float | None]
-"""What a reader says of a crop: signs without punctuation, and its claim if it makes one."""
+Crop = tuple[RGB, str]
+"""A picture of a plate alone, and its signs."""
+
+
+@dataclass
+class Claims:
+    """What was claimed of readings, and whether it was right."""
+
+    of: list[tuple[float, bool]] = field(default_factory=list)
+
+    def figures(self) -> Figures:
+        """Return the share of sure claims that are right, and all claims in steps."""
+        sure = [right for claim, right in self.of if claim >= SURE]
+        return {
+            "claimed >= .95 and right": share(sum(sure), len(sure)),
+            "readings": len(self.of),
+            "reliability": reliability([c for c, _ in self.of], [r for _, r in self.of]),
+        }
 
 
 def plates_part(rig: Rig) -> Figures:
-    """Return frames, tracks, crops, claims."""
+    """Return frames, tracks, crops, drawn plates and claims for each reader of lines."""
     figures: Figures = {}
-    claims: list[tuple[float, bool]] = []
-    if rig.footage is None:
-        figures["real frames"] = "skipped: the folder of real footage is not there"
-    else:
-        folder = rig.footage / "vn_plates_mrzaizai2k"
-        pictures = list(evaluate.plate_pictures(folder))
+    pictures: list[tuple[str, RGB, list[evaluate.TruePlate]]] = []
+    if rig.footage is not None:
+        pictures = list(evaluate.plate_pictures(rig.footage / "vn_plates_mrzaizai2k"))
         if rig.quick:
             pictures = pictures[:: max(1, len(pictures) // QUICK_PICTURES)][:QUICK_PICTURES]
-        figures["real frames"] = frames(rig.models.read_plates, pictures, claims)
-        crops = [
-            (f"{name} {one.signs}", _cut(picture, one.box), one.signs)
-            for name, picture, there in pictures
-            for one in there
-            if one.signs
-        ]
-        figures["crops of these frames"] = readers(rig, crops)
-    held = held_crops(rig.clips) if rig.clips is not None else []
-    figures["crops held elsewhere"] = (
-        readers(rig, held, claims) if held else "skipped: no file,text CSV under --clips"
-    )
+    else:
+        figures["real frames"] = "skipped: the folder of real footage is not there"
+    drawn = _QUICK_DRAWN if rig.quick else _DRAWN
+    sets = {
+        "tight crops of the real frames": tight_crops(pictures)[
+            : _QUICK_CROPS if rig.quick else None
+        ],
+        "drawn plates": drawn_plates(drawn),
+        "drawn plates of the army": drawn_plates(drawn // 4, army=True),
+        "crops held elsewhere": held_crops(rig.clips) if rig.clips is not None else [],
+    }
+    for name in LINE_READERS:
+        read = open_plate_reader(replace(rig.settings.models, plate_reader=name))
+        figures[name] = reader_figures(read, pictures, sets)
+    if pictures:
+        figures["stock EasyOCR, no grammar"] = _stock(pictures)
     street = rig.mixed_street
     rows, _ = run(street, rig.settings, rig.models)
     figures["drawn mixed street, by track"] = plates_by_track(street, rows)
-    sure = [right for claim, right in claims if claim >= SURE]
-    figures["calibration"] = {
-        "data": "readings of the real frames, each alone, and held crops, as the rows carry them",
-        "claimed >= .95 and right": share(sum(sure), len(sure)),
-        "reliability": reliability([c for c, _ in claims], [r for _, r in claims]),
-    }
     return figures
+
+
+def reader_figures(
+    read: TextPlateReader,
+    pictures: Sequence[tuple[str, RGB, Sequence[evaluate.TruePlate]]],
+    sets: dict[str, list[Crop]],
+) -> Figures:
+    """Return what one reader makes of whole frames and of sets of crops."""
+    figures: Figures = {}
+    if pictures:
+        claims = Claims()
+        figures["whole frames"] = frames(read, pictures, claims.of)
+        figures["whole frames"]["claims"] = claims.figures()
+    still = TextPlateReader(
+        read.find, read.read_line, replace(read.settings, plate_min_score=LEAST_SCORE)
+    )
+    for name, crops in sets.items():
+        figures[name] = crops_figures(still, crops) if crops else "skipped: there are none"
+    return figures
+
+
+def crops_figures(read: TextPlateReader, crops: Sequence[Crop]) -> Figures:
+    """Return how many pictures of one plate are read exactly and wrongly, at what cost."""
+    claims = Claims()
+    began = time.process_time()
+    for picture, signs in crops:
+        best = next((one for one in read_still(read, picture) if one.text), None)
+        if best is not None and best.text is not None:
+            claims.of.append((best.score, plates.compact(best.text) == signs))
+    spent = time.process_time() - began
+    right = sum(ok for _, ok in claims.of)
+    return {
+        "exact": share(right, len(crops)),
+        "exact / wrong / unread": [right, len(claims.of) - right, len(crops) - len(claims.of)],
+        "CPU ms a plate": round(1000 * spent / len(crops), 1),
+        "claims": claims.figures(),
+    }
+
+
+def tight_crops(
+    pictures: Sequence[tuple[str, RGB, Sequence[evaluate.TruePlate]]],
+) -> list[Crop]:
+    """Return five crops of each readable plate, cut close or wide, 60 to 250 px wide."""
+    rng = np.random.default_rng(DRAWN_SEED)
+    crops = []
+    for _, picture, truth in pictures:
+        for one in truth:
+            for margin in np.linspace(*_MARGINS, _CROPS_A_PLATE) if one.signs else ():
+                cut = _cut(picture, one.box, float(margin))
+                width = round(float(np.exp(rng.uniform(*np.log(_WIDTHS_PX)))))
+                size = width, max(1, round(cut.shape[0] * width / cut.shape[1]))
+                crops.append((cv2.resize(cut, size, interpolation=cv2.INTER_AREA), one.signs))
+    return crops
+
+
+def drawn_plates(count: int, *, army: bool = False) -> list[Crop]:
+    """Return crops of drawn plates; none where the program that draws them is not installed."""
+    path = models_folder() / "plate_calibration" / "whole.py"
+    spec = importlib.util.spec_from_file_location("plate_calibration_whole", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        return []
+    whole = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = whole
+    spec.loader.exec_module(whole)
+    press = whole.Press(DRAWN_SEED + army)
+    return [(look.picture, look.signs) for look in press.crops(count, army=army)]
 
 
 def frames(
@@ -125,8 +214,8 @@ def frames(
     }
 
 
-def held_crops(folder: Path) -> list[tuple[str, RGB, str]]:
-    """Return ``(file, picture, signs)`` of every CSV with columns file and text below a folder.
+def held_crops(folder: Path) -> list[Crop]:
+    """Return ``(picture, signs)`` of every CSV with columns file and text below a folder.
 
     Raises
     ------
@@ -149,91 +238,28 @@ def held_crops(folder: Path) -> list[tuple[str, RGB, str]]:
                     )
                 signs = plates.compact(row["text"])
                 if signs:
-                    crops.append((row["file"], evaluate.read_picture(path), signs))
+                    crops.append((evaluate.read_picture(path), signs))
     return crops
 
 
-def readers(
-    rig: Rig,
-    crops: Sequence[tuple[str, RGB, str]],
-    claims: list[tuple[float, bool]] | None = None,
-) -> Figures:
-    """Return how each reader there is does on the same crops; the product's claims are added to."""
-    figures: Figures = {"crops": len(crops)}
-    two_line = [crop.shape[1] / crop.shape[0] < 2.2 for _, crop, _ in crops]
-    for name, read in _readers(rig):
-        began = time.process_time()
-        said = [read(crop) for _, crop, _ in crops]
-        spent = time.process_time() - began
-        right = [text == signs for (text, _), (_, _, signs) in zip(said, crops, strict=True)]
-        figures[name] = {
-            "exact": share(sum(right), len(right)),
-            "exact, two lines": share(
-                sum(ok for ok, two in zip(right, two_line, strict=True) if two), sum(two_line)
-            ),
-            "CPU ms a crop": round(1000 * spent / max(1, len(crops)), 1),
-        }
-        if name.startswith("product") and claims is not None:
-            claims += [
-                (claim, ok)
-                for (text, claim), ok in zip(said, right, strict=True)
-                if text and claim is not None
-            ]
-    return figures
-
-
-def _readers(rig: Rig) -> Iterable[tuple[str, Callable[[RGB], Said]]]:
-    """Yield the readers that are installed, by name."""
-    read_crop = _read_crop(rig.models.read_plates)
-
-    def product(crop: RGB) -> Said:
-        found = [one for one in read_crop(crop) if one.text]
-        best = max(found, key=lambda one: one.score, default=None)
-        return ("", None) if best is None else (plates.compact(best.text or ""), best.score)
-
-    yield "product (grammar decides)", product
-    lines = getattr(rig.models.read_plates, "lines", None)
-    if lines is not None:
-
-        def bare(crop: RGB) -> Said:
-            found = sorted(lines(crop), key=lambda line: (round(_top(line) / 20), _left(line)))
-            return plates.compact("".join(line.text for line in found)), None
-
-        yield "its text reader alone, no grammar", bare
+def _stock(pictures: Sequence[tuple[str, RGB, Sequence[evaluate.TruePlate]]]) -> Figures | str:
+    """Return how EasyOCR as it comes does on crops of the plates."""
     try:
         stock = open_clock_reader()
     except WorkbenchError:
-        return
-
-    def easy(crop: RGB) -> Said:
-        found = sorted(stock(crop), key=lambda one: (round(one[0].y / 20), one[0].x))
-        return plates.compact("".join(text for _, text, _ in found)), None
-
-    yield "stock EasyOCR", easy
-
-
-def _read_crop(read: PlateReader) -> Callable[[RGB], list[PlateOfPass]]:
-    """Return the product's own way of reading a crop, where it has one."""
-    try:
-        stills = importlib.import_module("workbench.recognition.plates.stills")
-    except ModuleNotFoundError:
-
-        def plain(crop: RGB) -> list[PlateOfPass]:
-            one = fuse(list(enumerate(read(crop, None)[:1])), on=_DAY)
-            return [] if one is None else [one]
-
-        return plain
-    return lambda crop: list(stills.read_still(read, crop))
+        return "skipped: EasyOCR is not there"
+    right = count = 0
+    began = time.process_time()
+    for _, picture, truth in pictures:
+        for one in (one for one in truth if one.signs):
+            found = stock(_cut(picture, one.box, _STOCK_MARGIN))
+            found = sorted(found, key=lambda line: (round(line[0].y / 20), line[0].x))
+            right += plates.compact("".join(text for _, text, _ in found)) == one.signs
+            count += 1
+    spent = time.process_time() - began
+    return {"exact": share(right, count), "CPU ms a plate": round(1000 * spent / count, 1)}
 
 
-def _top(line: object) -> float:
-    return float(np.asarray(line.corners)[:, 1].min())  # type: ignore[attr-defined]
-
-
-def _left(line: object) -> float:
-    return float(np.asarray(line.corners)[:, 0].min())  # type: ignore[attr-defined]
-
-
-def _cut(picture: RGB, box: Box) -> RGB:
-    left, top, right, bottom = corners_of(box, picture, margin=_CROP_MARGIN)
+def _cut(picture: RGB, box: Box, margin: float) -> RGB:
+    left, top, right, bottom = corners_of(box, picture, margin=margin)
     return np.ascontiguousarray(picture[top:bottom, left:right])

@@ -170,7 +170,9 @@ def trails_of(rows: Sequence[Row], index: FrameIndex, *, moving: bool = True) ->
 
 def without_second_look(models: Models) -> Models:
     """Return models that read no plate and find no face: passes only."""
-    return replace(models, read_plates=lambda _rgb, _box: [], find_faces=lambda _rgb, _box: [])
+    return replace(
+        models, read_plates=lambda _rgb, _box, _hint=None: [], find_faces=lambda _rgb, _box: []
+    )
 
 
 _LEFT_OUT: Mapping[str, Any] = {"sweep_most_s": 0.0, "glimpse_s": 0.0}

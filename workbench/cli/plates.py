@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.recognition import as_csv, read_plates_of_images
+from workbench.recognition.types import DEFAULT_LINE_READER, LINE_READERS, LineReaderName
 from workbench.store import files
 
 app = typer.Typer()
@@ -25,6 +26,9 @@ def _plates() -> None:
 def read_plates(
     images: Annotated[list[Path], typer.Argument(help="Pictures, crops, or folders of them.")],
     csv: Annotated[Path | None, typer.Option("--csv", help="Write a table here.")] = None,
+    reader: Annotated[
+        str, typer.Option(help=f"Who reads the lines: {', '.join(LINE_READERS)}.")
+    ] = DEFAULT_LINE_READER,
 ) -> None:
     """Read the plates of pictures and crops: text, probability, alternatives; exit 2 at a bad file.
 
@@ -37,7 +41,9 @@ def read_plates(
             where=str(csv),
         )
     troubles: list[WorkbenchError] = []
-    found = list(read_plates_of_images(images, troubles=troubles))
+    found = list(
+        read_plates_of_images(images, reader=cast(LineReaderName, reader), troubles=troubles)
+    )
     if csv is not None:
         files.write_bytes(csv, as_csv(found).encode())
     else:

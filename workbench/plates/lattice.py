@@ -247,6 +247,7 @@ def alternatives(
 
     The shares weigh the plates that the grammar allows against each other; they sum to 1 over all
     of them, so to at most 1 over those returned, and say nothing of the plate being none of these.
+    A strict layout takes part where the likeliest signs are one of its plates as they stand.
 
     Parameters
     ----------
@@ -265,10 +266,13 @@ def alternatives(
     cost = _lattice_cost(lattice, raw, grammar)
     found: dict[str, tuple[float, str]] = {}
     for layout in grammar.layouts_on(on):
-        if layout.strict or len(layout.signs) != len(lattice):
+        if len(layout.signs) != len(lattice):
             continue
         extra = _line_cost(layout, upper)
-        for total, signs in _cheapest(groups_of(grammar, layout, on), cost):
+        plates_of = _cheapest(groups_of(grammar, layout, on), cost)
+        if layout.strict and raw not in (signs for _, signs in plates_of):
+            continue
+        for total, signs in plates_of:
             known = found.get(signs)
             if known is None or total + extra < known[0]:
                 found[signs] = total + extra, layout.format(signs)

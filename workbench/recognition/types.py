@@ -7,16 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import N_, BadInput
 from workbench.plates import Override
 from workbench.records import Box
 
 RGB = NDArray[np.uint8]
 """A picture, (y, x, 3), red first."""
+
+
+LineReaderName = Literal["pp-ocr", "easyocr", "both"]
+LINE_READERS: tuple[LineReaderName, ...] = get_args(LineReaderName)
+"""What can read the lines of plates: PP-OCR, our network through EasyOCR, or one asking the other.
+"""
+
+
+DEFAULT_LINE_READER: LineReaderName = "pp-ocr"
+"""By the figures of ``docs/benchmarks/recognition.md``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class ModelSettings:
     kind are one. ``plate_*``: longest side given to the text detector in pixels (larger crops are
     scaled down to it), the same of one vehicle's crop, longest side to which smaller crops are
     enlarged, least height of a line of signs in pixels, least score of a read plate (below it the
-    plate is there and unread).
+    plate is there and unread), and which of :data:`LINE_READERS` reads the lines.
     ``face_*``: least score, longest side given to the finder, and a folder with a licensed
     insightface pack to use instead of the built-in detector.
     """
@@ -39,9 +50,19 @@ class ModelSettings:
     plate_min_side_px: int = 320
     plate_min_line_px: float = 9.0
     plate_min_score: float = 0.78
+    plate_reader: LineReaderName = DEFAULT_LINE_READER
     face_min_score: float = 0.5
     face_max_side_px: int = 640
     face_pack: str = ""
+
+    def __post_init__(self) -> None:
+        if self.plate_reader not in LINE_READERS:
+            raise BadInput(
+                N_("there is no plate reader '{name}'"),
+                N_("choose one of: {known}"),
+                name=self.plate_reader,
+                known=", ".join(LINE_READERS),
+            )
 
 
 PlateShape = Literal["one-line", "two-line"]
@@ -66,6 +87,7 @@ class PlateReading:
     ``score`` is the geometric mean of the signs' probabilities, 0..1, not calibrated.
     ``lattice`` holds, for each sign of ``text`` (compact, signs only) or, unread, of ``raw``, its
     likely candidates. ``overrides`` names the signs of ``raw`` that the grammar changed.
+    ``reader`` is who read the lines: what a score is worth depends on it.
     """
 
     text: str | None
@@ -75,6 +97,7 @@ class PlateReading:
     box: Box
     kind: PlateShape
     overrides: tuple[Override, ...] = ()
+    reader: LineReaderName = DEFAULT_LINE_READER
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +112,20 @@ class Face:
 Detector = Callable[[RGB], list[Detection]]
 """Named objects of a picture, boxes in its pixels."""
 
-PlateReader = Callable[[RGB, Box | None], list[PlateReading]]
-"""Plates inside a box of a picture (None: all of it), boxes in the picture's pixels."""
+
+class PlateReader(Protocol):
+    """Plates inside a box of a picture (None: all of it), boxes in the picture's pixels.
+
+    ``hint`` is where a plate is likely to be, as the box of a reading: sought there first, and in
+    the whole box where nothing is read there.
+    """
+
+    def __call__(
+        self, picture: RGB, box: Box | None, /, hint: Box | None = None
+    ) -> list[PlateReading]:
+        """Return the plates, the read ones first."""
+        ...
+
 
 FaceFinder = Callable[[RGB, Box | None], list[Face]]
 """Faces inside a box of a picture (None: all of it), boxes in the picture's pixels."""

@@ -13,11 +13,11 @@ from workbench.errors import Damaged
 from workbench.recognition.clock import overlay
 from workbench.recognition.models import samples, weights
 from workbench.recognition.models.easyocr_door import import_easyocr
+from workbench.recognition.models.loading import open_plate_reader
 from workbench.recognition.plates import easy_reader
 from workbench.recognition.plates.easy_reader import EasyLineReader, open_easy_line_reader
-from workbench.recognition.plates.reader import TextPlateReader
 from workbench.recognition.plates.text import SIGNS
-from workbench.recognition.types import ModelSettings
+from workbench.recognition.types import LINE_READERS, ModelSettings
 
 TRAINING = Path(__file__).resolve().parents[3] / "models" / "plate_reader"
 pytestmark = pytest.mark.slow
@@ -109,16 +109,12 @@ def test_a_line_reads_the_same_alone_and_among_others(read, training):
         )
 
 
-def test_it_takes_the_place_of_the_other_reader_of_lines(read):
-    cards = weights.read_manifest()
-    reader = TextPlateReader(
-        weights.locate(cards["pp-ocrv6-det-small"], "graph"),
-        weights.locate(cards["pp-ocrv6-rec-small"], "graph"),
-        ModelSettings(),
-    )
-    place = next(name for name in ("read_line", "_read") if hasattr(reader, name))
-    setattr(reader, place, read)
-    assert [r.text for r in reader(samples.drawn_plate(("51G-971.62",)))] == ["51G-971.62"]
+@pytest.mark.parametrize("name", LINE_READERS)
+def test_each_reader_of_lines_reads_a_plate_and_says_who_read_it(name):
+    read = open_plate_reader(ModelSettings(plate_reader=name))
+    (one,) = read(samples.drawn_plate(("51G-971.62",)))
+    assert (one.text, one.reader) == ("51G-971.62", name)
+    assert read(samples.grey_field()) == []
 
 
 def test_the_clock_is_read_beside_it(read):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -13,9 +14,15 @@ from hypothesis import strategies as st
 from workbench import plates
 from workbench.errors import BadInput
 from workbench.recognition.plates import calibration
-from workbench.recognition.plates.calibration import Evidence, fit, load_calibration, probability
+from workbench.recognition.plates.calibration import (
+    Evidence,
+    fit,
+    load_table,
+    probability,
+    table_file,
+)
 from workbench.recognition.plates.fusion import fuse
-from workbench.recognition.types import PlateReading
+from workbench.recognition.types import LINE_READERS, PlateReading
 from workbench.records import Box
 
 TEXT = "99B1-123.45"
@@ -123,17 +130,35 @@ def test_the_map_is_monotone_whatever_it_is_fitted_on() -> None:
     assert probability(good, right) > 0.9 > 0.1 > probability(bad, right)
 
 
-def test_the_shipped_map_claims_little_for_little() -> None:
-    assert probability(evidence(0.999)) > 0.95
-    assert probability(evidence(0.4, agreeing=0.5)) < 0.5
+@pytest.mark.parametrize("reader", LINE_READERS)
+def test_the_shipped_maps_claim_little_for_little(reader) -> None:
+    assert probability(evidence(0.9999, seen=(0.999,) * 9), reader=reader) > 0.95
+    assert probability(evidence(0.4, agreeing=0.5, seen=(0.6,) * 9), reader=reader) < 0.5
 
 
-def test_a_broken_map_is_one_sentence(tmp_path) -> None:
+def test_what_a_score_is_worth_depends_on_the_reader() -> None:
+    looks = [(n, replace(reading(sure=0.9), reader=name)) for n, name in enumerate(LINE_READERS)]
+    assert len({fuse([look]).score for look in looks}) == len(LINE_READERS)
+
+
+def test_a_sure_reading_of_an_army_plate_is_claimed_for_its_signs() -> None:
+    doubtful = reading("AB-12-34", 0.99)
+    doubtful.lattice[3] = {"2": 0.55, "7": 0.4}
+    sure, unsure = fuse([(0, reading("AB-12-34", 0.99))]), fuse([(0, doubtful)])
+    assert (sure.text, unsure.text) == ("AB-12-34", "AB-12-34")
+    # it was claimed at .999 whatever the signs were: there seemed to be no other plate
+    assert unsure.score < 0.8 < sure.score
+    assert unsure.alternatives[0][0] == "AB-17-34"
+
+
+def test_a_broken_table_is_one_sentence(tmp_path) -> None:
     path = tmp_path / "map.json"
-    for text in ("", "[]", "{}", json.dumps({"weights": {"share": 1}, "intercept": 0})):
+    whole = json.loads(table_file().read_text(encoding="utf-8"))
+    halves = ({**whole, "pooling": {}}, {**whole, "readers": {"both": whole["readers"]["both"]}})
+    for text in ("", "[]", "{}", *map(json.dumps, halves)):
         path.write_text(text)
         with pytest.raises(BadInput, match="calibration of plate readings"):
-            load_calibration(path)
+            load_table(path)
     with pytest.raises(BadInput):
-        load_calibration(tmp_path / "absent.json")
-    assert len(calibration.default_calibration().weights) == len(calibration.FEATURES)
+        load_table(tmp_path / "absent.json")
+    assert set(calibration.default_table().maps) == set(LINE_READERS)

@@ -19,7 +19,7 @@ from workbench.recognition.evaluate import (
     whole_picture,
 )
 from workbench.recognition.models import samples
-from workbench.recognition.plates.reader import plate_of, read_lines
+from workbench.recognition.plates.reader import TextPlateReader, plate_of, read_lines
 from workbench.recognition.plates.text import Line, Sign
 from workbench.recognition.types import ModelSettings, PlateReading
 from workbench.records import Box
@@ -67,6 +67,35 @@ def test_a_plate_is_where_it_is_when_sought_in_a_box(models):
     assert boxed.box.x == pytest.approx(alone.box.x + 500, abs=6)  # a vehicle is seen smaller
     assert boxed.box.y == pytest.approx(alone.box.y + 300, abs=3)
     assert models.read_plates(street, Box(0, 0, 400, 250)) == []
+
+
+def test_a_plate_is_sought_where_it_was_and_elsewhere_only_if_it_is_not_there(models):
+    plate = samples.drawn_plate(sign_px=30)
+    height, width = plate.shape[:2]
+    street = np.full((800, 1280, 3), 96, np.uint8)
+    street[300 : 300 + height, 500 : 500 + width] = plate
+    read = models.read_plates
+    sizes = []
+
+    class Counting:
+        def __call__(self, picture, side_px=None, *, exactly=False):
+            sizes.append(picture.shape[0] * picture.shape[1] if exactly else None)
+            return read.find(picture, side_px, exactly=exactly)
+
+    counting = TextPlateReader(Counting(), read.read_line, read.settings)
+    vehicle = Box(200, 100, 800, 650)
+    (first,) = counting(street, vehicle)
+    box = first.box
+    near = Box(box.x + 0.3 * box.w, box.y - 0.2 * box.h, box.w * 1.1, box.h * 1.1)
+    sizes.clear()
+    (again,) = counting(street, vehicle, hint=near)
+    assert again.text == first.text
+    assert again.box.x == pytest.approx(box.x, abs=12)  # outlines are as coarse as its picture
+    (searched,) = sizes
+    assert searched < 0.1 * vehicle.w * vehicle.h
+    sizes.clear()
+    assert said(counting(street, vehicle, hint=Box(220, 600, 100, 70))) == [first.text]
+    assert sizes[-1] is None
 
 
 def test_a_box_that_cuts_the_plate_is_widened(models):

@@ -84,6 +84,13 @@ def test_wrong_paths_are_one_sentence(tmp_path):
     assert isinstance(CliRunner().invoke(app, bad).exception, WorkbenchError)
 
 
+def test_a_reader_that_is_none_is_one_sentence(tmp_path):
+    save(tmp_path / "a.png", tight())
+    done = CliRunner().invoke(app, ["plates", "read", str(tmp_path), "--reader", "tesseract"])
+    assert isinstance(done.exception, BadInput)
+    assert "Choose one of: pp-ocr, easyocr, both" in str(done.exception)
+
+
 def test_no_cell_is_a_formula():
     text = as_csv([StillReading("=cmd.png", None, 0.0, (), "unread", "-99", None)])
     (row,) = csv.DictReader(io.StringIO(text))

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,7 @@ from workbench.recognition.clock import overlay
 from workbench.recognition.models import samples, weights
 from workbench.recognition.passes.detect import CocoDetector
 from workbench.recognition.plates.easy_reader import open_easy_line_reader
-from workbench.recognition.plates.reader import TextPlateReader
+from workbench.recognition.plates.lines import open_text_plate_reader
 from workbench.recognition.types import RGB, ModelSettings
 
 State = Literal["ready", "failed", "missing", "altered", "not used"]
@@ -235,11 +235,7 @@ def _test_encoder(pack: weights.FacePack | None) -> SelfTest:
 
 
 def _test_plates(cards: Mapping[str, weights.WeightCard], settings: ModelSettings) -> SelfTest:
-    read = TextPlateReader(
-        weights.locate(cards["pp-ocrv6-det-small"], "graph"),
-        weights.locate(cards["pp-ocrv6-rec-small"], "graph"),
-        settings,
-    )
+    read = open_text_plate_reader(cards, replace(settings, plate_reader="pp-ocr"))
     empty = read(samples.grey_field(), None)
     texts = [reading.text for reading in read(samples.drawn_plate(), None)]
     shown = ", ".join(text or "unread" for text in texts) or "nothing"

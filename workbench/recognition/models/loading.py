@@ -7,10 +7,18 @@ from dataclasses import asdict
 
 from workbench.recognition.models import weights
 from workbench.recognition.passes.detect import CocoDetector
+from workbench.recognition.plates.calibration import table_file
+from workbench.recognition.plates.easy_reader import CARD as OUR_LINES
+from workbench.recognition.plates.lines import open_text_plate_reader
 from workbench.recognition.plates.reader import TextPlateReader
 from workbench.recognition.types import Models, ModelSettings
 
-_USED = ("ssd-mobilenet-v2-coco-int8", "centerface", "pp-ocrv6-det-small", "pp-ocrv6-rec-small")
+_USED = ("ssd-mobilenet-v2-coco-int8", "centerface", "pp-ocrv6-det-small")
+_LINES = {
+    "pp-ocr": ("pp-ocrv6-rec-small",),
+    "easyocr": (OUR_LINES,),
+    "both": (OUR_LINES, "pp-ocrv6-rec-small"),
+}
 _REF_SIGNS = 8
 
 
@@ -41,7 +49,7 @@ def load_models(settings: ModelSettings | None = None) -> Models:
             min_score=settings.detect_min_score,
             max_overlap=settings.detect_max_overlap,
         ),
-        read_plates=_plate_reader(cards, settings),
+        read_plates=open_text_plate_reader(cards, settings),
         find_faces=open_face_finder(
             graph,
             pack=pack.folder if pack else None,
@@ -60,15 +68,7 @@ def open_plate_reader(settings: ModelSettings | None = None) -> TextPlateReader:
     Unavailable, Damaged
         As for :func:`load_models`.
     """
-    return _plate_reader(weights.read_manifest(), settings or ModelSettings())
-
-
-def _plate_reader(cards: dict[str, weights.WeightCard], settings: ModelSettings) -> TextPlateReader:
-    return TextPlateReader(
-        weights.locate(cards["pp-ocrv6-det-small"], "graph"),
-        weights.locate(cards["pp-ocrv6-rec-small"], "graph"),
-        settings,
-    )
+    return open_text_plate_reader(weights.read_manifest(), settings or ModelSettings())
 
 
 def models_ref(
@@ -78,15 +78,17 @@ def models_ref(
 ) -> str:
     """Return a short name of weights and settings, equal where and only where results would be.
 
-    Each model reads ``name@first signs of its SHA-256``; the end is the hash of the settings.
+    Each model reads ``name@first signs of its SHA-256``; at the end are the hashes of the table
+    that makes probabilities of plate readings, and of the settings.
     """
     parts = []
-    for name in _USED:
+    for name in (*_USED, *_LINES[settings.plate_reader]):
         if pack is not None and name == "centerface":
             parts.append(f"{pack.folder.name}@{pack_hash(pack)}")
             continue
         joined = "".join(file.sha256 for file in cards[name].files.values())
         parts.append(f"{name}@{_short(joined)}")
+    parts.append(f"plate-table@{_short(table_file().read_text(encoding='utf-8'))}")
     parts.append(f"settings@{_short(repr(sorted(asdict(settings).items())))}")
     return "+".join(parts)
 

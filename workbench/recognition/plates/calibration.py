@@ -1,21 +1,24 @@
 """From what a reader saw to a probability that a plate is read exactly: a small fitted map.
 
-A reader's own scores rank readings; they are no chances of being right. The map is a logistic
-function of a few quantities that each can only raise or only lower it, fitted on readings with
-known truth. Its numbers and where they come from are data: ``models/plate_calibration.json``.
+A reader's own scores rank readings; they are no chances of being right. The map, one for each
+reader of lines, is a logistic function of a few quantities that each can only raise or only lower
+it, fitted on readings with known truth. Its numbers and where they come from are data:
+``models/plate_calibration.json``, written by ``models/plate_calibration/fit.py``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import exp, log
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import N_, BadInput
 from workbench.recognition.models.weights import models_folder
+from workbench.recognition.types import DEFAULT_LINE_READER, LINE_READERS, LineReaderName
 
 FEATURES = ("share", "mean", "least", "agreeing", "overridden", "size")
 SIGNS_OF_WEIGHTS = (1, 1, 1, 1, -1, 1)
@@ -50,6 +53,28 @@ class Calibration:
     intercept: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """How two readers of lines are put together.
+
+    ``sure``: probability of a line's least sure sign from which the first is believed alone;
+    ``power``: that of either's probabilities in their product; ``floor``: least probability of a
+    sign that one of them does not propose, so that neither can rule a sign out.
+    """
+
+    sure: float
+    power: float
+    floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everything fitted: a map for each reader of lines, and how two are put together."""
+
+    maps: Mapping[LineReaderName, Calibration]
+    pooling: Pooling
+
+
 def features(evidence: Evidence) -> tuple[float, ...]:
     """Return the quantities of :data:`FEATURES`.
 
@@ -69,9 +94,17 @@ def features(evidence: Evidence) -> tuple[float, ...]:
     )
 
 
-def probability(evidence: Evidence, calibration: Calibration | None = None) -> float:
-    """Return the probability that every sign of a reading is right."""
-    use = calibration or default_calibration()
+def probability(
+    evidence: Evidence,
+    calibration: Calibration | None = None,
+    *,
+    reader: LineReaderName = DEFAULT_LINE_READER,
+) -> float:
+    """Return the probability that every sign of a reading is right.
+
+    Without a `calibration` it is the map that comes with the workbench for that `reader`.
+    """
+    use = calibration or default_table().maps[reader]
     value = use.intercept + sum(
         weight * x for weight, x in zip(use.weights, features(evidence), strict=True)
     )
@@ -79,23 +112,29 @@ def probability(evidence: Evidence, calibration: Calibration | None = None) -> f
 
 
 @cache
-def default_calibration() -> Calibration:
-    """Return the map that comes with the workbench, read once a process."""
-    return load_calibration(models_folder() / "plate_calibration.json")
+def default_table() -> Table:
+    """Return the table that comes with the workbench, read once a process."""
+    return load_table(table_file())
 
 
-def load_calibration(path: Path) -> Calibration:
-    """Read a map.
+def table_file() -> Path:
+    """Return the path of the table that comes with the workbench."""
+    return models_folder() / "plate_calibration.json"
+
+
+def load_table(path: Path) -> Table:
+    """Read a table.
 
     Raises
     ------
     BadInput
-        When the file is absent, no JSON, or lacks a weight.
+        When the file is absent, no JSON, or lacks a number.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        weights = tuple(float(data["weights"][name]) for name in FEATURES)
-        return Calibration(weights, float(data["intercept"]))
+        maps = {name: _map(data["readers"][name]) for name in LINE_READERS}
+        numbers = (float(data["pooling"][name]) for name in ("sure", "power", "floor"))
+        return Table(maps, Pooling(*numbers))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(
             N_("the calibration of plate readings cannot be used ({reason})"),
@@ -103,6 +142,11 @@ def load_calibration(path: Path) -> Calibration:
             where=str(path),
             reason=type(error).__name__,
         ) from None
+
+
+def _map(data: Mapping[str, Any]) -> Calibration:
+    numbers = tuple(float(data["weights"][name]) for name in FEATURES)
+    return Calibration(numbers, float(data["intercept"]))
 
 
 def fit(evidence: Sequence[Evidence], right: Sequence[bool], *, ridge: float = 1e-2) -> Calibration:

@@ -49,7 +49,7 @@ def read_crop(read: TextPlateReader, picture: RGB) -> list[PlateReading]:
     board, pad_px = _padded(picture)
     found = [
         replace(one, box=Box(one.box.x - pad_px, one.box.y - pad_px, one.box.w, one.box.h))
-        for one in read_lines(read.lines(board), board, read.settings, whole=True)
+        for one in read.read_lines(read.lines(board), board, one=True, whole=True)
         if one.box.w >= _SHARE * picture.shape[1]
     ][:1]
     for rows in _as_lines(picture):

@@ -63,7 +63,8 @@ def fuse(
     text, share = found[0] if found else (_surest_as_long(ours, len(lattice)), 1.0)
     alike = [r for r in ours if r[1].text == text]
     number, best = max(alike or ours, key=_rank)
-    sure = probability(_evidence(text, share, lattice, best, len(alike) / len(read)))
+    evidence = _evidence(text, share, lattice, best, len(alike) / len(read))
+    sure = probability(evidence, reader=best.reader)
     rest = (1.0 - sure) / max(1.0 - share, 1e-9)
     others = tuple((other, round(min(p * rest, p, 1.0 - sure), 6)) for other, p in found[1:])
     return PlateOfPass(

@@ -12,14 +12,13 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench import plates
 from workbench.recognition.plates.ground import on_plain_ground
-from workbench.recognition.plates.text import Line, LineReader, Sign, TextFinder
+from workbench.recognition.plates.text import Line, ReadLine, Sign, TextFinder
 from workbench.recognition.types import (
     RGB,
     ModelSettings,
@@ -49,6 +48,15 @@ _LAST_DIGITS = re.compile(r"\d[\d.]*\d$")
 
 _TALL_RATIO = 1.5
 """A box of text less wide than this many heights may be both lines of a plate in one."""
+
+_HINT_PAD = 0.4
+"""Of its width, how far around a hint a plate is sought."""
+
+_HINT_SIGN_PX = 22.0
+"""Height of signs at which a plate is sought around a hint: more costs, and finds no more."""
+
+_TWO_LINES_TO = 2.4
+"""Signs whose box is wider than this many heights stand in one line."""
 
 _DIGITS_OF_A_LINE = 2
 _REGROWN_HEIGHTS = 3.0
@@ -84,46 +92,77 @@ class TextPlateReader:
 
     Parameters
     ----------
-    finder_graph, reader_graph
-        PP-OCR's networks for finding lines and for reading one.
+    find
+        Finds lines of text.
+    read_line
+        Reads one; the settings name it.
     settings
         Sizes and least scores, see :class:`~workbench.recognition.types.ModelSettings`.
     """
 
-    def __init__(self, finder_graph: Path, reader_graph: Path, settings: ModelSettings) -> None:
-        self._find = TextFinder(
-            finder_graph,
-            max_side_px=settings.plate_max_side_px,
-            min_side_px=settings.plate_min_side_px,
-        )
-        self.read_line = LineReader(reader_graph)
+    def __init__(self, find: TextFinder, read_line: ReadLine, settings: ModelSettings) -> None:
+        self.find = find
+        self.read_line = read_line
         self.settings = settings
 
-    def __call__(self, picture: RGB, box: Box | None = None) -> list[PlateReading]:
-        """Return the plates inside a box, the read ones first, boxes in the picture's pixels."""
+    def __call__(
+        self, picture: RGB, box: Box | None = None, /, hint: Box | None = None
+    ) -> list[PlateReading]:
+        """Return the plates inside a box, the read ones first, boxes in the picture's pixels.
+
+        With a `hint`, where a plate was read there, those of its surroundings alone.
+        """
+        if hint is not None:
+            pad = _HINT_PAD * hint.w
+            near = Box(hint.x - pad, hint.y - pad, hint.w + 2 * pad, hint.h + 2 * pad)
+            rows = 2 if hint.w < _TWO_LINES_TO * hint.h else 1
+            scale = min(1.0, rows * _HINT_SIGN_PX / max(hint.h, 1.0))
+            found = self._inside(picture, near, round(scale * max(near.w, near.h)), exactly=True)
+            if any(one.text for one in found):
+                return found
+        most_px = self.settings.plate_max_side_px if box is None else None
+        return self._inside(picture, box, most_px or self.settings.plate_vehicle_side_px)
+
+    def _inside(
+        self, picture: RGB, box: Box | None, side_px: int, *, exactly: bool = False
+    ) -> list[PlateReading]:
         left, top, right, bottom = clip(box, picture)
         if min(right - left, bottom - top) < self.settings.plate_min_line_px:
             return []
         part = np.ascontiguousarray(picture[top:bottom, left:right])
-        most_px = None if box is None else self.settings.plate_vehicle_side_px
-        lines = self.lines(part, most_px)
+        lines = self.lines(part, side_px, exactly=exactly)
         wider = clip(_uncut(lines, part, Box(left, top, right - left, bottom - top)), picture)
         if wider != (left, top, right, bottom):
             left, top, right, bottom = wider
             part = np.ascontiguousarray(picture[top:bottom, left:right])
-            lines = self.lines(part, most_px)
-        return [_moved(reading, left, top) for reading in read_lines(lines, part, self.settings)]
+            lines = self.lines(part, side_px, exactly=exactly)
+        found = self.read_lines(lines, part, one=box is not None)
+        return [_moved(reading, left, top) for reading in found]
 
-    def lines(self, picture: RGB, most_px: int | None = None) -> list[Line]:
-        """Return every line of text of a picture, read; `most_px` of its longer side are used."""
-        lines = []
-        for line in self._find(picture, most_px):
-            if line.height_px < self.settings.plate_min_line_px:
-                continue
-            for part in (line, *_halves(line)):
-                signs = self.read_line(picture, part.corners)
-                lines.append(replace(part, signs=signs))
-        return [line for line in lines if line.signs]
+    def lines(
+        self, picture: RGB, side_px: int | None = None, *, exactly: bool = False
+    ) -> list[Line]:
+        """Return every line of text of a picture, read; see :class:`TextFinder` for the sizes."""
+        return [
+            replace(line, signs=self.read_line(picture, line.corners))
+            for line in self.find(picture, side_px, exactly=exactly)
+            if line.height_px >= self.settings.plate_min_line_px
+        ]
+
+    def read_lines(
+        self, lines: Sequence[Line], picture: RGB, *, one: bool, whole: bool = False
+    ) -> list[PlateReading]:
+        """Return the plates among lines, also where one box of text holds both of a plate's lines.
+
+        Where no more than `one` plate is asked for, such boxes are looked into only if none is read
+        without them. For `whole` see :func:`read_lines`.
+        """
+        found = read_lines(lines, picture, self.settings, whole=whole)
+        halves = [half for line in lines for half in _halves(line)]
+        if not halves or (one and any(reading.text for reading in found)):
+            return found
+        halves = [replace(half, signs=self.read_line(picture, half.corners)) for half in halves]
+        return read_lines([*lines, *halves], picture, self.settings, whole=whole)
 
 
 def read_lines(
@@ -138,14 +177,14 @@ def read_lines(
         plate's without a look at it.
     """
     found: list[tuple[bool, float, _Candidate, PlateReading]] = []
-    for candidate in _candidates(lines):
+    for candidate in _candidates([line for line in lines if line.signs]):
         if not _SIGNS_LEAST <= sum(map(len, candidate.signs)) <= _SIGNS_MOST:
             continue
         spoilt = (not whole and _is_cut(candidate, picture)) or _dot_lacks_digits(candidate)
         plate = None if spoilt else _plate_of(candidate, picture, whole=whole)
         if plate is None and not _looks_like_a_plate(candidate, picture, whole=whole):
             continue
-        reading = _reading(candidate, plate, settings.plate_min_score)
+        reading = _reading(candidate, plate, settings)
         found.append((reading.text is None, -reading.score, candidate, reading))
     found.sort(key=lambda item: (item[0], item[1], item[3].box.x, item[3].box.y))
     taken: list[Box] = []
@@ -344,7 +383,7 @@ def _looks_like_a_plate(candidate: _Candidate, picture: RGB, *, whole: bool = Fa
 
 
 def _reading(
-    candidate: _Candidate, plate: tuple[plates.Reading, list[Sign]] | None, least: float
+    candidate: _Candidate, plate: tuple[plates.Reading, list[Sign]] | None, settings: ModelSettings
 ) -> PlateReading:
     signs = plate[1] if plate else [sign for row in candidate.signs for sign in row]
     chars = plate[0].compact if plate else "".join(sign.char for sign in signs)
@@ -354,7 +393,7 @@ def _reading(
         for sign, char in zip(signs, chars, strict=True)
     ]
     score = math.exp(sum(math.log(max(p, _OVERRIDDEN)) for p in seen) / len(seen))
-    text = plate[0].text if plate and score >= least else None
+    text = plate[0].text if plate and score >= settings.plate_min_score else None
     lattice = [dict(sign.candidates) for sign in signs]
     if text:
         for place, char in zip(lattice, chars, strict=True):
@@ -363,7 +402,9 @@ def _reading(
     box = Box(float(x.min()), float(y.min()), float(np.ptp(x)), float(np.ptp(y)))
     shape: PlateShape = "one-line" if len(candidate.rows) == 1 else "two-line"
     changes = plate[0].overrides if plate and text else ()
-    return PlateReading(text, candidate.raw, score, lattice, box, shape, changes)
+    return PlateReading(
+        text, candidate.raw, score, lattice, box, shape, changes, settings.plate_reader
+    )
 
 
 def _probability(sign: Sign, char: str) -> float:

@@ -16,14 +16,20 @@ from workbench.recognition.models.loading import open_plate_reader
 from workbench.recognition.plates.crops import may_be_a_plate, read_crop
 from workbench.recognition.plates.fusion import PlateOfPass, fuse
 from workbench.recognition.plates.reader import TextPlateReader
-from workbench.recognition.types import RGB, ModelSettings, PlateShape
+from workbench.recognition.types import (
+    DEFAULT_LINE_READER,
+    RGB,
+    LineReaderName,
+    ModelSettings,
+    PlateShape,
+)
 from workbench.records import Box
 
 StillKind = Literal["one-line", "two-line", "unread", "no plate"]
 
 COLUMNS = ("file", "text", "probability", "alternatives", "kind", "raw", "box", "overrides")
 _ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-_LEAST_SCORE = 0.5
+LEAST_SCORE = 0.5
 """Reader's score below which a still stays unread; footage, where other frames come, asks more."""
 
 _CLAIMED = 0.3
@@ -55,6 +61,7 @@ def read_plates_of_images(
     paths: Iterable[Path | str],
     *,
     read: TextPlateReader | None = None,
+    reader: LineReaderName = DEFAULT_LINE_READER,
     troubles: list[WorkbenchError] | None = None,
 ) -> Iterator[StillReading]:
     """Yield what the plates of image files read, at least one record a readable file.
@@ -65,16 +72,20 @@ def read_plates_of_images(
         Files, or folders, whose pictures are taken in the order of their names.
     read
         A plate reader; None opens the workbench's own.
+    reader
+        Which of :data:`~workbench.recognition.types.LINE_READERS` the workbench's own is to be.
     troubles
         Where given, a file that is no picture is put there and the others are still read.
 
     Raises
     ------
     BadInput
-        When a path is not there, a folder holds no picture, or, without `troubles`, a file is none.
+        When a path is not there, a folder holds no picture, or, without `troubles`, a file is none;
+        when there is no such `reader`.
     """
     files = image_files(paths)
-    read = read or open_plate_reader(ModelSettings(plate_min_score=_LEAST_SCORE))
+    if read is None:
+        read = open_plate_reader(ModelSettings(plate_min_score=LEAST_SCORE, plate_reader=reader))
     for path in files:
         try:
             picture = read_picture(path)

@@ -6,7 +6,7 @@ pixels, keeps state between calls and throws away the probabilities a plate latt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +82,10 @@ class Line:
         return centre
 
 
+ReadLine = Callable[[RGB, NDArray[np.float32]], tuple[Sign, ...]]
+"""The signs of one line of a picture, given by its corners, left to right."""
+
+
 class TextFinder:
     """Finds lines of text (differentiable binarisation) in a picture."""
 
@@ -96,10 +100,21 @@ class TextFinder:
         self._min_score = min_score
         self._unclip = unclip
 
-    def __call__(self, picture: RGB, most_px: int | None = None) -> list[Line]:
-        """Return the lines of a picture, unread, from top to bottom, in its pixels."""
+    def __call__(
+        self, picture: RGB, side_px: int | None = None, *, exactly: bool = False
+    ) -> list[Line]:
+        """Return the lines of a picture, unread, from top to bottom, in its pixels.
+
+        Parameters
+        ----------
+        side_px
+            Longest side of what the network is given; a smaller picture is enlarged at most to the
+            least side, and with `exactly` it is neither.
+        """
         height, width = picture.shape[:2]
-        net_w, net_h = self._net_size(width, height, most_px or self._max_side_px)
+        side_px = side_px or self._max_side_px
+        least_px = side_px if exactly else self._min_side_px
+        net_w, net_h = _net_size(width, height, side_px, least_px)
         small = cv2.resize(picture, (net_w, net_h), interpolation=cv2.INTER_LINEAR)
         blob = (small[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 127.5) - 1.0
         heat = self._session.run(None, {self._input: np.ascontiguousarray(blob)})[0][0, 0]
@@ -118,16 +133,6 @@ class TextFinder:
             outline = cv2.boxPoints(((x, y), (w + out, h + out), angle)) * stretch
             lines.append(Line(_clockwise(outline), (), score, out / 2 * float(stretch.mean())))
         return sorted(lines, key=lambda line: tuple(line.corners.min(axis=0)[::-1].tolist()))
-
-    def _net_size(self, width: int, height: int, most_px: int) -> tuple[int, int]:
-        scale = min(1.0, most_px / max(width, height))
-        if max(width, height) < self._min_side_px:
-            scale = self._min_side_px / max(width, height)
-        net_w, net_h = (
-            max(_MULTIPLE_PX, round(side * scale / _MULTIPLE_PX) * _MULTIPLE_PX)
-            for side in (width, height)
-        )
-        return net_w, net_h
 
 
 class LineReader:
@@ -154,6 +159,16 @@ class LineReader:
         blob = (strip[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 127.5) - 1.0
         steps = self._session.run(None, {self._input: np.ascontiguousarray(blob)})[0][0]
         return collapse(steps, self._alphabet, self._class_of_sign)
+
+
+def _net_size(width: int, height: int, most_px: int, least_px: int) -> tuple[int, int]:
+    longest = max(width, height)
+    scale = min(1.0, most_px / longest) if longest >= least_px else least_px / longest
+    net_w, net_h = (
+        max(_MULTIPLE_PX, round(side * scale / _MULTIPLE_PX) * _MULTIPLE_PX)
+        for side in (width, height)
+    )
+    return net_w, net_h
 
 
 def collapse(
