@@ -18,10 +18,7 @@ def test_every_street_of_the_full_run_can_be_made() -> None:
 
 
 def test_a_camera_s_noise_is_even_and_elsewhere_on_every_frame() -> None:
-    clean, noisy = (
-        drawn.mixed_street(1.0, weather=weather)
-        for weather in ("day", "sensor")
-    )
+    clean, noisy = (drawn.mixed_street(1.0, weather=weather) for weather in ("day", "sensor"))
     calm = drawn.still(clean, 0.0).astype(float)
     first, again = (drawn.still(noisy, 0.0).astype(float) for _ in range(2))
     assert (first == again).all()

@@ -75,10 +75,11 @@ def test_frames_that_read_the_same_are_enough(score: float, asked: int, tmp_path
     seen = [Observation(n, n, n / 10, Box(60 + 5.0 * n, 20, 120, 160)) for n in range(8)]
     one.seen, one.best = seen, seen[0]
     one.stills = [Still(at, 1.0, 1.0, part) for at in seen]
-    boxes = []
+    boxes, hints = [], []
 
-    def read(_rgb: np.ndarray, box: Box) -> list[PlateReading]:
+    def read(_rgb: np.ndarray, box: Box, /, hint: Box | None = None) -> list[PlateReading]:
         boxes.append(box)
+        hints.append(hint)
         return [replace(reading(box.x + 10), score=score)]
 
     models = replace(blind(), read_plates=read)
@@ -86,5 +87,9 @@ def test_frames_that_read_the_same_are_enough(score: float, asked: int, tmp_path
     assert len(boxes) == asked
     # plates hang low: the roof is not searched
     assert all(box.y > 20 + 0.2 * 160 and box.y + box.h > 20 + 160 for box in boxes)
+    # and it is sought first where it hung on the frame before
+    assert hints[0] is None
+    plate = reading(boxes[0].x + 10).box
+    assert hints[1] == replace(plate, x=plate.x + 5)
     assert one.plate is not None
     assert one.plate.text == TEXT

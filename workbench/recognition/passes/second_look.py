@@ -57,11 +57,29 @@ def _read_plates(one: Pass, models: Models, settings: Settings) -> list[tuple[in
     readings: list[tuple[int, PlateReading]] = []
     if not _may_have_plate(one, settings):
         return readings
+    at = None
     for done, still in enumerate(one.stills):
         if done >= _worth_frames([reading for _, reading in readings], settings):
             break
-        readings += [(still.at.number, found) for found in _read(models, still, settings)]
+        found = _read(models, still, settings, None if at is None else _placed(*at, still.at.box))
+        readings += [(still.at.number, reading) for reading in found]
+        at = next(((r.box, still.at.box) for r in found if r.text), at)
     return readings
+
+
+def _placed(plate: Box, then: Box, now: Box) -> Box:
+    """Return where a plate hangs in a box of its vehicle, from where it hung in another.
+
+    >>> _placed(Box(110, 60, 20, 10), Box(100, 0, 40, 80), Box(200, 0, 80, 160))
+    Box(x=220.0, y=120.0, w=40.0, h=20.0)
+    """
+    across, down = now.w / then.w, now.h / then.h
+    return Box(
+        now.x + (plate.x - then.x) * across,
+        now.y + (plate.y - then.y) * down,
+        plate.w * across,
+        plate.h * down,
+    )
 
 
 def _find_faces(one: Pass, models: Models) -> list[Box]:
@@ -159,7 +177,7 @@ def _shift(a: Box, b: Box) -> float:
     return float(max(*across, abs(b.y - a.y), abs(b.y + b.h - a.y - a.h)))
 
 
-def _read(models: Models, still: Still, settings: Settings) -> list[PlateReading]:
+def _read(models: Models, still: Still, settings: Settings, hint: Box | None) -> list[PlateReading]:
     part = still.part
     if part is None:
         return []
@@ -167,7 +185,9 @@ def _read(models: Models, still: Still, settings: Settings) -> list[PlateReading
     # plates hang low: the upper part of a box is a roof, a rider, the road behind
     high = settings.plate_above * box.h
     box = Box(box.x - m * box.w, box.y + high, box.w * (1 + 2 * m), box.h * (1 + m) - high)
-    found = models.read_plates(part.rgb(), box)
+    if hint is not None:
+        hint = _shifted(hint, part, -1)
+    found = models.read_plates(part.rgb(), box, hint=hint)
     # One plate a vehicle: with two in the box (a neighbour's) the surest grammatical one counts.
     found = sorted(found, key=lambda r: (r.text is None, -r.score, r.box.x, r.box.y))
     return [replace(one, box=_shifted(one.box, part)) for one in found[:1]]

@@ -78,7 +78,9 @@ def survey(
         (index.pts[min(end, len(index) - 1)] - index.pts[key])
         for key, end in zip(keys, ends, strict=True)
     ]
-    if not glances and min(spans) * tick_s > s.sweep_most_s:
+    # the last unit of a file is never quiet, however short: nothing is known of its end
+    may_be_quiet = spans[:-1] if stop >= len(index) else spans
+    if not glances and min(may_be_quiet, default=0) * tick_s > s.sweep_most_s:
         return []  # none can be quiet: looking would cost and change nothing
     # the next key frame shows what is in the last unit
     beyond = np.flatnonzero(index.is_key[stop:])[:1] + stop
