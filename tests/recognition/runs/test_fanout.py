@@ -92,6 +92,34 @@ def test_a_job_that_kills_is_given_up_and_the_rest_goes_on(jobs: list[Job]) -> N
     assert [bool(r.failure) for r in results] == [False, True, False]
 
 
+def test_rows_that_went_with_their_worker_are_waited_for_and_never_for_ever(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies between its last job and the gathering of its rows once hung a run."""
+    asked, real = [], fanout._answer_of
+
+    def gone_at_first(future: object) -> object:
+        asked.append(future)
+        return None if len(asked) == 1 else real(future)
+
+    monkeypatch.setattr(fanout, "_answer_of", gone_at_first)
+    summary, results = gather(jobs, workers=1, work=motion_only)
+    assert (summary.done, summary.failed, len(results)) == (3, (), 3)
+    assert len(asked) == 4
+    assert asked[0] in asked[1:]
+
+
+def test_a_future_whose_rows_do_not_come_has_no_answer_yet() -> None:
+    class Gone:
+        status, key = "finished", "one"
+
+        def result(self, timeout: float) -> None:
+            assert timeout < 60
+            raise TimeoutError
+
+    assert fanout._answer_of(Gone()) is None
+
+
 def test_an_unreadable_file_is_listed_and_the_rest_goes_on(jobs: list[Job], tmp_path: Path) -> None:
     from dataclasses import replace
 

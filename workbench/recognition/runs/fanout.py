@@ -54,6 +54,8 @@ _WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": 32 << 20,
 }
 _START_S = 15
+_ROWS_S = 10.0
+"""Rows that do not arrive for so long went with their worker."""
 _DESERTED_S = 60.0
 """A run ends when its scheduler has had no worker for so long."""
 
@@ -413,25 +415,37 @@ class _Spread:
 
     def _take(self, future: Any) -> None:
         number, job = self._flying.pop(future)
-        if future.status in ("cancelled", "lost"):
+        found = _answer_of(future)
+        if found is None:
+            # Its worker died with the rows. The scheduler has the job done again, or has nobody
+            # left to do it: the run must not wait here for what may never come.
+            self._flying[future] = (number, job)
+            return
+        if isinstance(found, FuturesCancelledError):
             # Nobody here cancels but a run that ends: the scheduler went, with all it knew.
             self._lost[number] = self._lost.get(number, 0) + 1
             if self._lost[number] <= _LOST_AGAIN:
                 self._waiting.appendleft((number, job))
                 return
-        killed = future.status == "error" and isinstance(future.exception(), KilledWorker)
-        if killed and number not in self._alone:
+            found = Unavailable(N_("the job was lost"), N_("run the search again"))
+        if isinstance(found, KilledWorker) and number not in self._alone:
             self._suspects.append((number, job))
             return
-        self._tally.take(_outcome(future, job))
+        failed = isinstance(found, BaseException)
+        self._tally.take(_bad(job, found) if failed else _good(job, found))
         future.release()
 
 
-def _outcome(future: Any, job: Job) -> Result:
-    if future.status == "finished":
-        return _good(job, future.result())
-    error = future.exception() if future.status == "error" else None
-    return _bad(job, error or Unavailable(N_("the job was lost"), N_("run the search again")))
+def _answer_of(future: Any) -> Any:
+    """Return the answer of a future that has ended, or its exception; None: not to be had now."""
+    if future.status in ("cancelled", "lost"):
+        return FuturesCancelledError(future.key)
+    try:
+        return future.result(timeout=_ROWS_S)
+    except TimeoutError:
+        return None
+    except (Exception, FuturesCancelledError) as error:  # noqa: BLE001 - it is the job's outcome
+        return error
 
 
 def count_workers(scheduler: str | None, workers: int | None) -> int:
