@@ -421,6 +421,7 @@ class _Spread:
             # left to do it: the run must not wait here for what may never come.
             self._flying[future] = (number, job)
             return
+        self._deserted_s = None  # a job that kills each worker ends by workers that came and went
         if isinstance(found, FuturesCancelledError):
             # Nobody here cancels but a run that ends: the scheduler went, with all it knew.
             self._lost[number] = self._lost.get(number, 0) + 1
