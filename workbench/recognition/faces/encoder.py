@@ -19,6 +19,7 @@ import numpy as np
 from insightface.app import FaceAnalysis
 from insightface.app.common import Face as InsightFace
 from insightface.model_zoo.arcface_onnx import ArcFaceONNX
+from insightface.utils import face_align
 from numpy.typing import NDArray
 
 from workbench.errors import N_, Unavailable
@@ -102,10 +103,18 @@ class FaceEncoder:
         weight = np.array([shot.weight for shot in shots], np.float32)
         if not len(shots) or not weight.sum() > 0:
             raise ValueError("no picture to make a template of")
-        each = np.stack([self._encode(shot.picture, shot.face) for shot in shots])
-        self._made.append(each)
-        pooled = _unit(weight @ each)
+        each: NDArray[np.float32] | None = None
+        for row, shot in enumerate(shots):
+            vector = self._encode(shot.picture, shot.face)
+            if each is None:
+                each = np.zeros((len(shots), len(vector)), np.float32)
+                self._made.append(each)  # before it is filled: an encoding that fails leaves none
+            each[row] = vector
+            vector.fill(0)
+        assert each is not None
+        pooled: NDArray[np.float32] = weight @ each
         self._made.append(pooled)
+        pooled /= np.linalg.norm(pooled)
         return Template(pooled, tuple(shot.name for shot in shots), float((each @ pooled).min()))
 
     def destroy(self) -> int:
@@ -235,12 +244,14 @@ def _encode(recogniser: Any, picture: RGB, face: Face) -> NDArray[np.float32]:
         points *= scale
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # insightface calls scikit-image's old way
-        return _unit(recogniser.get(bgr, InsightFace(kps=points)))
+        aligned = face_align.norm_crop(bgr, points, image_size=recogniser.input_size[0])
+    # not the encoder's own `get`: it keeps two copies more, out of reach of whoever overwrites
+    raw = recogniser.get_feat(aligned)
+    vector = np.array(raw[0], np.float32)
+    raw.fill(0)
+    vector /= np.linalg.norm(vector)
+    return vector
 
 
 _ALIGNED_EYES_PX = 35.2
 """Distance between the eyes in insightface's aligned picture of 112 x 112."""
-
-
-def _unit(vector: NDArray[Any]) -> NDArray[np.float32]:
-    return np.asarray(vector / np.linalg.norm(vector), np.float32)
