@@ -418,13 +418,9 @@ class Workbench:
         """Return the searches of the archive that go on now, in any process."""
         return Runs(self.root).all()
 
-    def stop_runs(self) -> int:
-        """Ask every search that goes on to end, and return how many; what they found is kept."""
-        going = self.runs()
-        for one in going:
-            self._log("recognise.stop", one.run_id, details={"of": one.actor})
-            Runs(self.root).stop(one.run_id, self.actor)
-        return len(going)
+    def stop_runs(self, run_id: str = "") -> int:
+        """Ask searches to end: one of one's own, or all; return how many. What they found stays."""
+        return running.stop(self, run_id)
 
     def follow(
         self,
