@@ -13,6 +13,7 @@ import pyarrow as pa
 from workbench import recognition
 from workbench.errors import N_, BadInput, Refused
 from workbench.investigation.answers import frame_of, span_text
+from workbench.investigation.models import with_models_in_use
 from workbench.investigation.sealing import settle
 from workbench.recognition import Estimate, Expected, Job, Rates, Spent, Summary
 from workbench.records import SIGHTINGS, Progress, Purpose
@@ -71,7 +72,7 @@ def plan(
         house.camera(camera_id)
     if purpose is not None:
         _, cameras, span = house._authorise(purpose, "recognise", cameras=cameras, span=span)
-    settings = settings or recognition.Settings()
+    settings = with_models_in_use(house, settings)
     ref = recognition.model_ref(settings)
     found = list(_jobs(house, cameras, span, settings))
     state = {} if again else _searched(house, {job.segment.sha256 for job in found}, ref)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import N_, Unavailable
 from workbench.recognition.faces.finding import CenterFace, FaceFinder, built_in_analysis
-from workbench.recognition.models import samples, weights
+from workbench.recognition.models import own, samples, weights
 from workbench.recognition.models.loading import pack_hash
 from workbench.recognition.models.sessions import open_network, options
 from workbench.recognition.types import RGB, Face, ModelSettings, clip
@@ -151,7 +151,7 @@ def open_face_encoder(
     """
     authority.must_stand(now_ns)
     settings = settings or ModelSettings()
-    pack = weights.face_pack(settings.face_pack)
+    pack = own.pack_in_use(settings)
     analysis = _analysis(pack.folder if pack else None)
     side = settings.face_max_side_px
     analysis.prepare(ctx_id=-1, det_thresh=settings.face_min_score, det_size=(side, side))
@@ -165,32 +165,40 @@ def encoder_ref(pack: weights.FacePack | None) -> str:
     return f"{ENCODER}@{weights.read_manifest()[ENCODER].files['graph'].sha256[:8]}"
 
 
-def self_test(pack: weights.FacePack | None) -> tuple[bool, str]:
-    """Tell whether the encoder works: a portrait is like its mirror image, unlike its upside down.
+def known_scores(pack: weights.FacePack | None) -> tuple[float, float]:
+    """Return how like a known portrait is its mirror image, and itself stood on its head.
 
-    NASA's portrait from scikit-image is encoded, two numbers are compared and all is thrown away;
+    NASA's portrait from scikit-image is encoded, two numbers are compared and all is overwritten;
     no picture can be given to it.
+
+    Raises
+    ------
+    Unavailable
+        Where the detector does not find the portrait's one face, or there is no portrait.
     """
     portrait = samples.portrait()
-    if portrait is None:
-        return True, "no portrait to test on"
     analysis = _analysis(pack.folder if pack else None)
     analysis.prepare(ctx_id=-1, det_thresh=0.5, det_size=(640, 640))
-    faces = FaceFinder(_DetectorOf(analysis))(portrait, None)
-    if len(faces) != 1:
-        return False, f"{len(faces)} faces in a portrait"
+    faces = [] if portrait is None else FaceFinder(_DetectorOf(analysis))(portrait, None)
+    if portrait is None or len(faces) != 1:
+        raise Unavailable(
+            N_("{count} faces in a portrait"),
+            N_("install the listed version of scikit-image; see that the detector is whole"),
+            count=len(faces),
+        )
     (face,), wide = faces, portrait.shape[1]
     order = [1, 0, 2, 4, 3]
     mirrored = np.column_stack([wide - 1 - face.points[order, 0], face.points[order, 1]])
     box = Box(wide - 1 - face.box.x - face.box.w, face.box.y, face.box.w, face.box.h)
     recogniser = analysis.models["recognition"]
-    own = _encode(recogniser, portrait, face)
+    plain = _encode(recogniser, portrait, face)
     twin = _encode(recogniser, portrait[:, ::-1], Face(box, 1.0, mirrored.astype(np.float32)))
     # eyes and mouth exchanged: aligned so, the portrait stands on its head
     other = _encode(recogniser, portrait, Face(face.box, 1.0, face.points[[4, 3, 2, 1, 0]]))
-    like, unlike = float(own @ twin), float(own @ other)
-    said = f"{like:.2f} between a portrait and its mirror image, {unlike:.2f} upside down"
-    return like > 0.6 and unlike < 0.4, said
+    scores = float(plain @ twin), float(plain @ other)
+    for vector in (plain, twin, other):
+        vector.fill(0)
+    return scores
 
 
 class _DetectorOf:
