@@ -16,8 +16,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from make.scenes import Mover, draw, film
+from typer.testing import CliRunner
 
 from workbench import recognition
+from workbench.cli import app
 from workbench.errors import Refused
 from workbench.investigation import Workbench, first_candidates, open_workbench, running
 from workbench.records import Case, Progress, Purpose
@@ -361,3 +363,47 @@ def test_what_was_searched_is_not_swept_again(make: Callable[[str], Workbench]) 
     found = first_candidates(wb, purpose, workers=0, settings=settings)
     assert found.searched_before == 2
     assert found.summary.jobs == COUNT - 2
+
+
+def test_after_a_sweep_the_search_begins_where_it_saw_most(
+    make: Callable[[str], Workbench], tmp_path: Path
+) -> None:
+    wb = make("two stages")
+    a = next(iter(wb.ward.cameras))
+    still = film(tmp_path / "still.mp4", [draw(k, []) for k in range(240)])
+    wb.ingest(still, a, START_NS + 600 * SECOND_NS)  # the dearest of all, and nobody in it
+    wb.open_case(Case("HS-1", "x", "x", "x", Span(START_NS, START_NS + 3600 * SECOND_NS)))
+    purpose = Purpose("HS-1", "where to look first")
+    settings = recognition.Settings(warm_least_keys=3)
+    before = running.plan(wb, None, None, purpose=purpose, settings=settings)
+    assert before.jobs[0].segment.frame_count == 240
+    found = first_candidates(wb, purpose, workers=0, settings=settings)
+    after = running.plan(wb, None, None, purpose=purpose, settings=settings, swept=found)
+    assert after.jobs[-1].segment.frame_count == 240
+    assert {job.subject for job in after.jobs} == {job.subject for job in before.jobs}
+    moving = found.table[found.table["moving"]]
+    counts = [int((moving["segment_sha256"] == job.segment.sha256).sum()) for job in after.jobs]
+    assert counts == sorted(counts, reverse=True)
+    # what was wished for still goes before what a sweep saw
+    wished = running.plan(
+        wb, None, None, purpose=purpose, settings=settings, swept=found, first=[a]
+    )
+    assert [job.camera.camera_id for job in wished.jobs][:3] == [a, a, a]
+    assert wished.jobs[2].segment.frame_count == 240
+
+
+def test_both_stages_go_in_one_command(make: Callable[[str], Workbench]) -> None:
+    wb = make("one command")
+    camera = next(iter(wb.ward.cameras))
+    wb.open_case(
+        Case("HS-1", "x", "x", "x", Span(START_NS, START_NS + 3600 * SECOND_NS), (camera,))
+    )
+    words = ["recognise", str(wb.root), "--sweep", "--workers", "0"]
+    refused = CliRunner().invoke(app, words)
+    assert isinstance(refused.exception, Refused)
+    assert rows(wb) == []
+    ran = CliRunner().invoke(app, [*words, "--case", "HS-1", "--reason", "xem"])
+    assert ran.exit_code == 0, ran.output
+    assert ran.output.index("footage in 2 jobs") < ran.output.index("2 of 2 spans searched")
+    assert {"sweep", "recognise"} <= {entry.action for entry in wb.audit()}
+    assert len(rows(wb)) > 0

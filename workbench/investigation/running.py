@@ -30,6 +30,10 @@ JOB = "recognition"
 _Key = tuple[str, int, int]
 
 
+_MOST_PROMISE = 1_000_000
+"""More than key frames of one job can show: what a sweep saw decides among equals only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be searched, in order, and what need not be.
@@ -66,6 +70,7 @@ def plan(
     first: Sequence[str] = (),
     settings: recognition.Settings | None = None,
     again: bool = False,
+    swept: Candidates | None = None,
 ) -> Plan:
     """Choose the jobs of a search and put them in order."""
     for camera_id in (*(cameras or ()), *first):
@@ -78,9 +83,11 @@ def plan(
     state = {} if again else _searched(house, {job.segment.sha256 for job in found}, ref)
     rates = _rates(Runs(house.root), ref)
     fresh = [job for job in found if _key(job) not in state]
-    rank = _ranks(house, first)
+    rank, promise = _ranks(house, first), _promises(swept)
     order = recognition.in_order(
-        [_expected(job) for job in fresh], rates, lambda number: rank(fresh[number])
+        [_expected(job) for job in fresh],
+        rates,
+        lambda number: _MOST_PROMISE * rank(fresh[number]) - promise(fresh[number]),
     )
     return Plan(
         tuple(fresh[number] for number in order),
@@ -395,3 +402,18 @@ def _ranks(house: Workbench, first: Sequence[str]) -> Callable[[Job], int]:
         return len(wished) + (0 if inside else 1)
 
     return rank
+
+
+def _promises(swept: Candidates | None) -> Callable[[Job], int]:
+    """Return how much that moves a sweep saw in a job's footage; 0 where there was none."""
+    seen: dict[str, list[int]] = {}
+    if swept is not None:
+        moving = swept.table[swept.table["moving"]]
+        for sha256, pts in zip(moving["segment_sha256"], moving["pts"], strict=True):
+            seen.setdefault(sha256, []).append(int(pts))
+
+    def promise(job: Job) -> int:
+        at = seen.get(job.segment.sha256, ())
+        return min(sum(job.first_pts <= pts < job.stop_pts for pts in at), _MOST_PROMISE - 1)
+
+    return promise
