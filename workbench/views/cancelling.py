@@ -21,6 +21,11 @@ _ASSETS = Path(__file__).parent / "assets"
 _CSS = "\n".join(
     (_ASSETS / name).read_text(encoding="utf-8") for name in ("components.css", "fields.css")
 )
+# as high as the strip of progress that they stand in
+_CSS += """
+:host *:not(.mono) { font-family: var(--font); }
+:host .bk-btn-group .bk-btn.bk-btn { height: 20px; padding: 0 8px; font-size: 11.5px; }
+"""
 
 
 class CancelOwn:
@@ -28,7 +33,7 @@ class CancelOwn:
 
     def __init__(self, wb: Workbench, tr: Translate) -> None:
         self._wb, self._tr = wb, tr
-        self.row = pn.Row(margin=0, visible=False, css_classes=["cancel"])
+        self.row = pn.Row(margin=(0, 16, 0, 0), visible=False, align="center")
         self._asked: set[str] = set()
         self._ended: set[str] = set()
         self._shown: list[tuple[str, str]] = []
@@ -77,20 +82,24 @@ class CancelOwn:
             self._ended.add(run_id)
         except WorkbenchError as error:  # it was over meanwhile
             said = escape(error.sentence(self._tr))
-            self.row[:] = [pn.pane.HTML(f'<span class="small">{said}</span>', stylesheets=[_CSS])]
+            self.row[:] = [_shown(said)]
             self._shown = [(run_id, "over")]
             return
         self.refresh()
 
 
 def _said(text: str, began: str) -> Any:
-    said = f'<span class="small">{escape(text.format(time=began))}</span>'
-    return pn.pane.HTML(said, stylesheets=[_CSS], margin=(8, 8, 0, 16))
+    return _shown(escape(text.format(time=began)))
+
+
+def _shown(markup: str) -> Any:
+    said = f'<span class="small">{markup}</span>'
+    return pn.pane.HTML(said, css_classes=["house"], stylesheets=[_CSS], margin=(4, 0, 0, 0))
 
 
 def _button(text: str, press: Callable[[], None], kind: str = "default") -> Any:
     button = pn.widgets.Button(
-        label=text, button_type=kind, stylesheets=[_CSS], margin=(3, 0, 3, 16)
+        label=text, button_type=kind, stylesheets=[_CSS], margin=(3, 0, 2, 12)
     )
     button.on_click(lambda _event: press())
     return button

@@ -213,7 +213,7 @@ def _bounds(case: Case, tr: Translate) -> str:
     return f"{start} – {stop} · {cameras}"
 
 
-def _progress_strip(visit: Visit) -> pn.Column:
+def _progress_strip(visit: Visit) -> pn.Row:
     pane, cancel = html(""), CancelOwn(visit.wb, visit.tr)
 
     def refresh() -> None:
@@ -225,7 +225,8 @@ def _progress_strip(visit: Visit) -> pn.Column:
     refresh()
     if pn.state.curdoc is not None:
         pn.state.add_periodic_callback(refresh, period=PROGRESS_MS)
-    return pn.Column(pane, cancel.row, margin=0, sizing_mode="stretch_width")
+    strip = {"background": "var(--accent-soft)"}
+    return pn.Row(pane, cancel.row, margin=0, sizing_mode="stretch_width", styles=strip)
 
 
 def progress_html(jobs: Mapping[str, tuple[Progress, int]], now_ns: int, tr: Translate) -> str:
