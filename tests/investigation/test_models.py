@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from make.face_pack import make_pack
 from make.own_models import (
     DETECTOR_TESTS,
     entry_of,
@@ -34,7 +35,9 @@ from workbench.investigation import (
     use_shipped,
 )
 from workbench.investigation.models import likeness_in_use, models_in_use
-from workbench.records import Case, Purpose
+from workbench.recognition.faces.encoder import open_face_encoder
+from workbench.recognition.models import samples, weights
+from workbench.records import Case, FaceAuthority, Purpose
 from workbench.store import Store
 from workbench.store.choices import ModelChoices
 from workbench.timeline import SECOND_NS, Span, parse_instant
@@ -260,6 +263,59 @@ def test_a_likeness_network_is_taken_from_the_register(searched: Workbench) -> N
     # rows hold nothing of it, and nothing is searched again
     assert recognition.model_ref(running.with_models_in_use(wb)) == ref
     assert wb.recognise(workers=0).skipped == 1
+
+
+def test_a_licensed_face_pack_is_switched_on_as_a_whole(
+    wb: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WORKBENCH_FACE_PACK", raising=False)
+    portrait = samples.portrait()
+    assert portrait is not None
+    (face,) = recognition.load_models().find_faces(portrait, None)
+    scale, box = 640 / 512, face.box
+    corners = tuple(scale * v for v in (box.x, box.y, box.x + box.w, box.y + box.h))
+    made = make_pack(tmp_path / "made", corners, face.points * scale)
+    tests = [
+        {"input": "grey-field", "expected": {"faces": 0}, "tolerance": 0},
+        {"input": "portrait", "expected": {"faces": 1}, "tolerance": 0},
+    ]
+    files = {"detector": made / "det.onnx", "encoder": made / "rec.onnx"}
+    put_model(models_of(wb), "bought", "faces", files, tests)
+    found = compare_model(wb, "bought", jobs=0)
+    assert found.replaces == "centerface"
+    said = {one.input: one for one in found.drawn}
+    assert said["portrait"].changed is False
+    assert said["portrait+portrait~mirrored"].changed
+    use_model(wb, "bought")
+    settings = running.with_models_in_use(wb)
+    assert "bought@" in recognition.model_ref(settings)
+    leave = FaceAuthority(
+        "01/2026", "thu", "minh", "the one who left the van", ("C01",),
+        PERIOD, START_NS, START_NS + 3600 * SECOND_NS,
+    )  # fmt: skip
+    encoder = open_face_encoder(leave, now_ns=START_NS, settings=settings.models)
+    assert encoder.ref.startswith("bought@")
+    assert encoder.destroy() == 0
+    # a network slipped into the folder afterwards is loaded by nobody
+    (models_of(wb) / "bought" / "more.onnx").write_bytes(files["encoder"].read_bytes())
+    with pytest.raises(BadInput, match="not in the manifest"):
+        wb.estimate()
+
+
+def test_another_reader_of_lines_takes_the_place_of_the_shipped_one(wb: Workbench) -> None:
+    card = weights.read_manifest()["pp-ocrv6-rec-small"]
+    tests = [
+        {"input": "grey-field", "expected": {"plates": []}, "tolerance": 0},
+        {"input": "plate:51F-678.90", "expected": {"plates": ["51F-678.90"]}, "tolerance": 0},
+    ]
+    graph = {"graph": weights.locate(card, "graph")}
+    put_model(models_of(wb), "lines", "text reading", graph, tests)
+    found = compare_model(wb, "lines", jobs=0)
+    assert not any(one.changed for one in found.drawn)
+    assert any("99B1-123.45" in one.after for one in found.drawn)
+    use_model(wb, "lines")
+    assert "lines@" in running.plan(wb, None, None, purpose=None).model_ref
+    assert wb.recognise(workers=0).failed == ()
 
 
 @pytest.mark.slow
