@@ -29,6 +29,7 @@ from workbench.investigation import (
     by_likeness,
     compare_model,
     list_models,
+    models,
     open_workbench,
     running,
     use_model,
@@ -182,6 +183,41 @@ def test_a_comparison_with_what_is_no_longer_in_use_does_not_count(wb: Workbench
     assert compare_model(wb, "ssd-more").replaces == "ssd-again"
     use_model(wb, "ssd-more")
     assert {"ssd-more"} == {one.name for one in models_in_use(wb)}
+
+
+def test_a_switch_by_somebody_else_meanwhile_is_not_undone(
+    wb: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ssd-again", "ssd-more"):
+        put_shipped_detector(models_of(wb), name)
+        compare_model(wb, name)
+    real = models._compared
+
+    def slow(*args: Any) -> bool:
+        monkeypatch.setattr(models, "_compared", real)
+        use_model(wb.as_actor("minh"), "ssd-more")
+        return real(*args)
+
+    monkeypatch.setattr(models, "_compared", slow)
+    with pytest.raises(Refused, match="somebody else has switched"):
+        use_model(wb, "ssd-again")
+    assert [one.name for one in models_in_use(wb)] == ["ssd-more"]
+    assert [e.subject for e in wb.audit() if e.action == "models.use"] == ["ssd-more"]
+
+
+def test_a_switch_that_cannot_be_logged_does_not_happen(
+    wb: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_shipped_detector(models_of(wb))
+    compare_model(wb, "ssd-again")
+
+    def full(*_args: Any, **_more: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Workbench, "_log", full)
+    with pytest.raises(OSError, match="No space"):
+        use_model(wb, "ssd-again")
+    assert models_in_use(wb) == ()
 
 
 @pytest.mark.parametrize("licence", ["not stated", "", "Unknown", " - "])

@@ -219,13 +219,19 @@ def use_model(house: Workbench, name: str) -> Chosen:
             N_("run: workbench models compare ROOT {name}; after any change to either, again"),
             name=name,
         )
-    choices, one = ModelChoices(house.root), registry.choice_of(card)
-    use = choices.in_use()
-    choices.put({**use, task: (card.name, card.sha256)})
+    choices = ModelChoices(house.root)
     details = {"task": task, "sha256": card.sha256, "licence": card.licence,
                "before": _ref(before, replaced), "after": _ref(after, card)}  # fmt: skip
-    house._log(USED, name, details=details)
-    return one
+    with choices.changing():
+        if _chosen(choices) != before.models.own:
+            raise Refused(
+                N_("somebody else has switched models meanwhile"),
+                N_("compare again with what is in use now"),
+            )
+        # in the log first: an entry without its switch is found out, a switch without one is not
+        house._log(USED, name, details=details)
+        choices.put({**choices.in_use(), task: (card.name, card.sha256)})
+    return registry.choice_of(card)
 
 
 def use_shipped(house: Workbench, task: str = "") -> list[str]:
@@ -238,15 +244,16 @@ def use_shipped(house: Workbench, task: str = "") -> list[str]:
             tasks=", ".join(registry.SLOTS),
         )
     choices = ModelChoices(house.root)
-    try:
-        use = choices.in_use()
-    except Damaged:
-        if task:
-            raise
-        use = {"?": ("?", "")}  # all of them go: what the file said does not matter
-    off = [name for slot, (name, _) in use.items() if task in ("", slot)]
-    choices.put({slot: one for slot, one in use.items() if task not in ("", slot)})
-    house._log(USED, "shipped", details={"task": task, "off": off})
+    with choices.changing():
+        try:
+            use = choices.in_use()
+        except Damaged:
+            if task:
+                raise
+            use = {"?": ("?", "")}  # all of them go: what the file said does not matter
+        off = [name for slot, (name, _) in use.items() if task in ("", slot)]
+        house._log(USED, "shipped", details={"task": task, "off": off})
+        choices.put({slot: one for slot, one in use.items() if task not in ("", slot)})
     return off
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from workbench.errors import N_, Damaged
@@ -40,6 +41,13 @@ class ModelChoices:
                 N_("say it again: workbench models use ROOT --shipped, then those of your own"),
                 where=str(path),
             ) from None
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Let nobody else change it meanwhile: two who switch at once must not undo each other."""
+        self.folder.mkdir(exist_ok=True)
+        with files.locked(self.folder / ".in-use.lock"):
+            yield
 
     def put(self, use: Mapping[str, tuple[str, str]]) -> None:
         """Say which models are switched on from now on, whole or not at all."""
