@@ -128,7 +128,7 @@ def list_models(root: Path | None = None) -> list[Listed]:
     idle = {registry.SLOTS[task].shipped for task in use if task in registry.SLOTS}
     found = []
     for card in registry.read_manifest().values():
-        by_default = card.task not in registry.OTHER_TASKS
+        by_default = card.task not in registry.READERS or card.name in registry.DEFAULT_READERS
         working = card.name in names or (by_default and card.name not in idle)
         found.append(_listed(card, shipped=True, in_use=working))
     for name in registry.own_names(choices.folder) if choices else ():

@@ -18,9 +18,8 @@ from workbench.recognition.models.known import (
     drawn_changes,
     one_sentence,
 )
-from workbench.recognition.models.loading import load_models
+from workbench.recognition.models.loading import LINES, load_models
 from workbench.recognition.models.own import (
-    OTHER_TASKS,
     SLOTS,
     card_of_choice,
     cards_in_use,
@@ -32,11 +31,17 @@ from workbench.recognition.models.own import (
 from workbench.recognition.models.weights import WeightCard, locate, read_manifest, status
 from workbench.recognition.runs.engine import Job, run_job
 from workbench.recognition.settings import Settings
+from workbench.recognition.types import DEFAULT_LINE_READER
 from workbench.records import Progress
 
+READERS = ("text reading", "plate lines")
+"""Tasks of models that read lines of plates: which of them work is a setting."""
+DEFAULT_READERS = LINES[DEFAULT_LINE_READER]
+
 __all__ = [
+    "DEFAULT_READERS",
     "DRAWN",
-    "OTHER_TASKS",
+    "READERS",
     "SLOTS",
     "DrawnChange",
     "Examiner",
