@@ -7,6 +7,10 @@ import pytest
 from make.clips import read_number
 from make.small_root import CASE, PLATE, TWIN
 
+from workbench.records import Progress
+from workbench.store import Store
+from workbench.store.runs import Runs
+from workbench.views.account import account
 from workbench.views.text import clock
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -209,3 +213,24 @@ def test_with_sign_in_nothing_is_served_to_strangers(page, small_root, tmp_path,
     # the media process, too, knows who has signed in
     page.wait_for_selector(".tile[data-state=replay]")
     assert "lan" in page.locator(".bar .end").inner_text()
+
+
+def test_a_search_of_ones_own_is_ended_after_one_question(page, server, small_root):
+    runs, store = Runs(small_root.root), Store.open(small_root.root)
+    said = Progress(1.25, 6.0, "h", "recognised S01-P1, 0:12:05 left")
+    with runs.begin(actor=account(), started_ns=CASE.period.start_ns, case_id="",
+                    footage_h=6.0) as own:  # fmt: skip
+        store.set_progress("recognition", said, small_root.now())
+        page.goto(f"{server.url}/truy-vet?{IN_CASE}")
+        page.get_by_text("đã nhận dạng S01-P1, còn 0:12:05").wait_for()
+        cancel = page.get_by_role("button", name="Hủy lượt tìm lúc")
+        cancel.click()
+        page.get_by_text("Dừng lượt tìm lúc").wait_for()
+        assert cancel.count() == 0
+        assert runs.stopped_by(own.run_id) is None
+        page.get_by_role("button", name="Dừng", exact=True).click()
+        page.get_by_text("đang dừng; kết quả đã có vẫn giữ").wait_for()
+        assert runs.stopped_by(own.run_id) == account()
+    store.set_progress("recognition", Progress(1.25, 6.0, "h", "stopped"), small_root.now())
+    page.get_by_text("đang dừng; kết quả đã có vẫn giữ").wait_for(state="detached")
+    page.get_by_text("đã dừng").wait_for()

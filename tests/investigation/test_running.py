@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from make.scenes import Mover, draw, film
+from typer.testing import CliRunner
 
 from workbench import recognition
+from workbench.cli import app
 from workbench.errors import Refused
 from workbench.investigation import Workbench, first_candidates, open_workbench, running
-from workbench.records import Case, Purpose
+from workbench.records import Case, Progress, Purpose
 from workbench.store import Store
 from workbench.store.runs import Runs
 from workbench.timeline import SECOND_NS, Span, parse_instant
@@ -133,6 +137,38 @@ def test_what_other_models_hid_counts_again_without_a_search(
     assert rows(wb) == mine
 
 
+def test_job_grids_of_one_model_that_alternate_hide_nothing(
+    make: Callable[[str], Workbench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release may cut files elsewhere under the same settings: rows of either grid count."""
+    wb = make("grids")
+    camera = next(iter(wb.ward.cameras))
+    ours, other = recognition.Settings(), recognition.Settings(name_score=0.51)
+    wb.recognise([camera], workers=0, settings=ours)
+    mine = rows(wb)
+    wb.recognise([camera], workers=0, settings=other)
+    real = running._jobs
+
+    def halved(*args: Any) -> Iterator[recognition.Job]:
+        for job in real(*args):
+            keys = Store.open(wb.root).frame_index(job.segment.sha256)
+            cut = int(keys.is_key.nonzero()[0][keys.is_key.sum() // 2])
+            middle = int(keys.pts[cut])
+            yield replace(job, stop=cut, stop_pts=middle)
+            yield replace(job, first=cut, first_pts=middle)
+
+    monkeypatch.setattr(running, "_jobs", halved)
+    summary = wb.recognise([camera], workers=0, settings=ours)
+    assert (summary.done, summary.skipped) == (4, 0)
+    assert {row["model_ref"] for row in rows(wb)} == {mine[0]["model_ref"]}
+    assert {row["sighting_id"] for row in mine} <= {row["sighting_id"] for row in rows(wb)}
+    # searched and in sight: nothing is marked or searched once more
+    assert running.plan(wb, [camera], None, purpose=None, settings=ours).overtaken == ()
+    monkeypatch.undo()
+    assert running.plan(wb, [camera], None, purpose=None, settings=ours).jobs == ()
+    assert running.plan(wb, [camera], None, purpose=None, settings=ours).overtaken == ()
+
+
 def test_wishes_go_first_then_open_cases_then_the_dearest(
     make: Callable[[str], Workbench],
 ) -> None:
@@ -185,6 +221,43 @@ def test_a_dead_run_is_forgotten_and_stands_in_nobodys_way(tmp_path: Path) -> No
         assert [one.run_id for one in runs.all()] == [mine.run_id]
         assert not (runs.folder / "dead.run").exists()
     assert runs.all() == []
+
+
+def test_a_request_to_end_a_run_that_was_over_is_taken_away(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    with runs.begin(actor="a", started_ns=1, case_id="", footage_h=1.0) as over:
+        pass
+    runs.stop(over.run_id, "b")
+    with runs.begin(actor="a", started_ns=1, case_id="", footage_h=1.0) as living:
+        assert [one.name for one in runs.folder.glob("*.stop")] == []
+        runs.stop(living.run_id, "b")
+        with runs.begin(actor="c", started_ns=2, case_id="", footage_h=1.0):
+            assert runs.stopped_by(living.run_id) == "b"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_run_that_dies_says_so_at_its_end(
+    make: Callable[[str], Workbench], error: type[BaseException]
+) -> None:
+    wb = make("dying")
+    camera = next(iter(wb.ward.cameras))
+
+    def told(progress: Progress) -> None:
+        if progress.done:
+            raise error("the disk went, with a password in its sentence")
+
+    with pytest.raises(error):
+        wb.recognise([camera], workers=0, on_progress=told)
+    last = wb.audit()[-1]
+    assert (last.action, last.subject) == ("recognise.failed", camera)
+    assert json.loads(last.details) == {"error": error.__name__, "jobs": 2, "done": 1}
+    assert wb.runs() == []
+    assert wb.recognise([camera], workers=0).skipped == 1
+    wb.open_case(Case("HS-1", "x", "x", "x", Span(START_NS, START_NS + 3600 * SECOND_NS)))
+    with pytest.raises(error):
+        first_candidates(wb, Purpose("HS-1", "where"), workers=0, on_progress=told)
+    assert wb.audit()[-1].action == "sweep.failed"
+    assert wb.verify() == []
 
 
 def test_another_process_ends_a_run_and_what_was_found_is_kept(
@@ -290,3 +363,47 @@ def test_what_was_searched_is_not_swept_again(make: Callable[[str], Workbench]) 
     found = first_candidates(wb, purpose, workers=0, settings=settings)
     assert found.searched_before == 2
     assert found.summary.jobs == COUNT - 2
+
+
+def test_after_a_sweep_the_search_begins_where_it_saw_most(
+    make: Callable[[str], Workbench], tmp_path: Path
+) -> None:
+    wb = make("two stages")
+    a = next(iter(wb.ward.cameras))
+    still = film(tmp_path / "still.mp4", [draw(k, []) for k in range(240)])
+    wb.ingest(still, a, START_NS + 600 * SECOND_NS)  # the dearest of all, and nobody in it
+    wb.open_case(Case("HS-1", "x", "x", "x", Span(START_NS, START_NS + 3600 * SECOND_NS)))
+    purpose = Purpose("HS-1", "where to look first")
+    settings = recognition.Settings(warm_least_keys=3)
+    before = running.plan(wb, None, None, purpose=purpose, settings=settings)
+    assert before.jobs[0].segment.frame_count == 240
+    found = first_candidates(wb, purpose, workers=0, settings=settings)
+    after = running.plan(wb, None, None, purpose=purpose, settings=settings, swept=found)
+    assert after.jobs[-1].segment.frame_count == 240
+    assert {job.subject for job in after.jobs} == {job.subject for job in before.jobs}
+    moving = found.table[found.table["moving"]]
+    counts = [int((moving["segment_sha256"] == job.segment.sha256).sum()) for job in after.jobs]
+    assert counts == sorted(counts, reverse=True)
+    # what was wished for still goes before what a sweep saw
+    wished = running.plan(
+        wb, None, None, purpose=purpose, settings=settings, swept=found, first=[a]
+    )
+    assert [job.camera.camera_id for job in wished.jobs][:3] == [a, a, a]
+    assert wished.jobs[2].segment.frame_count == 240
+
+
+def test_both_stages_go_in_one_command(make: Callable[[str], Workbench]) -> None:
+    wb = make("one command")
+    camera = next(iter(wb.ward.cameras))
+    wb.open_case(
+        Case("HS-1", "x", "x", "x", Span(START_NS, START_NS + 3600 * SECOND_NS), (camera,))
+    )
+    words = ["recognise", str(wb.root), "--sweep", "--workers", "0"]
+    refused = CliRunner().invoke(app, words)
+    assert isinstance(refused.exception, Refused)
+    assert rows(wb) == []
+    ran = CliRunner().invoke(app, [*words, "--case", "HS-1", "--reason", "xem"])
+    assert ran.exit_code == 0, ran.output
+    assert ran.output.index("footage in 2 jobs") < ran.output.index("2 of 2 spans searched")
+    assert {"sweep", "recognise"} <= {entry.action for entry in wb.audit()}
+    assert len(rows(wb)) > 0

@@ -190,3 +190,8 @@ def test_a_later_search_with_other_models_replaces_what_an_earlier_one_found(
     store.mark_searched(sha("clip"), -1, 10**8, "third")
     store.mark_searched(sha("clip"), 10**8, 10**9 + 1, "third")
     assert refs() == ["old"]
+    # the old ones again, cut into other jobs than before: what came between hides them no more
+    store.mark_searched(sha("clip"), 0, 10**9 // 2, "old")
+    store.mark_searched(sha("clip"), 10**9 // 2, 10**9, "old")
+    assert refs() == ["old", "old"]
+    assert {span.model_ref for span in store.superseded()} == {"new", "third"}

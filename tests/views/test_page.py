@@ -71,6 +71,12 @@ def test_progress_shows_unfinished_and_failed_work_and_drops_old_finished_work()
     said = progress_html(going, 10**12, tr)
     assert "Phường mô phỏng" in said
     assert "đang vẽ S01-P1" in said
+    left = {"recognition": (Progress(1, 6, "h", "recognised S01-P1, 0:01:05 left"), 0)}
+    assert "đã nhận dạng S01-P1, còn 0:01:05" in progress_html(left, 10**12, tr)
+    assert " left" not in progress_html(left, 10**12, tr)
+    stopped = {"recognition": (Progress(1, 6, "h", "stopped"), 0)}
+    assert "đã dừng" in progress_html(stopped, 10**9, tr)
+    assert progress_html(stopped, 10**12, tr) == ""
     assert progress_html({"x": (Progress(5, 5, "h"), 0)}, 10**12, tr) == ""
     assert "1 phần lỗi" in progress_html({"x": (Progress(5, 5, "h", "", ("clip",)), 0)}, 10**12, tr)
 

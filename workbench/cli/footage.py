@@ -332,7 +332,8 @@ def demo(
 @app.command()
 def doctor(
     own: Annotated[
-        Path | None, typer.Option("--models", help="A folder of your own networks, to list.")
+        Path | None,
+        typer.Option("--models", help="A folder of your own: ROOT/models, or networks to list."),
     ] = None,
 ) -> None:
     """Load every model, run its self-test, show its licence, say what is missing (exit 1)."""
@@ -346,7 +347,7 @@ def doctor(
         if report.remedy is not None:
             typer.echo(f"          {report.remedy.sentence()}", err=True)
 
-    reports = recognition.examine(on_report=told)
+    reports = recognition.examine(on_report=told, operators=own)
     for one in dropped:
         typer.echo(f"not used  {one.path}  sha256 {one.sha256}")
         typer.echo(f"          {one.licence}")

@@ -21,7 +21,7 @@ from workbench.cli.options import (
     span_of,
 )
 from workbench.errors import N_, BadInput
-from workbench.investigation import first_candidates, open_workbench
+from workbench.investigation import Candidates, first_candidates, open_workbench
 from workbench.recognition import Estimate, Summary
 from workbench.records import Purpose
 from workbench.views.account import account
@@ -46,6 +46,10 @@ def recognise(
     workers: Annotated[
         int, typer.Option(help="Local worker processes; 0 runs in this one, -1 one a core.")
     ] = -1,
+    sweep_first: Annotated[
+        bool,
+        typer.Option("--sweep", help="List first candidates of --case, then go where they are."),
+    ] = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what it would cost, and search nothing.")
     ] = False,
@@ -59,7 +63,8 @@ def recognise(
     """Find the passes in archived footage; ended anywhere, the same command goes on.
 
     Exit 1 where it was stopped before its end or a span failed. With --case only what the case
-    allows is searched, before searches without a case.
+    allows is searched, before searches without a case. With --sweep what `sweep` does goes first,
+    and the search begins where it saw most.
     """
     wb = open_workbench(root, actor=account())
     if cancel:
@@ -84,11 +89,25 @@ def recognise(
         typer.echo(told(cost))
         return
     with _stoppable() as stopped:
+        swept = None
+        if sweep_first:
+            swept = first_candidates(
+                wb,
+                Purpose(case, reason),
+                chosen,
+                span,
+                scheduler=scheduler or None,
+                workers=hands,
+                on_progress=show,
+                cancelled=lambda: bool(stopped),
+            )
+            _list(swept)
         summary = wb.recognise(
             chosen,
             span,
             purpose=purpose,
             first=camera_list(first) or (),
+            swept=swept,
             again=again,
             scheduler=scheduler or None,
             workers=hands,
@@ -130,10 +149,14 @@ def sweep(
             on_progress=show,
             cancelled=lambda: bool(stopped),
         )
+    _list(found)
+    _report(found.summary, found.searched_before, "candidates")
+
+
+def _list(found: Candidates) -> None:
     for row in found.table[found.table["moving"]].itertuples():
         at = f"{row.utc:%Y-%m-%dT%H:%M:%SZ} ± {row.sigma_s:.1f} s"
         typer.echo(f"≈ {at}  {row.camera_id:<8} {row.kind}")
-    _report(found.summary, found.searched_before, "candidates")
 
 
 def told(cost: Estimate) -> str:

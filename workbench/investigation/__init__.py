@@ -12,6 +12,14 @@ from workbench.investigation.facade import (
 )
 from workbench.investigation.following import Followed
 from workbench.investigation.looks import by_colour, by_likeness
+from workbench.investigation.models import (
+    Comparison,
+    Listed,
+    compare_model,
+    list_models,
+    use_model,
+    use_shipped,
+)
 from workbench.investigation.running import Candidates, first_candidates
 
 __all__ = [
@@ -19,14 +27,20 @@ __all__ = [
     "GRANT_S",
     "LONGEST_PLATE",
     "Candidates",
+    "Comparison",
     "Followed",
     "Grant",
     "Ingested",
+    "Listed",
     "PlateHit",
     "Trace",
     "Workbench",
     "by_colour",
     "by_likeness",
+    "compare_model",
     "first_candidates",
+    "list_models",
     "open_workbench",
+    "use_model",
+    "use_shipped",
 ]

@@ -363,6 +363,7 @@ class Workbench:
         *,
         purpose: Purpose | None = None,
         first: Sequence[str] = (),
+        swept: running.Candidates | None = None,
         again: bool = False,
         scheduler: str | None = None,
         workers: int | None = None,
@@ -382,14 +383,17 @@ class Workbench:
             An open case: only what it allows is searched, before searches without a case.
         first
             Cameras that go first, in this order; then what open cases may look at, then the rest.
+        swept
+            What `first_candidates` found: among equals, where it saw most goes first.
         again
             Search also what was searched already; the rows are the same ones.
         on_estimate
             Told what the run will cost before it begins.
         """
         plan = running.plan(
-            self, cameras, span, purpose=purpose, first=first, settings=settings, again=again
-        )
+            self, cameras, span, purpose=purpose, first=first, settings=settings, again=again,
+            swept=swept,
+        )  # fmt: skip
         on_estimate(plan.estimate(recognition.count_workers(scheduler, workers)))
         return running.run(
             self, plan, purpose=purpose, scheduler=scheduler, workers=workers,
@@ -418,13 +422,9 @@ class Workbench:
         """Return the searches of the archive that go on now, in any process."""
         return Runs(self.root).all()
 
-    def stop_runs(self) -> int:
-        """Ask every search that goes on to end, and return how many; what they found is kept."""
-        going = self.runs()
-        for one in going:
-            self._log("recognise.stop", one.run_id, details={"of": one.actor})
-            Runs(self.root).stop(one.run_id, self.actor)
-        return len(going)
+    def stop_runs(self, run_id: str = "") -> int:
+        """Ask searches to end: one of one's own, or all; return how many. What they found stays."""
+        return running.stop(self, run_id)
 
     def follow(
         self,

@@ -21,6 +21,7 @@ import pyarrow as pa
 from workbench import recognition
 from workbench.errors import N_, Refused
 from workbench.investigation.answers import span_text
+from workbench.investigation.models import with_models_in_use
 from workbench.investigation.sealing import Log, settle
 from workbench.records import SIGHTINGS, Camera, Purpose
 from workbench.store import LiveRows, Store, provisional_name
@@ -468,7 +469,7 @@ def follow(
         _begin_anew(store, order, house.ward.cameras, house._log)
         facts = {one: (house.camera(one), tuple(house.clock_fixes(one))) for one in order}
         with recognition.crew(
-            facts, order, recognition.live_settings(settings or recognition.Settings()),
+            facts, order, recognition.live_settings(with_models_in_use(house, settings)),
             scheduler=scheduler, workers=workers, models=models,
         ) as crew:  # fmt: skip
             follower = Follower(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from workbench import recognition
 from workbench.errors import N_, BadInput
 from workbench.investigation.facade import Workbench
+from workbench.investigation.models import likeness_in_use
 from workbench.records import Box, Purpose
 
 MOST = 200
@@ -64,7 +65,7 @@ def by_colour(
 
 
 def by_likeness(
-    bench: Workbench, sightings: pd.DataFrame, example: pd.Series, network: Path,
+    bench: Workbench, sightings: pd.DataFrame, example: pd.Series, network: Path | None,
     purpose: Purpose, *, most: int = MOST,
 ) -> pd.DataFrame:  # fmt: skip
     """Return vehicles by how much they look like that of one pass, to a network of the operator's.
@@ -77,9 +78,14 @@ def by_likeness(
     example
         A row of sightings, for example from ``Workbench.sighting``.
     network
-        See :func:`workbench.recognition.open_likeness`.
+        See :func:`workbench.recognition.open_likeness`; None: the one that is switched on.
+
+    Raises
+    ------
+    BadInput
+        Where none is given and none is switched on.
     """
-    like = recognition.open_likeness(network)
+    like = recognition.open_likeness(network or likeness_in_use(bench))
     ranked = sightings[sightings["kind"] != "person"].head(most).copy()
     ((picture, box, kind),) = _best_frames(bench, pd.DataFrame([example]), purpose)
     wanted = like(picture, box, kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,9 @@ import pandas as pd
 import pyarrow as pa
 
 from workbench import recognition
+from workbench.errors import N_, BadInput, Refused
 from workbench.investigation.answers import frame_of, span_text
+from workbench.investigation.models import with_models_in_use
 from workbench.investigation.sealing import settle
 from workbench.recognition import Estimate, Expected, Job, Rates, Spent, Summary
 from workbench.records import SIGHTINGS, Progress, Purpose
@@ -26,6 +28,10 @@ JOB = "recognition"
 """Name of this work among the long jobs that pages show."""
 
 _Key = tuple[str, int, int]
+
+
+_MOST_PROMISE = 1_000_000
+"""More than key frames of one job can show: what a sweep saw decides among equals only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +70,24 @@ def plan(
     first: Sequence[str] = (),
     settings: recognition.Settings | None = None,
     again: bool = False,
+    swept: Candidates | None = None,
 ) -> Plan:
     """Choose the jobs of a search and put them in order."""
     for camera_id in (*(cameras or ()), *first):
         house.camera(camera_id)
     if purpose is not None:
         _, cameras, span = house._authorise(purpose, "recognise", cameras=cameras, span=span)
-    settings = settings or recognition.Settings()
+    settings = with_models_in_use(house, settings)
     ref = recognition.model_ref(settings)
     found = list(_jobs(house, cameras, span, settings))
     state = {} if again else _searched(house, {job.segment.sha256 for job in found}, ref)
     rates = _rates(Runs(house.root), ref)
     fresh = [job for job in found if _key(job) not in state]
-    rank = _ranks(house, first)
+    rank, promise = _ranks(house, first), _promises(swept)
     order = recognition.in_order(
-        [_expected(job) for job in fresh], rates, lambda number: rank(fresh[number])
+        [_expected(job) for job in fresh],
+        rates,
+        lambda number: _MOST_PROMISE * rank(fresh[number]) - promise(fresh[number]),
     )
     return Plan(
         tuple(fresh[number] for number in order),
@@ -101,6 +110,53 @@ def run(
     again: bool,
 ) -> Summary:
     """Search what was planned; rows of each job are kept as it ends."""
+    searched = ",".join(sorted({job.camera.camera_id for job in chosen.jobs}))
+    with _noted(house, "recognise", searched, purpose, len(chosen.jobs)) as ended:
+        summary, details = _run(
+            house, chosen, ended, purpose=purpose, scheduler=scheduler, workers=workers,
+            on_progress=on_progress, cancelled=cancelled, again=again,
+        )  # fmt: skip
+    house._log("recognise", searched, purpose, details=details)
+    return summary
+
+
+@contextmanager
+def _noted(
+    house: Workbench, action: str, subject: str, purpose: Purpose | None, jobs: int
+) -> Iterator[list[Job]]:
+    """Leave a closing entry where a run dies: of what, and how many jobs had ended by then."""
+    ended: list[Job] = []
+    try:
+        yield ended
+    except BaseException as error:  # whoever presses Ctrl-C twice, too
+        details = {"error": type(error).__name__, "jobs": jobs, "done": len(ended)}
+        house._log(f"{action}.failed", subject, purpose, details=details)
+        raise
+
+
+@contextmanager
+def _said_when_stopped(house: Workbench, last: list[Progress]) -> Iterator[None]:
+    """Tell pages, on leaving, that a run which did not reach its end goes on no more."""
+    try:
+        yield
+    finally:
+        if last and last[0].done < last[0].total:
+            with suppress(OSError):
+                house.report(JOB, replace(last[0], text="stopped"))
+
+
+def _run(
+    house: Workbench,
+    chosen: Plan,
+    ended: list[Job],
+    *,
+    purpose: Purpose | None,
+    scheduler: str | None,
+    workers: int | None,
+    on_progress: Callable[[Progress], None],
+    cancelled: Callable[[], bool],
+    again: bool,
+) -> tuple[Summary, Mapping[str, object]]:
     store, runs = house._store, Runs(house.root)
     settled = settle(store, house.ward.cameras, log=house._log)
     for job in chosen.overtaken:  # their rows are there: they count again
@@ -117,8 +173,12 @@ def run(
             job.segment.sha256, result.first_pts, result.stop_pts, result.model_ref,
             failure=result.failure,
         )  # fmt: skip
+        ended.append(job)
+
+    last: list[Progress] = []
 
     def told(progress: Progress) -> None:
+        last[:] = [progress]
         text = f"recognised {progress.text}" if progress.text else "waiting"
         with suppress(OSError):
             house.report(JOB, replace(progress, text=text))
@@ -126,9 +186,12 @@ def run(
 
     footage_h = sum(job.footage_s for job in chosen.jobs) / 3600
     case_id = purpose.case_id if purpose else ""
-    with runs.begin(
-        actor=house.actor, started_ns=started_ns, case_id=case_id, footage_h=footage_h
-    ) as me:
+    with (
+        _said_when_stopped(house, last),
+        runs.begin(
+            actor=house.actor, started_ns=started_ns, case_id=case_id, footage_h=footage_h
+        ) as me,
+    ):
 
         def skip(job: Job) -> bool:
             state = _searched(house, {job.segment.sha256}, chosen.model_ref)
@@ -164,9 +227,33 @@ def run(
         "cpu_s": round(summary.cpu_s, 1),
         "seconds": (house.now() - started_ns) / SECOND_NS,
     }
-    searched = ",".join(sorted({job.camera.camera_id for job in chosen.jobs}))
-    house._log("recognise", searched, purpose, details=details)
-    return summary
+    return summary, details
+
+
+def stop(house: Workbench, run_id: str = "") -> int:
+    """Ask every search that goes on to end, or one of the actor's own; return how many.
+
+    Raises
+    ------
+    BadInput
+        Where no such search goes on.
+    Refused
+        Where it is somebody else's.
+    """
+    going = [one for one in house.runs() if run_id in ("", one.run_id)]
+    if run_id and not going:
+        raise BadInput(N_("that search is over"), N_("look at what it found"))
+    for one in going:
+        if run_id and one.actor != house.actor:
+            house._log("recognise.stop.refused", one.run_id, details={"of": one.actor})
+            raise Refused(
+                N_("that search was begun by somebody else"),
+                N_("ask {actor} to end it, or whoever runs the machine"),
+                actor=one.actor,
+            )
+        house._log("recognise.stop", one.run_id, details={"of": one.actor})
+        Runs(house.root).stop(one.run_id, house.actor)
+    return len(going)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,22 +292,24 @@ def first_candidates(
     """
     _, allowed, bounds = house._authorise(purpose, "recognise", cameras=cameras, span=span)
     chosen = plan(house, allowed, bounds, purpose=purpose, settings=settings)
-    found = [SIGHTINGS.empty_table()]
+    found, subject = [SIGHTINGS.empty_table()], ",".join(cameras or ("*",))
+    with _noted(house, "sweep", subject, purpose, len(chosen.jobs)) as ended:
 
-    def keep(result: recognition.Result) -> None:
-        if result.table is not None:
-            found.append(result.table)
+        def keep(result: recognition.Result) -> None:
+            if result.table is not None:
+                found.append(result.table)
+            ended.append(result.job)
 
-    summary = recognition.recognise(
-        chosen.jobs,
-        scheduler=scheduler,
-        workers=workers,
-        on_result=keep,
-        on_progress=on_progress,
-        cancelled=cancelled,
-        urgent=True,
-        work=recognition.sweep_for_candidates,
-    )
+        summary = recognition.recognise(
+            chosen.jobs,
+            scheduler=scheduler,
+            workers=workers,
+            on_result=keep,
+            on_progress=on_progress,
+            cancelled=cancelled,
+            urgent=True,
+            work=recognition.sweep_for_candidates,
+        )
     table = frame_of(pa.concat_tables(found))
     at_ns = table["utc"].astype("int64")
     inside = table[(at_ns >= bounds.start_ns) & (at_ns < bounds.stop_ns)]
@@ -231,7 +320,7 @@ def first_candidates(
         "failed": list(summary.failed),
         "cancelled": summary.cancelled,
     }
-    house._log("sweep", ",".join(cameras or ("*",)), purpose, details=details)
+    house._log("sweep", subject, purpose, details=details)
     before = len(chosen.done) + len(chosen.overtaken)
     return Candidates(inside.sort_values("utc", ignore_index=True), summary, before)
 
@@ -313,3 +402,18 @@ def _ranks(house: Workbench, first: Sequence[str]) -> Callable[[Job], int]:
         return len(wished) + (0 if inside else 1)
 
     return rank
+
+
+def _promises(swept: Candidates | None) -> Callable[[Job], int]:
+    """Return how much that moves a sweep saw in a job's footage; 0 where there was none."""
+    seen: dict[str, list[int]] = {}
+    if swept is not None:
+        moving = swept.table[swept.table["moving"]]
+        for sha256, pts in zip(moving["segment_sha256"], moving["pts"], strict=True):
+            seen.setdefault(sha256, []).append(int(pts))
+
+    def promise(job: Job) -> int:
+        at = seen.get(job.segment.sha256, ())
+        return min(sum(job.first_pts <= pts < job.stop_pts for pts in at), _MOST_PROMISE - 1)
+
+    return promise

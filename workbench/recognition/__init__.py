@@ -1,6 +1,7 @@
 """Find and read what passes a camera: models, gate, tracks, the fan-out over archived footage."""
 
 from workbench.recognition.clock.fix import measure_overlay_clock
+from workbench.recognition.models import registry
 from workbench.recognition.models.doctor import ModelReport, examine, system_facts
 from workbench.recognition.models.loading import load_models
 from workbench.recognition.models.weights import dropped_in
@@ -28,10 +29,12 @@ from workbench.recognition.runs.following import Growing, Piece, live_settings
 from workbench.recognition.runs.planning import Estimate, Expected, Rates, Spent, estimate, in_order
 from workbench.recognition.runs.shedding import to_shed
 from workbench.recognition.settings import Settings
+from workbench.recognition.types import Chosen, ModelSettings
 
 __all__ = [
     "COLOURS",
     "SWEPT",
+    "Chosen",
     "Crew",
     "Estimate",
     "Expected",
@@ -39,6 +42,7 @@ __all__ = [
     "Growing",
     "Job",
     "ModelReport",
+    "ModelSettings",
     "Outcome",
     "Piece",
     "Rates",
@@ -66,6 +70,7 @@ __all__ = [
     "plan_jobs",
     "read_plates_of_images",
     "recognise",
+    "registry",
     "run_job",
     "sighting_id",
     "sweep_for_candidates",

@@ -203,5 +203,5 @@ class Settings:
         >>> Settings().ref == Settings(name_score=0.5).ref != Settings(name_score=0.4).ref
         True
         """
-        text = json.dumps(asdict(self), sort_keys=True)
+        text = json.dumps(asdict(self) | {"models": self.models.values()}, sort_keys=True)
         return "settings-" + hashlib.sha256(text.encode()).hexdigest()[:12]

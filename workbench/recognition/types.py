@@ -6,7 +6,7 @@ A seam is a function type, not a base class: whatever has the signature fits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -31,6 +31,20 @@ DEFAULT_LINE_READER: LineReaderName = "pp-ocr"
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A model switched on in place of the one that is used by default.
+
+    ``slot`` is the task it does, ``name`` its own. ``folder`` holds an operator's files and their
+    manifest; empty for one that is shipped. ``sha256`` is over the hashes of its files.
+    """
+
+    slot: str
+    name: str
+    folder: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSettings:
     """Everything a user can set about the models; it goes into ``Models.ref`` as a short hash.
 
@@ -41,6 +55,8 @@ class ModelSettings:
     plate is there and unread), and which of :data:`LINE_READERS` reads the lines.
     ``face_*``: least score, longest side given to the finder, and a folder with a licensed
     insightface pack to use instead of the built-in detector.
+    ``own``: models switched on in place of the default ones. They stand in ``Models.ref`` by their
+    own names and hashes, so that the short hash leaves them out.
     """
 
     detect_min_score: float = 0.35
@@ -54,6 +70,7 @@ class ModelSettings:
     face_min_score: float = 0.5
     face_max_side_px: int = 640
     face_pack: str = ""
+    own: tuple[Chosen, ...] = ()
 
     def __post_init__(self) -> None:
         if self.plate_reader not in LINE_READERS:
@@ -63,6 +80,10 @@ class ModelSettings:
                 name=self.plate_reader,
                 known=", ".join(LINE_READERS),
             )
+
+    def values(self) -> dict[str, object]:
+        """Return what goes into the short hash: everything but the models that name themselves."""
+        return {key: value for key, value in asdict(self).items() if key != "own"}
 
 
 PlateShape = Literal["one-line", "two-line"]

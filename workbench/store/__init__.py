@@ -1,8 +1,8 @@
 """The sole writer of the workbench's own data: ward, archive, catalogue, ledger and sightings."""
 
-from workbench.store.catalogue import Searched
 from workbench.store.ledger import Head
 from workbench.store.live import PROVISIONAL, LiveRows, provisional_name
 from workbench.store.root import Store
+from workbench.store.searched import Searched
 
 __all__ = ["PROVISIONAL", "Head", "LiveRows", "Searched", "Store", "provisional_name"]

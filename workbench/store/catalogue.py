@@ -13,16 +13,16 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import N_, BadInput, Damaged, Unavailable
 from workbench.records import Case, Progress, Segment
 from workbench.store import files
+from workbench.store.searched import Searched, hidden_parts
 from workbench.store.tables import OLDER, TABLES, TRIGGERS
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, union
 
@@ -49,17 +49,6 @@ _CASE_COLUMNS = (
     "case_id, title, legal_basis, reason, period_start_ns, period_stop_ns, cameras, opened_by, "
     "opened_at_ns, closed, training"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Searched:
-    """A run of ticks of a segment that recognition went through, or failed on."""
-
-    segment_sha256: str
-    first_pts: int
-    stop_pts: int
-    model_ref: str
-    failure: str = ""
 
 
 class Catalogue:
@@ -392,18 +381,23 @@ class Catalogue:
             )
 
     def superseded(self) -> list[Searched]:
-        """Return what parts of spans were searched again later, with other models or settings."""
+        """Return what parts of spans were searched again later, with other models or settings.
+
+        Part by part the newest success counts: models that came back to a stretch, cut into other
+        jobs than before, are not hidden there by those that came between.
+        """
         with self.read() as db:
             rows = db.execute(
-                # in parts: other settings cut a file elsewhere, and no span lies around another
-                "SELECT DISTINCT a.segment_sha256, max(a.first_pts, b.first_pts), "
-                "min(a.stop_pts, b.stop_pts), a.model_ref, a.failure FROM searched AS a "
-                "JOIN searched AS b ON b.segment_sha256 = a.segment_sha256 "
-                "AND b.model_ref <> a.model_ref AND b.first_pts < a.stop_pts "
-                "AND b.stop_pts > a.first_pts AND b.rowid > a.rowid "
-                "WHERE a.failure = '' AND b.failure = ''"
+                "SELECT segment_sha256, first_pts, stop_pts, model_ref, failure FROM searched "
+                "WHERE failure = '' AND segment_sha256 IN (SELECT segment_sha256 FROM searched "
+                "WHERE failure = '' GROUP BY segment_sha256 HAVING COUNT(DISTINCT model_ref) > 1) "
+                "ORDER BY segment_sha256, rowid"
             ).fetchall()
-        return [Searched(*row) for row in rows]
+        return [
+            part
+            for _, spans in groupby((Searched(*row) for row in rows), lambda s: s.segment_sha256)
+            for part in hidden_parts(list(spans))
+        ]
 
     def searched(self, segment_sha256: str | None, model_ref: str | None) -> list[Searched]:
         """Return the spans by segment, then first tick."""

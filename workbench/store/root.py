@@ -17,12 +17,13 @@ import pyarrow as pa
 from workbench.errors import N_, BadInput, Damaged
 from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
 from workbench.store import files
-from workbench.store.catalogue import Catalogue, Searched
+from workbench.store.catalogue import Catalogue
 from workbench.store.journal import Journal, read_sidecar, sidecar_of, write_sidecar
 from workbench.store.keeping import Keeping
 from workbench.store.lake import Lake
 from workbench.store.ledger import Head, Ledger
 from workbench.store.live import Live, beside
+from workbench.store.searched import Searched
 from workbench.store.sightings import retimed, without
 from workbench.store.upkeep import Upkeep
 from workbench.timeline import ClockFix, Span, stamped_spans

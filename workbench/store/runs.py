@@ -42,6 +42,7 @@ class Runs:
     ) -> Iterator[Running]:
         """Be one of the runs while inside."""
         self.folder.mkdir(exist_ok=True)
+        self._tidy()
         one = Running(uuid.uuid4().hex, actor, started_ns, case_id, footage_h)
         with files.held(self._lock(one.run_id)):
             record = self._record(one.run_id)
@@ -67,6 +68,12 @@ class Runs:
     def stop(self, run_id: str, by: str) -> None:
         """Ask a run to end; it keeps what it has found by then."""
         files.write_bytes(self.folder / f"{run_id}.stop", by.encode(), durable=False)
+
+    def _tidy(self) -> None:
+        """Take away what asked runs to end that had ended meanwhile: nobody else would."""
+        for asked in self.folder.glob("[!.]*.stop"):
+            if not self._record(asked.stem).exists():
+                asked.unlink(missing_ok=True)
 
     def stopped_by(self, run_id: str) -> str | None:
         """Return who asked a run to end, None where nobody did."""

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from workbench.errors import N_, BadInput
 from workbench.records import KINDS, SIGHTINGS, Segment
-from workbench.store.catalogue import Searched
+from workbench.store.searched import Searched
 from workbench.timeline import SECOND_NS, ClockFix
 
 TIMES = ("utc", "first_utc", "last_utc", "sigma_s")

@@ -7,6 +7,7 @@ case.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -19,6 +20,7 @@ from workbench.errors import N_, Refused, WorkbenchError
 from workbench.investigation import Workbench
 from workbench.records import Case, Progress
 from workbench.timeline import SECOND_NS
+from workbench.views.cancelling import CancelOwn
 from workbench.views.selection import Selection
 from workbench.views.text import LANGUAGES, Translate, clock, local, translator
 
@@ -211,31 +213,31 @@ def _bounds(case: Case, tr: Translate) -> str:
     return f"{start} – {stop} · {cameras}"
 
 
-def _progress_strip(visit: Visit) -> pn.pane.HTML:
-    pane = html("")
+def _progress_strip(visit: Visit) -> pn.Row:
+    pane, cancel = html(""), CancelOwn(visit.wb, visit.tr)
 
     def refresh() -> None:
         text = progress_html(visit.wb.progress(), visit.wb.now(), visit.tr)
         if text != pane.object:
             pane.object = text
+        cancel.refresh()
 
     refresh()
     if pn.state.curdoc is not None:
         pn.state.add_periodic_callback(refresh, period=PROGRESS_MS)
-    return pane
+    strip = {"background": "var(--accent-soft)"}
+    return pn.Row(pane, cancel.row, margin=0, sizing_mode="stretch_width", styles=strip)
 
 
 def progress_html(jobs: Mapping[str, tuple[Progress, int]], now_ns: int, tr: Translate) -> str:
     """Return the strip that says how far long work is; nothing where all of it is done."""
     rows = []
     for name, (progress, at_ns) in jobs.items():
-        finished = progress.total > 0 and progress.done >= progress.total
+        stopped = progress.text == "stopped"
+        finished = stopped or (progress.total > 0 and progress.done >= progress.total)
         if finished and not progress.failed and (now_ns - at_ns) > FRESH_S * SECOND_NS:
             continue
-        verb, _, subject = progress.text.partition(" ")
-        text = tr(progress.text)
-        if text == progress.text:
-            text = f"{tr(verb)} {subject}".strip()
+        text = job_text(progress.text, tr)
         failed = (
             f'<span class="failed" title="{escape("; ".join(progress.failed))}">'
             + escape(tr("{count} failed").format(count=len(progress.failed)))
@@ -250,3 +252,22 @@ def progress_html(jobs: Mapping[str, tuple[Progress, int]], now_ns: int, tr: Tra
             f'<span class="muted what">{escape(text)}</span>{failed}</span>'
         )
     return f'<div class="progress" role="status">{"".join(rows)}</div>' if rows else ""
+
+
+_LEFT = re.compile(r",? *(\d+:\d\d:\d\d) left$")
+
+
+def job_text(said: str, tr: Translate) -> str:
+    """Return what a job said of itself in the reader's language: verb, what it is at, time left.
+
+    >>> job_text("recognised S01-P1, 0:00:42 left", translator("vi"))
+    'đã nhận dạng S01-P1, còn 0:00:42'
+    """
+    left = _LEFT.search(said)
+    said = said[: left.start()] if left else said
+    verb, _, subject = said.partition(" ")
+    text = tr(said) if said else ""
+    if text == said:
+        text = f"{tr(verb) if verb else ''} {subject}".strip()
+    parts = [text, tr("{time} left").format(time=left[1]) if left else ""]
+    return ", ".join(part for part in parts if part)

@@ -33,6 +33,7 @@ VOCABULARY = (
     N_("car"), N_("motorcycle"), N_("bus"), N_("truck"), N_("bicycle"), N_("person"),
     N_("unknown"), N_("plausible"), N_("stop"), N_("doubtful"), N_("impossible"),
     N_("cameras"), N_("h"), N_("demonstration"), N_("recognition"), N_("waiting"), N_("drawing"),
+    N_("stopped"),
     N_("recorded"), N_("recognised"), N_("ready"), N_("found what was there"),
 )  # fmt: skip
 

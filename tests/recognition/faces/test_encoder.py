@@ -16,6 +16,7 @@ from workbench.errors import Refused, Unavailable
 from workbench.recognition.faces import encoder as faces_encoder
 from workbench.recognition.faces.encoder import FaceEncoder, Shot, Template, open_face_encoder
 from workbench.recognition.models import doctor, samples, weights
+from workbench.recognition.models.known import Examiner
 from workbench.recognition.types import Models, ModelSettings
 from workbench.records import FaceAuthority
 from workbench.timeline import SECOND_NS, Span
@@ -68,7 +69,10 @@ def test_the_models_of_recognition_hold_no_encoder(models: Models) -> None:
 
 def test_one_module_opens_encoders_and_one_program_tests_them() -> None:
     """Whoever adds a second door finds this test."""
-    words = ("ArcFaceONNX", 'models["recognition"]', "faces_encoder", "get_feat", "allowed_modules")
+    words = (
+        "ArcFaceONNX", 'models["recognition"]', "faces.encoder", "faces import encoder", "get_feat",
+        "allowed_modules",
+    )  # fmt: skip
     doors = {
         str(path.relative_to(HOUSE / "workbench"))
         for path in (HOUSE / "workbench").rglob("*.py")
@@ -79,7 +83,9 @@ def test_one_module_opens_encoders_and_one_program_tests_them() -> None:
         "recognition/faces/encoder.py",
         "recognition/faces/search.py",
         "recognition/faces/evaluation.py",
-        "recognition/models/doctor.py",  # its self-test on a public-domain portrait
+        # self-tests on a public-domain portrait
+        "recognition/models/doctor.py",
+        "recognition/models/known.py",
     }
 
 
@@ -103,6 +109,48 @@ def test_what_was_made_is_overwritten_and_counted(encoder: FaceEncoder) -> None:
     assert all(not part.any() for part in made)
     assert one.score(other) == 0
     assert encoder.destroy() == 0
+
+
+def test_no_copy_of_an_embedding_outlives_its_making(
+    encoder: FaceEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Freed memory is not overwritten memory: each array that held one is looked at afterwards."""
+    raw, units, network, real = [], [], encoder._recogniser.get_feat, faces_encoder._encode
+
+    def spied(aligned: object) -> np.ndarray:
+        raw.append(network(aligned))
+        assert raw[-1].any()
+        return raw[-1]
+
+    def encoded(*args: object) -> np.ndarray:
+        units.append(real(*args))
+        assert np.linalg.norm(units[-1]) == pytest.approx(1, abs=1e-5)
+        return units[-1]
+
+    monkeypatch.setattr(encoder._recogniser, "get_feat", spied)
+    monkeypatch.setattr(faces_encoder, "_encode", encoded)
+    template = encoder.template([shot(encoder), shot(encoder, 0.5, "b")])
+    assert len(raw) == len(units) == 2
+    assert not any(part.any() for part in (*raw, *units))
+    assert template._vector.any()
+    assert not any(np.shares_memory(template._vector, part) for part in (*raw, *units))
+    kept = list(encoder._made)
+    encoder.destroy()
+    assert not any(part.any() for part in kept)
+
+
+def test_an_encoding_that_fails_midway_leaves_nothing(
+    encoder: FaceEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = iter(np.eye(512, dtype=np.float32)[:1])
+    one = shot(encoder)
+    monkeypatch.setattr(faces_encoder, "_encode", lambda *_: next(vectors))
+    with pytest.raises(StopIteration):
+        encoder.template([one, one])
+    kept = list(encoder._made)
+    assert kept[0].any()
+    encoder.destroy()
+    assert not any(part.any() for part in kept)
 
 
 def test_pooling_weighs_by_quality_and_names_its_frames(
@@ -165,10 +213,10 @@ def test_a_pack_without_an_encoder_finds_faces_and_compares_none(tmp_path: Path)
 
 
 def test_the_self_test_sees_a_broken_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    passed, said = faces_encoder.self_test(None)
-    assert passed, said
-    same = np.eye(512, dtype=np.float32)[0]
-    monkeypatch.setattr(faces_encoder, "_encode", lambda *_: same)
-    passed, said = faces_encoder.self_test(None)
-    assert not passed
-    assert "1.00 upside down" in said
+    card = weights.read_manifest()[faces_encoder.ENCODER]
+    result = Examiner(ModelSettings()).self_test(card)
+    assert result.passed, result
+    monkeypatch.setattr(faces_encoder, "_encode", lambda *_: np.eye(512, dtype=np.float32)[0])
+    result = Examiner(ModelSettings()).self_test(card)
+    assert not result.passed
+    assert "upside-down: 1.0" in result.said

@@ -40,10 +40,11 @@ def test_a_missing_model_is_a_report_with_its_remedy(monkeypatch):
 
 
 def test_a_model_that_says_something_else_fails(monkeypatch):
-    monkeypatch.setattr(samples, "PLATE_TEXT", "11A-111.11")
+    other = samples.drawn_plate(("11-A1", "111.11"))
+    monkeypatch.setattr(samples, "drawn_plate", lambda lines: other)
     by_name = {r.name: r for r in doctor.examine(clock=False, environment={})}
     assert by_name["pp-ocrv6-rec-small"].state == "failed"
-    assert "99B1-123.45" in by_name["pp-ocrv6-rec-small"].said
+    assert "11A1-111.11" in by_name["pp-ocrv6-rec-small"].said
     assert isinstance(by_name["pp-ocrv6-rec-small"].remedy, Unavailable)
 
 
@@ -79,10 +80,10 @@ def test_system_facts_name_what_is_missing():
 def test_a_reader_that_sees_plates_everywhere_fails(monkeypatch):
     plate = samples.drawn_plate()
     monkeypatch.setattr(samples, "grey_field", lambda: plate)
-    monkeypatch.setattr(samples, "drawn_plate", lambda: plate)
+    monkeypatch.setattr(samples, "drawn_plate", lambda lines: plate)
     by_name = {r.name: r for r in doctor.examine(clock=False, environment={})}
     assert by_name["pp-ocrv6-rec-small"].state == "failed"
-    assert by_name["pp-ocrv6-rec-small"].said.startswith("1 plates in a grey field")
+    assert by_name["pp-ocrv6-rec-small"].said.startswith('grey-field: {"plates": ["99B1-123.45"]}')
 
 
 @pytest.mark.slow

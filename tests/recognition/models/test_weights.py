@@ -22,7 +22,7 @@ def card_of(path: str, sha256: str = "0" * 64, package: str = "") -> weights.Wei
     file = weights.WeightFile(path, sha256)
     return weights.WeightCard(
         "toy", "nothing", package, "1.0", MappingProxyType({"graph": file}),
-        "MIT", "here", "none", "any", "a toy", "none",
+        "MIT", "here", "none", "any", "a toy", (),
     )  # fmt: skip
 
 
@@ -35,6 +35,8 @@ def test_the_manifest_says_licence_source_and_training_data_of_each(cards):
     for card in cards.values():
         assert all((card.licence, card.licence_source, card.training_data, card.card, card.input))
         assert all(len(file.sha256) == 64 for file in card.files.values())
+        assert card.licence_named
+        assert len(card.self_tests) >= weights.KNOWN_LEAST
 
 
 def test_the_project_pins_the_versions_of_the_manifest(cards):
@@ -76,7 +78,7 @@ def test_a_manifest_that_lacks_a_field_is_refused(tmp_path):
         weights.read_manifest(broken)
 
 
-@pytest.mark.parametrize("text", ["{", None])
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": 1}', None])
 def test_no_manifest_is_one_sentence(tmp_path, text):
     path = tmp_path / "manifest.json"
     if text is not None:

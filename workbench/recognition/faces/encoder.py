@@ -19,11 +19,12 @@ import numpy as np
 from insightface.app import FaceAnalysis
 from insightface.app.common import Face as InsightFace
 from insightface.model_zoo.arcface_onnx import ArcFaceONNX
+from insightface.utils import face_align
 from numpy.typing import NDArray
 
 from workbench.errors import N_, Unavailable
 from workbench.recognition.faces.finding import CenterFace, FaceFinder, built_in_analysis
-from workbench.recognition.models import samples, weights
+from workbench.recognition.models import own, samples, weights
 from workbench.recognition.models.loading import pack_hash
 from workbench.recognition.models.sessions import open_network, options
 from workbench.recognition.types import RGB, Face, ModelSettings, clip
@@ -102,10 +103,18 @@ class FaceEncoder:
         weight = np.array([shot.weight for shot in shots], np.float32)
         if not len(shots) or not weight.sum() > 0:
             raise ValueError("no picture to make a template of")
-        each = np.stack([self._encode(shot.picture, shot.face) for shot in shots])
-        self._made.append(each)
-        pooled = _unit(weight @ each)
+        each: NDArray[np.float32] | None = None
+        for row, shot in enumerate(shots):
+            vector = self._encode(shot.picture, shot.face)
+            if each is None:
+                each = np.zeros((len(shots), len(vector)), np.float32)
+                self._made.append(each)  # before it is filled: an encoding that fails leaves none
+            each[row] = vector
+            vector.fill(0)
+        assert each is not None
+        pooled: NDArray[np.float32] = weight @ each
         self._made.append(pooled)
+        pooled /= np.linalg.norm(pooled)
         return Template(pooled, tuple(shot.name for shot in shots), float((each @ pooled).min()))
 
     def destroy(self) -> int:
@@ -142,7 +151,7 @@ def open_face_encoder(
     """
     authority.must_stand(now_ns)
     settings = settings or ModelSettings()
-    pack = weights.face_pack(settings.face_pack)
+    pack = own.pack_in_use(settings)
     analysis = _analysis(pack.folder if pack else None)
     side = settings.face_max_side_px
     analysis.prepare(ctx_id=-1, det_thresh=settings.face_min_score, det_size=(side, side))
@@ -156,32 +165,40 @@ def encoder_ref(pack: weights.FacePack | None) -> str:
     return f"{ENCODER}@{weights.read_manifest()[ENCODER].files['graph'].sha256[:8]}"
 
 
-def self_test(pack: weights.FacePack | None) -> tuple[bool, str]:
-    """Tell whether the encoder works: a portrait is like its mirror image, unlike its upside down.
+def known_scores(pack: weights.FacePack | None) -> tuple[float, float]:
+    """Return how like a known portrait is its mirror image, and itself stood on its head.
 
-    NASA's portrait from scikit-image is encoded, two numbers are compared and all is thrown away;
+    NASA's portrait from scikit-image is encoded, two numbers are compared and all is overwritten;
     no picture can be given to it.
+
+    Raises
+    ------
+    Unavailable
+        Where the detector does not find the portrait's one face, or there is no portrait.
     """
     portrait = samples.portrait()
-    if portrait is None:
-        return True, "no portrait to test on"
     analysis = _analysis(pack.folder if pack else None)
     analysis.prepare(ctx_id=-1, det_thresh=0.5, det_size=(640, 640))
-    faces = FaceFinder(_DetectorOf(analysis))(portrait, None)
-    if len(faces) != 1:
-        return False, f"{len(faces)} faces in a portrait"
+    faces = [] if portrait is None else FaceFinder(_DetectorOf(analysis))(portrait, None)
+    if portrait is None or len(faces) != 1:
+        raise Unavailable(
+            N_("{count} faces in a portrait"),
+            N_("install the listed version of scikit-image; see that the detector is whole"),
+            count=len(faces),
+        )
     (face,), wide = faces, portrait.shape[1]
     order = [1, 0, 2, 4, 3]
     mirrored = np.column_stack([wide - 1 - face.points[order, 0], face.points[order, 1]])
     box = Box(wide - 1 - face.box.x - face.box.w, face.box.y, face.box.w, face.box.h)
     recogniser = analysis.models["recognition"]
-    own = _encode(recogniser, portrait, face)
+    plain = _encode(recogniser, portrait, face)
     twin = _encode(recogniser, portrait[:, ::-1], Face(box, 1.0, mirrored.astype(np.float32)))
     # eyes and mouth exchanged: aligned so, the portrait stands on its head
     other = _encode(recogniser, portrait, Face(face.box, 1.0, face.points[[4, 3, 2, 1, 0]]))
-    like, unlike = float(own @ twin), float(own @ other)
-    said = f"{like:.2f} between a portrait and its mirror image, {unlike:.2f} upside down"
-    return like > 0.6 and unlike < 0.4, said
+    scores = float(plain @ twin), float(plain @ other)
+    for vector in (plain, twin, other):
+        vector.fill(0)
+    return scores
 
 
 class _DetectorOf:
@@ -235,12 +252,14 @@ def _encode(recogniser: Any, picture: RGB, face: Face) -> NDArray[np.float32]:
         points *= scale
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # insightface calls scikit-image's old way
-        return _unit(recogniser.get(bgr, InsightFace(kps=points)))
+        aligned = face_align.norm_crop(bgr, points, image_size=recogniser.input_size[0])
+    # not the encoder's own `get`: it keeps two copies more, out of reach of whoever overwrites
+    raw = recogniser.get_feat(aligned)
+    vector = np.array(raw[0], np.float32)
+    raw.fill(0)
+    vector /= np.linalg.norm(vector)
+    return vector
 
 
 _ALIGNED_EYES_PX = 35.2
 """Distance between the eyes in insightface's aligned picture of 112 x 112."""
-
-
-def _unit(vector: NDArray[Any]) -> NDArray[np.float32]:
-    return np.asarray(vector / np.linalg.norm(vector), np.float32)

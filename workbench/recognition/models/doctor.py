@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
-from workbench.errors import N_, Unavailable, WorkbenchError
-from workbench.recognition.clock import overlay
-from workbench.recognition.models import samples, weights
-from workbench.recognition.passes.detect import CocoDetector
-from workbench.recognition.plates.easy_reader import open_easy_line_reader
-from workbench.recognition.plates.lines import open_text_plate_reader
-from workbench.recognition.types import RGB, ModelSettings
+from workbench.errors import N_, Refused, Unavailable, WorkbenchError
+from workbench.recognition.models import own, samples, weights
+from workbench.recognition.models.known import Examiner, SelfTest, one_sentence
+from workbench.recognition.types import ModelSettings
 
 State = Literal["ready", "failed", "missing", "altered", "not used"]
 
 CLOCK_SELF_TEST = ("easyocr-craft", "easyocr-english-g2")
+_TOGETHER = (
+    ("ssd-mobilenet-v2-coco-int8",), ("centerface",), ("faceplugin-fr",),
+    ("pp-ocrv6-det-small", "pp-ocrv6-rec-small"), CLOCK_SELF_TEST, ("vn-plates-easyocr",),
+)  # fmt: skip
+_WITH_TORCH = {*CLOCK_SELF_TEST, "vn-plates-easyocr"}
 FACE_PACK = "face-pack"
 _VIETNAMESE_LETTER = "1EF1"  # ự: a font that has it has them all
 
@@ -70,22 +70,15 @@ class SystemFact:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SelfTest:
-    """What a model must say: `passed`, and what it said in words."""
-
-    passed: bool
-    said: str
-
-
 def examine(
     settings: ModelSettings | None = None,
     *,
     clock: bool = True,
     environment: Mapping[str, str] = os.environ,
+    operators: Path | None = None,
     on_report: Callable[[ModelReport], None] = lambda report: None,
 ) -> list[ModelReport]:
-    """Load every model of the manifest, run its self-test and tell what came of it.
+    """Load every model of the manifest, show it its known inputs and tell what came of it.
 
     A missing or altered file, or a model that fails, is a report and never an exception.
 
@@ -94,31 +87,53 @@ def examine(
     clock
         Also load EasyOCR, which reads burnt-in clocks and, with our own network, lines of plates;
         it takes 10 s and torch.
+    operators
+        ``ROOT/models``: the operator's models in it are examined too, used or not.
     on_report
         Called with each report as it comes, for showing progress.
     """
-    settings = settings or ModelSettings()
-    cards = weights.read_manifest()
-    tests: list[tuple[tuple[str, ...], Callable[[], SelfTest]]] = [
-        (("ssd-mobilenet-v2-coco-int8",), lambda: _test_detector(cards, settings)),
-        (("centerface",), lambda: _test_faces(cards, settings, None)),
-        (("faceplugin-fr",), lambda: _test_encoder(None)),
-        (
-            ("pp-ocrv6-det-small", "pp-ocrv6-rec-small"),
-            lambda: _test_plates(cards, settings),
-        ),
-    ]
-    if clock:
-        tests.append((CLOCK_SELF_TEST, _test_clock))
-        tests.append((("vn-plates-easyocr",), lambda: _test_plate_lines(cards)))
+    settings = replace(settings or ModelSettings(), own=())
+    cards, examiner = weights.read_manifest(), Examiner(settings)
     reports: list[ModelReport] = []
-    for names, test in tests:
-        for report in _examine_together([cards[name] for name in names], test):
-            on_report(report)
-            reports.append(report)
-    pack = _examine_pack(cards, settings, environment)
+    for names in _TOGETHER:
+        if clock or not set(names) & _WITH_TORCH:
+            for report in _examine_together([cards[name] for name in names], examiner):
+                on_report(report)
+                reports.append(report)
+    pack = _examine_pack(settings, environment)
     on_report(pack)
-    return [*reports, pack]
+    reports.append(pack)
+    for name in own.own_names(operators) if operators else ():
+        assert operators is not None
+        report = examine_own(operators, name, examiner)
+        on_report(report)
+        reports.append(report)
+    return reports
+
+
+def examine_own(folder: Path, name: str, examiner: Examiner) -> ModelReport:
+    """Report on an operator's model: manifest, files, self-test; none of it raises."""
+    try:
+        card = own.read_own(folder, name)
+    except WorkbenchError as problem:
+        return ModelReport(
+            name, "", f"{folder.name}/{name}", "", weights.NOT_RECORDED, "", "", "", "failed",
+            "its manifest cannot be used", 0.0, problem,
+        )  # fmt: skip
+    (report,) = _examine_together([card], examiner)
+    if report.ok and not card.licence_named:
+        return replace(report, remedy=unlicensed(card))
+    return report
+
+
+def unlicensed(card: weights.WeightCard) -> Refused:
+    """Return why a model without a named licence is not switched on."""
+    return Refused(
+        N_("model {name} names no licence"),
+        N_("write into its manifest under which licence you use it, and where that is stated"),
+        where=str(card.folder or ""),
+        name=card.name,
+    )
 
 
 def system_facts(*, run: Callable[[Sequence[str]], str] | None = None) -> list[SystemFact]:
@@ -148,10 +163,8 @@ def system_facts(*, run: Callable[[Sequence[str]], str] | None = None) -> list[S
     return facts
 
 
-def _examine_together(
-    cards: Sequence[weights.WeightCard], test: Callable[[], SelfTest]
-) -> list[ModelReport]:
-    """Report on models that only work together: one test, each with its own files and licence."""
+def _examine_together(cards: Sequence[weights.WeightCard], examiner: Examiner) -> list[ModelReport]:
+    """Report on models that only work together, each with its own files and licence."""
     states = [weights.status(card) for card in cards]
     if any(state.problem for state in states):
         return [
@@ -164,21 +177,24 @@ def _examine_together(
             )
             for state in states
         ]
-    remedy: WorkbenchError | None = None
+    return [_examine_one(state, examiner) for state in states]
+
+
+def _examine_one(status: weights.WeightStatus, examiner: Examiner) -> ModelReport:
+    card, remedy = status.card, None
     started = time.perf_counter()
     try:
-        result = test()
+        result = examiner.self_test(card)
     except WorkbenchError as problem:
         result, remedy = SelfTest(False, str(problem)), problem
     except Exception as error:  # noqa: BLE001 - a broken installation must become a report
         result = SelfTest(False, f"{type(error).__name__}: {error}")
-        remedy = _broken(cards[0], error)
+        remedy = one_sentence(card, error) if card.folder else _broken(card, error)
     else:
-        if not result.passed:
-            remedy = _wrong(cards[0])
+        remedy = None if result.passed else _wrong(card)
     seconds = time.perf_counter() - started
     state: State = "ready" if result.passed else "failed"
-    return [_report(status, state, result.said, seconds, remedy) for status in states]
+    return _report(status, state, result.said, seconds, remedy)
 
 
 def _report(
@@ -190,105 +206,37 @@ def _report(
 ) -> ModelReport:
     card = status.card
     return ModelReport(
-        card.name, card.task, card.package or "models/", status.installed_version, card.licence,
-        card.licence_source, card.training_data, card.card, state, said, seconds, remedy,
+        card.name, card.task, card.package or _lies_in(card), status.installed_version,
+        card.licence, card.licence_source, card.training_data, card.card, state, said, seconds,
+        remedy,
     )  # fmt: skip
 
 
-def _test_detector(cards: Mapping[str, weights.WeightCard], settings: ModelSettings) -> SelfTest:
-    card = cards["ssd-mobilenet-v2-coco-int8"]
-    detect = CocoDetector(
-        weights.locate(card, "graph"),
-        min_score=settings.detect_min_score,
-    )
-    empty, picture = detect(samples.grey_field()), samples.portrait()
-    if picture is None:
-        return SelfTest(not empty, f"{len(empty)} objects in a grey field; no portrait to test on")
-    kinds = [found.kind for found in detect(picture)]
-    said = f"{len(empty)} objects in a grey field; {', '.join(kinds) or 'nobody'} in a portrait"
-    return SelfTest(not empty and kinds == ["person"], said)
+def _lies_in(card: weights.WeightCard) -> str:
+    return f"{card.folder.parent.name}/{card.name}" if card.folder else "models/"
 
 
-def _test_faces(
-    cards: Mapping[str, weights.WeightCard],
-    settings: ModelSettings,
-    pack: weights.FacePack | None,
-) -> SelfTest:
-    from workbench.recognition.faces.finding import open_face_finder  # as late as in models.py
-
-    graph = None if pack else weights.locate(cards["centerface"], "graph")
-    find = open_face_finder(
-        graph, pack=pack.folder if pack else None, min_score=settings.face_min_score
-    )
-    empty, picture = find(samples.grey_field(), None), samples.portrait()
-    if picture is None:
-        return SelfTest(not empty, f"{len(empty)} faces in a grey field; no portrait to test on")
-    count = len(find(picture, None))
-    said = f"{len(empty)} faces in a grey field; {count} in a portrait"
-    return SelfTest(not empty and count == 1, said)
-
-
-def _test_encoder(pack: weights.FacePack | None) -> SelfTest:
-    from workbench.recognition.faces.encoder import self_test
-
-    return SelfTest(*self_test(pack))
-
-
-def _test_plates(cards: Mapping[str, weights.WeightCard], settings: ModelSettings) -> SelfTest:
-    read = open_text_plate_reader(cards, replace(settings, plate_reader="pp-ocr"))
-    empty = read(samples.grey_field(), None)
-    texts = [reading.text for reading in read(samples.drawn_plate(), None)]
-    shown = ", ".join(text or "unread" for text in texts) or "nothing"
-    said = f"{len(empty)} plates in a grey field; read {shown} on a drawn {samples.PLATE_TEXT}"
-    return SelfTest(not empty and texts == [samples.PLATE_TEXT], said)
-
-
-def _test_plate_lines(cards: Mapping[str, weights.WeightCard]) -> SelfTest:
-    read = open_easy_line_reader(cards)
-    expected, field = "99B1", samples.grey_field()
-    plate = samples.drawn_plate(samples.PLATE_LINES[:1])
-    shown, empty = (
-        "".join(sign.char for sign in read(picture, _middle(picture)) if sign.candidates)
-        for picture in (plate, field)
-    )
-    said = f"read {shown or 'nothing'} on a drawn {expected}, {empty or 'nothing'} in a grey field"
-    return SelfTest(shown == expected and not empty, said)
-
-
-def _middle(picture: RGB) -> NDArray[np.float32]:
-    """Return the corners of what a drawn plate of one line holds within its edge."""
-    height, width = picture.shape[:2]
-    (left, right), (top, bottom) = (width * 0.27, width * 0.73), (height * 0.31, height * 0.69)
-    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
-
-
-def _test_clock() -> SelfTest:
-    reader = overlay.open_clock_reader()
-    none = overlay.read_clock(samples.grey_field(), reader)
-    clock = overlay.read_clock(samples.drawn_clock(), reader)
-    expected = overlay.parse_clock(samples.CLOCK_TEXT)
-    assert expected is not None
-    said = f"read {clock.text if clock else 'nothing'} on a drawn {samples.CLOCK_TEXT}"
-    if none is not None:
-        return SelfTest(False, f"a clock in a grey field; {said}")
-    right = clock is not None and clock.shown_ns(0) == expected.shown_ns(0)
-    return SelfTest(right, f"no clock in a grey field; {said}")
-
-
-def _test_pack(
-    cards: Mapping[str, weights.WeightCard], settings: ModelSettings, pack: weights.FacePack
-) -> SelfTest:
+def _test_pack(pack: weights.FacePack, settings: ModelSettings) -> SelfTest:
     """Test both networks of a pack; one without an encoder still finds faces to blur."""
-    found = _test_faces(cards, settings, pack)
+    from workbench.recognition.faces.encoder import known_scores  # as late as in loading.py
+    from workbench.recognition.faces.finding import open_face_finder
+
+    find = open_face_finder(None, pack=pack.folder, min_score=settings.face_min_score)
+    counts = [
+        0 if picture is None else len(find(picture, None))
+        for picture in (samples.grey_field(), samples.portrait())
+    ]
+    passed = counts == [0, 1]
+    said = f"{counts[0]} faces in a grey field; {counts[1]} in a portrait"
     try:
-        compared = _test_encoder(pack)
+        like, unlike = known_scores(pack)
     except Unavailable as lacks:
-        return SelfTest(found.passed, f"{found.said}; {lacks.what}")
-    return SelfTest(found.passed and compared.passed, f"{found.said}; {compared.said}")
+        return SelfTest(passed, f"{said}; {lacks.what.format(**lacks.fields)}")
+    said += f"; {like:.2f} between a portrait and its mirror image, {unlike:.2f} upside down"
+    return SelfTest(passed and like > 0.6 and unlike < 0.4, said)
 
 
 def _examine_pack(
-    cards: Mapping[str, weights.WeightCard],
     settings: ModelSettings,
     environment: Mapping[str, str],
 ) -> ModelReport:
@@ -300,7 +248,7 @@ def _examine_pack(
         pack = weights.face_pack(settings.face_pack, environment)
         if pack is not None:
             licence = pack.licence
-            result = _test_pack(cards, settings, pack)
+            result = _test_pack(pack, settings)
             state, said = ("ready" if result.passed else "failed"), result.said
     except Unavailable as problem:
         state, said, remedy = "missing", "", problem
@@ -336,9 +284,11 @@ def _broken(card: weights.WeightCard, error: Exception) -> Unavailable:
 def _wrong(card: weights.WeightCard) -> Unavailable:
     return Unavailable(
         N_("model {name} does not give the expected result of its self-test"),
-        N_("install the listed versions of {package}, opencv-python and onnxruntime"),
+        N_("see what it said, and whether its manifest expects the right thing")
+        if card.folder
+        else N_("install the listed versions of {package}, opencv-python and onnxruntime"),
         name=card.name,
-        package=card.package,
+        package=card.package or "models/",
     )
 
 

