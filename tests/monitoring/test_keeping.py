@@ -434,7 +434,6 @@ def test_rows_go_at_once_with_footage_that_a_full_disk_drops(house, monkeypatch)
     (rest,) = house._store.live.all()
     assert rest.recording == str(kept.stamped_start_ns)
     told = [json.loads(one.details) for one in house._store.audit() if one.action == "drop"]
-    assert [one.get("provisional") for one in told] == [
-        None, [["S01-P1", str(gone.stamped_start_ns), 1]]
-    ]  # fmt: skip
-    assert told[1]["why"] == "disk"
+    assert [(one["files"], one["provisional"], one["why"]) for one in told] == [
+        (1, [["S01-P1", str(gone.stamped_start_ns), 1]], "disk")
+    ]

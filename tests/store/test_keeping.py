@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from make.rows import case, fix, index, segment, sighting_row, sightings_table
 
 from workbench.errors import BadInput
-from workbench.store import Store, keeping
+from workbench.store import LiveRows, Store, keeping, provisional_name
 from workbench.timeline import SECOND_NS, Span
 
 S = SECOND_NS
@@ -71,13 +71,23 @@ def test_a_dropped_segment_leaves_its_row_and_nothing_else(store: Store) -> None
     assert store.append_sightings(sightings_table(late)) == 1
 
 
-@pytest.mark.parametrize("where", ["list", "rows", "told", "file", "index", "lake"])
+def leave_rows(store: Store, recording: str) -> LiveRows:
+    """Leave a provisional row of a recording of C01, as whoever follows the cameras does."""
+    name = provisional_name("C01", recording)
+    table = sightings_table([sighting_row(5, segment_sha256=name, camera_id="C01")])
+    made = LiveRows("C01", recording, table, (1,), (), "m@1")
+    store.live.put(made)
+    return made
+
+
+@pytest.mark.parametrize("where", ["list", "rows", "told", "file", "index", "lake", "live"])
 def test_killed_in_the_middle_it_is_finished_by_the_next(
     store: Store, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     one, two = put(store, 1), put(store, 2)
     rows = [sighting_row(1, segment_sha256=one.sha256)]
     store.append_sightings(sightings_table(rows))
+    unsettled = {one.sha256: leave_rows(store, "1"), two.sha256: leave_rows(store, "2")}
 
     class Killed(BaseException):
         pass
@@ -93,6 +103,8 @@ def test_killed_in_the_middle_it_is_finished_by_the_next(
             patch.setattr(store.journal, "settle", die)
         elif where == "lake":
             patch.setattr(store.keeping._lake, "forget", die)
+        elif where == "live":
+            patch.setattr(store.live, "forget", die)
         elif where in ("file", "index"):
             real = Path.unlink
             seen = []
@@ -106,17 +118,21 @@ def test_killed_in_the_middle_it_is_finished_by_the_next(
             patch.setattr(Path, "unlink", unlink)
         tell = die if where == "told" else told.append
         with pytest.raises(Killed):
-            store.keeping.drop([one], why="age", at_ns=5, tell=tell)
+            store.keeping.drop([one], why="age", at_ns=5, tell=tell, provisional=unsettled)
     again = Store.open(store.root)
     again.keeping.finish(told.append)
     if where == "list":  # it was not begun: nothing went
-        assert len(again.segments()) == 2
+        assert len(again.segments()) == len(again.live.all()) == 2
         assert again.keeping.listed() == []
         return
     assert again.segments() == [two]
     assert files_of(again) == {two.sha256}
-    assert again.sightings().num_rows == 0
-    assert told
+    # of the rows nobody has settled, those of what went are gone, and the statement names them
+    assert [rows.recording for rows in again.live.all()] == ["2"]
+    assert again.sightings().num_rows == 1
+    assert [one["provisional"] for one in told] == [[["C01", "1", 1]]]
+    again.keeping.finish(told.append)
+    assert len(told) == 1
     again.journal.settle()
     assert any(line.table == "dropped" for line in again.journal.lines())
 

@@ -218,17 +218,23 @@ class Keeping:
             kept = any(hold.covers(rows.camera_id, span) for hold in holds)
             if days is not None and not kept and span.stop_ns < cutoff_ns(days, self._house.now()):
                 going.append(rows)
-        self._forget(going, "age")
+        if not going:
+            return
+        recordings = [[one.camera_id, one.recording, one.table.num_rows] for one in going]
+        self._tell({"why": "age", "files": 0, "bytes": 0, "provisional": recordings})
+        with self._store.live.still(changing=True):
+            for one in going:
+                self._store.live.drop(one)
 
     def _drop(self, found: Sequence[Candidate], why: Why, stopped: Callable[[], bool]) -> None:
         for first in range(0, len(found), BATCH):
             if stopped():
                 return
             segments = [self._store.segment(one.sha256) for one in found[first : first + BATCH]]
-            rows = self._provisional_of(segments)
-            self._store.keeping.drop(segments, why=why, at_ns=self._house.now(), tell=self._tell)
-            gone = self._store.keeping.gone(list(rows))
-            self._forget([rows[sha256] for sha256 in sorted(gone)], why)
+            self._store.keeping.drop(
+                segments, why=why, at_ns=self._house.now(), tell=self._tell,
+                provisional=self._provisional_of(segments),
+            )  # fmt: skip
 
     def _provisional_of(self, segments: Sequence[Segment]) -> dict[str, LiveRows]:
         """Return the provisional rows of archived recordings that nobody has settled, by hash."""
@@ -243,16 +249,6 @@ class Keeping:
                 if rows is not None:
                     found[segment.sha256] = rows
         return found
-
-    def _forget(self, going: Sequence[LiveRows], why: Why) -> None:
-        """Drop provisional rows, and name them in a statement before."""
-        if not going:
-            return
-        recordings = [[one.camera_id, one.recording, one.table.num_rows] for one in going]
-        self._tell({"why": why, "files": 0, "bytes": 0, "provisional": recordings})
-        with self._store.live.still(changing=True):
-            for one in going:
-                self._store.live.drop(one)
 
     def _overdue(self, policy: Policy, now_ns: int) -> Iterator[Candidate]:
         """Yield what may be overdue: footage of days that are over."""

@@ -2,7 +2,8 @@
 
 A drop is told before it is done: first a list of what is to go, then the catalogue's rows are moved
 to ``dropped`` in one transaction that asks again what is protected, then the files and the
-sightings go. A process killed in between leaves the list, and the next one carries it out.
+sightings go, provisional ones too. A process killed in between leaves the list, and the next one
+carries it out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any, Literal
 
 from workbench.errors import N_, BadInput
@@ -20,6 +22,7 @@ from workbench.store import files
 from workbench.store.catalogue import Catalogue
 from workbench.store.journal import Journal
 from workbench.store.lake import Lake
+from workbench.store.live import Live, LiveRows
 from workbench.timeline import SECOND_NS, ClockFix, Span
 
 MARGIN_NS = 60 * SECOND_NS
@@ -51,9 +54,11 @@ def is_kept(segment: Segment, fixes: Sequence[ClockFix], protections: Sequence[P
 class Keeping:
     """The keeping part of a store. It holds paths only, as the store does."""
 
-    def __init__(self, root: Path, catalogue: Catalogue, journal: Journal, lake: Lake) -> None:
+    def __init__(
+        self, root: Path, catalogue: Catalogue, journal: Journal, lake: Lake, live: Live
+    ) -> None:
         self._root, self._catalogue = root, catalogue
-        self._journal, self._lake = journal, lake
+        self._journal, self._lake, self._live = journal, lake, live
         self._list = root / "journal" / "dropping.json"
         self._lock = root / ".locks" / "dropping"
 
@@ -132,13 +137,23 @@ class Keeping:
 
     # --- dropping -------------------------------------------------------------------------------
 
-    def drop(self, segments: Sequence[Segment], *, why: Why, at_ns: int, tell: Tell) -> Done:
+    def drop(
+        self,
+        segments: Sequence[Segment],
+        *,
+        why: Why,
+        at_ns: int,
+        tell: Tell,
+        provisional: Mapping[str, LiveRows] = MappingProxyType({}),
+    ) -> Done:
         """Remove segments that nothing protects, their indexes and their sightings.
 
         Parameters
         ----------
         tell
             Called with the facts of the deletion before a file goes: it writes them into the log.
+        provisional
+            Rows of these recordings that no search has settled yet, by hash; they go with them.
         """
         with files.locked(self._lock):
             self._carry_out(tell)
@@ -147,6 +162,10 @@ class Keeping:
                 "at_ns": int(at_ns),
                 "segments": [
                     [one.sha256, one.camera_id, one.path, one.size_bytes] for one in segments
+                ],
+                "provisional": [
+                    [sha256, one.camera_id, one.recording, one.table.num_rows]
+                    for sha256, one in sorted(provisional.items())
                 ],
             }
             files.write_bytes(self._list, json.dumps(told).encode())
@@ -205,9 +224,10 @@ class Keeping:
             return
         gone = self.gone([sha256 for sha256, *_ in told["segments"]])
         rows = [row for row in told["segments"] if row[0] in gone]
+        waiting = [row for sha256, *row in told["provisional"] if sha256 in gone]
         if rows:
             if not told.get("told"):  # once, however often the rest fails
-                tell(_statement(told["why"], rows))
+                tell(_statement(told["why"], rows, waiting))
                 files.write_bytes(self._list, json.dumps({**told, "told": True}).encode())
             for sha256, _camera, path, _size in rows:
                 original = self._root / PurePosixPath(path)
@@ -218,6 +238,9 @@ class Keeping:
                 ):  # fmt: skip
                     one.unlink(missing_ok=True)
             self._lake.forget(sorted(gone))
+            with self._live.still(changing=True):
+                for camera_id, recording, _count in waiting:
+                    self._live.forget(camera_id, recording)
         self._list.unlink()
 
     def _read(self) -> dict[str, Any] | None:
@@ -228,7 +251,9 @@ class Keeping:
             return None
         rows = [(str(sha256), camera, str(path), int(size))
                 for sha256, camera, path, size in told["segments"]]  # fmt: skip
-        return {**told, "why": str(told["why"]), "segments": rows}
+        waiting = [(str(sha256), str(camera), str(recording), int(count))
+                   for sha256, camera, recording, count in told.get("provisional", [])]  # fmt: skip
+        return {**told, "why": str(told["why"]), "segments": rows, "provisional": waiting}
 
     def listed(self) -> list[str]:
         """Return what a killed process was about to drop; nothing where its list is torn."""
@@ -276,8 +301,11 @@ def _not_in_force(protection_id: int) -> BadInput:
     )
 
 
-def _statement(why: str, rows: Sequence[Sequence[str | int]]) -> dict[str, object]:
+def _statement(
+    why: str, rows: Sequence[Sequence[str | int]], provisional: Sequence[Sequence[str | int]]
+) -> dict[str, object]:
     """Return the deletion statement: how much of each camera went, and why."""
+    said = {"provisional": [list(one) for one in provisional]} if provisional else {}
     cameras: dict[str, list[int]] = {}
     for _sha256, camera_id, _path, size in rows:
         count = cameras.setdefault(str(camera_id), [0, 0])
@@ -290,4 +318,5 @@ def _statement(why: str, rows: Sequence[Sequence[str | int]]) -> dict[str, objec
         "cameras": {name: {"files": n, "bytes": size} for name, (n, size) in cameras.items()},
         "first": rows[0][0],
         "last": rows[-1][0],
+        **said,
     }

@@ -88,7 +88,11 @@ class Live:
 
     def drop(self, rows: LiveRows) -> None:
         """Forget a recording's provisional rows."""
-        self._path(rows.camera_id, rows.recording).unlink(missing_ok=True)
+        self.forget(rows.camera_id, rows.recording)
+
+    def forget(self, camera_id: str, recording: str) -> None:
+        """Forget the provisional rows of a recording by its name; there may be none."""
+        self._path(camera_id, recording).unlink(missing_ok=True)
 
     def say(self, status: Mapping[str, object]) -> None:
         """Write how the following goes, ``live/follow.json``."""

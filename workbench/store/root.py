@@ -55,7 +55,7 @@ class Store:
         self._lake = Lake(root / "sightings", root / ".locks", self._catalogue)
         self.journal = Journal(root / "journal", root / ".locks" / "journal", self._catalogue)
         self.upkeep = Upkeep(root, self._catalogue, self.journal)
-        self.keeping = Keeping(root, self._catalogue, self.journal, self._lake)
+        self.keeping = Keeping(root, self._catalogue, self.journal, self._lake, self.live)
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
