@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -57,3 +58,18 @@ def demonstration_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     demonstration.prepare(root)
     demonstration.build(root, small=True)
     return root
+
+
+@pytest.fixture
+def bad_stat(monkeypatch: pytest.MonkeyPatch):
+    """Return a function: all at and below a path is on a disk that tells nothing of its files."""
+    plain, bad = Path.stat, {}
+
+    def stat(path, **options):
+        for one in (path, *path.parents):
+            if one in bad:
+                raise OSError(bad[one], os.strerror(bad[one]), str(path))
+        return plain(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    return lambda path, number=errno.EIO: bad.__setitem__(path, number)

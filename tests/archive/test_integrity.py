@@ -118,6 +118,17 @@ def test_each_planted_fault_is_found_where_it_is(
         assert finding.problem.remedy
 
 
+def test_a_disk_that_tells_nothing_of_a_file_is_a_finding_and_no_end(
+    store: Store, bad_stat
+) -> None:
+    one, two = store.segments()[:2]
+    bad_stat(store.file(one))
+    store.file(two).chmod(0o644)
+    found = {(finding.kind, finding.sha256) for finding in archive.verify(store)}
+    assert ("unreadable file", one.sha256) in found
+    assert ("writable file", two.sha256) in found
+
+
 def test_two_files_that_changed_places_are_both_found(store: Store) -> None:
     one, two, _ = store.segments()
     first, second = store.file(one).read_bytes(), store.file(two).read_bytes()

@@ -266,6 +266,17 @@ def test_what_does_not_fit_is_told_one_by_one(store: Store) -> None:
     assert kinds == ["altered file", "missing file", *["stray file"] * 4]
 
 
+def test_a_disk_that_tells_nothing_of_a_file_is_a_finding_and_no_end(store, bad_stat) -> None:
+    one, *others = store.segments()
+    lose(store)
+    bad_stat(store.file(one))
+    made = archive.rebuild(store, at_ns=START)
+    assert made.segments == 1 + len(others)
+    assert [text for text in made.findings if "cannot be read" in text] == [
+        f"{store.file(one)}: it cannot be read (Input/output error)"
+    ]
+
+
 def test_an_archive_older_than_sidecars_gets_them(store: Store) -> None:
     before = rows(store.root / "catalogue.sqlite")
     for path in store.archive_folder.rglob("*.json"):

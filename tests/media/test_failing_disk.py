@@ -100,3 +100,25 @@ def test_a_file_that_was_removed_meanwhile_is_read_to_its_end(tmp_path) -> None:
         path.unlink()
         assert 1 + len(list(found)) == 50
         assert first.is_keyframe
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_disk_that_does_not_even_say_what_a_file_is_is_told(
+    tmp_path, bad_stat, number: int
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"no film")
+    bad_stat(path, number)
+    with pytest.raises(Unavailable) as told:
+        media.index_packets(path)
+    assert str(path) in told.value.sentence()
+    with pytest.raises(Unavailable):
+        media.remark_of(path)
+
+
+def test_a_disk_that_fails_after_the_last_packet_is_told(tmp_path, bad_stat) -> None:
+    path = tmp_path / "a.mp4"
+    make_clip(path, 10)
+    bad_stat(path, errno.EIO)
+    with pytest.raises(Unavailable, match="does not give this file"):
+        media.index_packets(path)

@@ -13,7 +13,7 @@ import pytest
 from make.clips import make_clip
 from make.rows import index, segment, sighting_row, sightings_table
 
-from workbench.errors import BadInput, Refused
+from workbench.errors import BadInput, Refused, Unavailable
 from workbench.investigation import open_workbench
 from workbench.monitoring import facade, keeping, open_monitoring, rebuild
 from workbench.monitoring.keeping import Caretaker
@@ -385,6 +385,30 @@ def test_a_drop_broken_off_by_a_kill_is_finished_by_rebuild(root, house):
     assert [segment.sha256 for segment in again.segments()] == [two.sha256]
     assert not store.file(one).exists()
     assert not (root / "journal" / "dropping.json").exists()
+
+
+def test_one_bad_disk_holds_up_no_other_camera_and_is_said(house, bad_stat):
+    bad, well, stuck = (put(house, camera, 40) for camera in ("S01-P1", "S01-P2", "S02-P1"))
+    store = house._store
+    path = store.file(stuck)
+    path.unlink()
+    path.mkdir()  # nothing removes a folder as if it were a file
+    os.utime(path, (0, 0))
+    bad_stat(store.file(bad).parent)
+    policy(house, "[default]\ndays = 30\n")
+    assert [one.files for one in house.keeping.retention()] == [1, 1]
+    with pytest.raises(Unavailable, match="nothing with 2 files"):
+        house.keeping.retention(apply=True)
+    # what nobody can look at stays: it may have been brought in by hand yesterday
+    assert left(house) == {bad.sha256}
+    assert not store.file(well).exists()
+    with Caretaker(house.keeping, lambda: 0.0) as caretaker:
+        until(lambda: caretaker.trouble)
+        assert "retention can do nothing with 2 files" in caretaker.trouble
+    path.rmdir()
+    with pytest.raises(Unavailable, match="nothing with 1 files") as told:
+        house.keeping.retention(apply=True)
+    assert told.value.where == str(store.file(bad))
 
 
 def leave_rows(house, camera_id, days_ago):

@@ -194,3 +194,27 @@ def test_the_last_status_does_not_wait_for_a_drop_that_goes_on(house, monkeypatc
 
 def _no_bytes(*_facts):
     raise OSError(5, "Input/output error")
+
+
+def test_a_bad_disk_or_reference_of_one_camera_keeps_no_other_from_being_recorded(house, bad_stat):
+    last_ns = START + 9 * SECOND_NS
+    for camera in ("S01-P1", "S02-P1"):
+        told = finished(house, b"film", camera)
+        os.utime(told.path, ns=(last_ns, last_ns))
+    (house._store.root / "references").mkdir()
+    torn = house._store.root / "references" / "S01-P1-day.npz"
+    torn.write_bytes(b"PK torn")
+    bad_stat(house.folder / "S01-P1")
+    assert house.last_footage(["S01-P1", "S02-P1"]) == {"S02-P1": last_ns}
+    with pytest.raises(Damaged, match="cannot be read"):
+        house.references("S01-P1")
+    sources = {
+        camera: {"main": streams.parse_address(f"rtsp://127.0.0.1:1/{camera}")}
+        for camera in ("S01-P1", "S02-P1")
+    }
+    made = Session(house, sources, 30.0, lambda _status: None, Settings())
+    made._note_absence()
+    assert losses(house) == [("S02-P1", "not recording")]
+    made._write_status(at_once=True)
+    assert str(torn) in house.waiting()[1]
+    made._notifier.end()

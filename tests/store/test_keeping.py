@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from make.rows import case, fix, index, segment, sighting_row, sightings_table
 
-from workbench.errors import BadInput
+from workbench.errors import BadInput, Unavailable
 from workbench.store import LiveRows, Store, keeping, provisional_name
 from workbench.timeline import SECOND_NS, Span
 
@@ -155,6 +155,48 @@ def test_a_drop_that_fails_again_and_again_is_told_once(store: Store, monkeypatc
     assert len(told) == 1
     assert store.keeping.listed() == []
     assert files_of(store) == set()
+
+
+def test_a_file_that_the_disk_does_not_let_go_holds_up_no_other(store: Store, monkeypatch) -> None:
+    one, two, three = put(store, 1), put(store, 2, "C02"), put(store, 3, "C02")
+    bad = store.root / one.path
+    bad.unlink()
+    bad.mkdir()  # nothing removes a folder as if it were a file
+    told = []
+    done = store.keeping.drop([one, two], why="age", at_ns=5, tell=told.append)
+    assert (done.files, list(done.stuck)) == (2, [str(bad)])
+    assert store.segments() == [three]
+    assert not (store.root / two.path).exists()
+    assert store.keeping.listed() == [one.sha256]
+    # the next drop goes on as ever, and tells of its own files alone
+    done = store.keeping.drop([three], why="age", at_ns=6, tell=told.append)
+    assert (done.files, list(done.stuck)) == (1, [str(bad)])
+    assert [said["files"] for said in told] == [2, 1]
+    assert store.segments() == []
+    monkeypatch.setattr(keeping, "MOST_STUCK", 1)
+    four = put(store, 4, "C02")
+    with pytest.raises(Unavailable, match="1 dropped files cannot be removed"):
+        store.keeping.drop([four], why="age", at_ns=7, tell=told.append)
+    assert store.segments() == [four]
+    bad.rmdir()
+    bad.write_bytes(b"film")
+    assert Store.open(store.root).keeping.finish(told.append) == {}
+    assert not bad.exists()
+    assert store.keeping.listed() == []
+    assert len(told) == 2
+
+
+def test_a_stuck_file_whose_bytes_came_back_stays(store: Store) -> None:
+    one = put(store, 1)
+    bad = store.root / one.path
+    bad.unlink()
+    bad.mkdir()
+    store.keeping.drop([one], why="age", at_ns=5, tell=lambda _said: None)
+    bad.rmdir()
+    put(store, 1)
+    assert store.keeping.finish(lambda _said: None) == {}
+    assert bad.read_bytes() == b"film"
+    assert store.segments() == [one]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"why": "age"}', '{"why": "age", "segments": [1]}'])

@@ -134,6 +134,41 @@ def test_one_file_that_cannot_be_read_keeps_no_other_waiting(place, clips, monke
     assert len(place.look(SETTLED_S)) == 2
 
 
+def test_a_clip_whose_disk_fails_in_the_middle_keeps_no_other_waiting(place, clips, monkeypatch):
+    place.put(clips / "a.mp4", "a.mp4", END_NS)
+    bad = place.put(clips / "b.mkv", "b.mkv", END_NS - SECOND_NS)
+    opened = type(bad).open
+
+    class Failing:
+        def __init__(self, file):
+            self.file, self.reads = file, 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_what):
+            self.file.close()
+
+        def read(self, _size):
+            self.reads += 1
+            if self.reads > 1:
+                raise OSError(5, "Input/output error")
+            return self.file.read(100)
+
+    def open_path(path, *words, **more):
+        file = opened(path, *words, **more)
+        return Failing(file) if path == bad else file
+
+    monkeypatch.setattr(type(bad), "open", open_path)
+    place.look()
+    assert len(place.look(SETTLED_S)) == 1
+    (noted,) = (one for one in place.told if isinstance(one, Noted))
+    assert noted.detail == "b.mkv cannot be read: Input/output error"
+    monkeypatch.undo()
+    place.look(1)
+    assert len(place.look(SETTLED_S)) == 2
+
+
 def test_a_folder_that_goes_is_no_empty_folder(place, clips):
     place.put(clips / "a.mp4", "a.mp4", END_NS)
     place.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -92,21 +93,21 @@ def _check_file(store: Store, segment: Segment, known: set[str]) -> Iterator[Fin
     def found(kind: FindingKind, what: str, remedy: str, **fields: object) -> Finding:
         return Finding(kind, segment.sha256, Damaged(what, remedy, where=str(path), **fields))
 
-    if not path.is_file():
-        yield found(
-            "missing file",
-            N_("the archived file of camera {camera} is missing"),
-            N_("restore it from a backup, or ingest the original again"),
-            camera=segment.camera_id,
-        )
-        return
-    if path.is_symlink() or path.stat().st_mode & 0o222:
-        yield found(
-            "writable file",
-            N_("the archived file can be written to"),
-            N_("find out who changed its rights, then make it read-only again (chmod 444)"),
-        )
     try:
+        if not path.is_file():
+            yield found(
+                "missing file",
+                N_("the archived file of camera {camera} is missing"),
+                N_("restore it from a backup, or ingest the original again"),
+                camera=segment.camera_id,
+            )
+            return
+        if path.is_symlink() or path.stat().st_mode & 0o222:
+            yield found(
+                "writable file",
+                N_("the archived file can be written to"),
+                N_("find out who changed its rights, then make it read-only again (chmod 444)"),
+            )
         sha256 = sha256_of(path)
     except OSError as error:
         yield found(
@@ -257,15 +258,17 @@ def _strays(store: Store, segments: list[Segment]) -> Iterator[Finding]:
     folders: list[Path] = [store.archive_folder, store.root / "index"]
     for path in sorted(p for folder in folders for p in folder.rglob("*")):
         # What is being written at this moment is no stray yet.
-        if path.name.startswith(TEMPORARY) or path.is_dir():
+        if path.name.startswith(TEMPORARY) or path in expected:
             continue
-        if path not in expected:
-            yield Finding(
-                "stray file",
-                "",
-                Damaged(
-                    N_("this file is in no catalogue"),
-                    N_("if it is footage, ingest it; then move it out of the archive"),
-                    where=str(path),
-                ),
-            )
+        with suppress(OSError):  # of a disk that does not say, no more is known than the name
+            if path.is_dir():
+                continue
+        yield Finding(
+            "stray file",
+            "",
+            Damaged(
+                N_("this file is in no catalogue"),
+                N_("if it is footage, ingest it; then move it out of the archive"),
+                where=str(path),
+            ),
+        )

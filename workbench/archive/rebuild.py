@@ -104,7 +104,10 @@ def differs(store: Store) -> list[str]:
 
 def _on_disk(store: Store, segment: Segment) -> bool:
     """Return whether anything of a segment is there: a drop leaves neither file nor sidecar."""
-    return store.file(segment).exists() or sidecar_of(store.root, segment).exists()
+    try:
+        return store.file(segment).exists() or sidecar_of(store.root, segment).exists()
+    except OSError:
+        return True  # the disk does not say: nothing is taken for gone
 
 
 class _Scan:
@@ -169,15 +172,15 @@ class _Scan:
 
     def _look(self, told: Segment, path: Path) -> Iterator[str]:
         """Yield what is wrong with a file; index it anew where its bytes are the archived ones."""
-        if not path.is_file():
-            yield "the original is missing; its sidecar is there"
-            return
-        if path.stat().st_size != told.size_bytes:
-            yield "its size is not what was archived"
-            return
-        if not self._hashed:
-            return
         try:
+            if not path.is_file():
+                yield "the original is missing; its sidecar is there"
+                return
+            if path.stat().st_size != told.size_bytes:
+                yield "its size is not what was archived"
+                return
+            if not self._hashed:
+                return
             sha256 = files.sha256_of(path)
         except OSError as error:
             yield f"it cannot be read ({error.strerror})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ def index_packets(path: Path, *, rate: Fraction | None = None) -> tuple[VideoFac
         tick_s=tick_s,
         stop_pts=int(index.pts[-1]) + interval,
         stated_rate=stated,
-        size_bytes=path.stat().st_size,
+        size_bytes=_size_of(path),
         notes=tuple(notes + turn_note + _holes(index, tick_s)),
     ), index
 
@@ -366,16 +367,16 @@ def _unreadable(path: Path, error: Exception) -> WorkbenchError:
             where=str(path),
             reason=error.strerror,
         )
-    if isinstance(error, FileNotFoundError):
-        return BadInput(N_("there is no such file"), N_("check the path"), where=str(path))
-    if isinstance(error, PermissionError):
-        return Unavailable(
-            N_("this file may not be read"), N_("ask for the right to read it"), where=str(path)
-        )
-    if path.is_dir():
+    if isinstance(error, FileNotFoundError | PermissionError):
+        return _unseen(path, error)
+    try:
+        known = path.stat()
+    except OSError as found:
+        return _unseen(path, found)
+    if stat.S_ISDIR(known.st_mode):
         return BadInput(N_("this is a folder"), N_("give one video file"), where=str(path))
-    size = path.stat().st_size if path.is_file() else 0
-    if path.is_file() and not size:
+    size = known.st_size if stat.S_ISREG(known.st_mode) else 0
+    if stat.S_ISREG(known.st_mode) and not size:
         return BadInput(N_("this file is empty"), N_("copy it again"), where=str(path))
     # where FFmpeg blames what it read, the ends of the file are where it looks for its tables
     for at in (0,) if isinstance(error, OSError) else (0, max(0, size - _END_BYTES)):
@@ -389,6 +390,29 @@ def _unreadable(path: Path, error: Exception) -> WorkbenchError:
         where=str(path),
         reason=reason,
     )
+
+
+def _unseen(path: Path, error: OSError) -> WorkbenchError:
+    """Return what to raise where the disk does not even say what a file is."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return BadInput(N_("there is no such file"), N_("check the path"), where=str(path))
+    if isinstance(error, PermissionError):
+        return Unavailable(
+            N_("this file may not be read"), N_("ask for the right to read it"), where=str(path)
+        )
+    return Unavailable(
+        N_("the disk does not give this file ({reason})"),
+        N_("look at the disk and its cable, then do it again"),
+        where=str(path),
+        reason=error.strerror or type(error).__name__,
+    )
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise _unseen(path, error) from None
 
 
 def seconds_per_tick(stream: VideoStream) -> Fraction:

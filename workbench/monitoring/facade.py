@@ -419,10 +419,14 @@ class Monitoring:
         """
         found = {}
         for camera_id in cameras:
-            folder = self.folder / camera_id
-            if not folder.is_dir():
-                continue
-            times = [path.stat().st_mtime_ns for path in folder.glob("[0-9]*.mp4")]
+            times = []
+            try:
+                folder = self.folder / camera_id
+                if not folder.is_dir():
+                    continue
+                times = [path.stat().st_mtime_ns for path in folder.glob("[0-9]*.mp4")]
+            except OSError:
+                pass  # the archive tells of what is in it; the camera's own process, of its disk
             lately = Span(self.now(), LAST_NS)  # with the last file begun before
             times += [
                 one.stop_ns for one in self._store.upkeep.stamped([camera_id], lately)[camera_id]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import archive, media
-from workbench.errors import N_, BadInput, Refused, WorkbenchError
+from workbench.errors import N_, BadInput, Refused, Unavailable, WorkbenchError
 from workbench.monitoring.retention import (
     DAY_NS,
     Candidate,
@@ -73,6 +73,8 @@ class Keeping:
 
     def __init__(self, house: Monitoring, store: Store) -> None:
         self._house, self._store = house, store
+        self._stuck: Mapping[str, str] = {}
+        self._unseen: dict[str, str] = {}
 
     # -- protections -------------------------------------------------------------------------
 
@@ -182,6 +184,8 @@ class Keeping:
             When no retention is set, or it cannot be used.
         Refused
             When more than `most_days` would go.
+        Unavailable
+            When files cannot be looked at or removed; the others have gone all the same.
         """
         policy = self.policy()
         if policy is None:
@@ -190,8 +194,9 @@ class Keeping:
                 N_("write the days into it, for example: [default] days = 30"),
                 where=str(self._store.root / "retention.toml"),
             )
+        self._unseen.clear()
         if apply:
-            self._store.keeping.finish(self._tell)
+            self._stuck = self._store.keeping.finish(self._tell)
         going = self.plan(policy)
         days = {day_of(one.since_ns - 1) for one in going.get("age", [])}
         if most_days is not None and len(days) > most_days:
@@ -207,7 +212,17 @@ class Keeping:
             for why, found in going.items():
                 self._drop(found, why, stopped)
             self._drop_provisional(policy)
+            self._refuse_stuck({**self._stuck, **self._unseen})
         return _summed(going)
+
+    def _refuse_stuck(self, stuck: Mapping[str, str]) -> None:
+        if stuck:
+            path, reason = next(iter(stuck.items()))
+            raise Unavailable(
+                N_("retention can do nothing with {count} files ({reason})"),
+                N_("see to the disk and its rights; the others went, these are tried again"),
+                where=path, count=len(stuck), reason=reason,
+            )  # fmt: skip
 
     def _drop_provisional(self, policy: Policy) -> None:
         """Drop rows of recordings that never came into the archive, once their days are over."""
@@ -231,10 +246,11 @@ class Keeping:
             if stopped():
                 return
             segments = [self._store.segment(one.sha256) for one in found[first : first + BATCH]]
-            self._store.keeping.drop(
+            done = self._store.keeping.drop(
                 segments, why=why, at_ns=self._house.now(), tell=self._tell,
                 provisional=self._provisional_of(segments),
             )  # fmt: skip
+            self._stuck = done.stuck
 
     def _provisional_of(self, segments: Sequence[Segment]) -> dict[str, LiveRows]:
         """Return the provisional rows of archived recordings that nobody has settled, by hash."""
@@ -290,10 +306,14 @@ class Keeping:
 
     def _taken_ns(self, segment: Segment) -> int:
         """Return when the archive's file was written: brought in by hand, it counts from then."""
+        path = self._store.file(segment)
         try:
-            return self._store.file(segment).stat().st_mtime_ns
-        except OSError:
+            return path.stat().st_mtime_ns
+        except FileNotFoundError:
             return 0
+        except OSError as error:  # nobody knows since when it counts: it stays, and that is said
+            self._unseen[str(path)] = error.strerror or type(error).__name__
+            return self._house.now()
 
     def _needed(self, policy: Policy) -> int:
         disk = self.disk()

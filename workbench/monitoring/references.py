@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from workbench import media, streams
-from workbench.errors import N_, BadInput, Unavailable
+from workbench.errors import N_, BadInput, Damaged, Unavailable, WorkbenchError
 from workbench.records import Purpose, Segment
 from workbench.store import Store, files
 from workbench.store.upkeep import LAST_NS
@@ -126,19 +126,37 @@ class References:
             yield from (frame for _, frame in run)
 
     def of(self, camera_id: str) -> list[streams.Reference]:
-        """Return the reference pictures in force for a camera."""
+        """Return the reference pictures in force for a camera.
+
+        Raises
+        ------
+        Damaged
+            When one of them cannot be read.
+        """
         found = []
         for light in streams.LIGHTS:
             path = self._store.root / "references" / f"{camera_id}-{light}.npz"
-            if path.exists():
-                with np.load(path, allow_pickle=False) as kept:
-                    found.append(
-                        streams.make_reference(
-                            light,
-                            list(kept["lumas"]),
-                            int(kept["at_ns"]),
-                            fps=float(kept["fps"]),
-                            kbit_s=float(kept["kbit_s"]),
-                        )
-                    )
+            with suppress(FileNotFoundError):
+                found.append(_read(path, light))
         return found
+
+
+def _read(path: Path, light: streams.Light) -> streams.Reference:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return streams.make_reference(
+                light,
+                list(kept["lumas"]),
+                int(kept["at_ns"]),
+                fps=float(kept["fps"]),
+                kbit_s=float(kept["kbit_s"]),
+            )
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, WorkbenchError) as error:
+        raise Damaged(
+            N_("this reference picture cannot be read ({reason})"),
+            N_("set it anew; until then nothing is held against it"),
+            where=str(path),
+            reason=getattr(error, "strerror", None) or error,
+        ) from error

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench import streams
-from workbench.errors import BadInput
+from workbench.errors import BadInput, WorkbenchError
 from workbench.monitoring.incidents import Change, IncidentDesk, taken_up
 from workbench.monitoring.keeping import Caretaker
 from workbench.monitoring.notices import Event, notice
@@ -82,7 +82,7 @@ class Session:
         self._watch = streams.Watch(
             list(sources),
             streams.Topology.of(list(house.ward.sites.values()), list(house.ward.cameras.values())),
-            {camera: house.references(camera) for camera in sources},
+            {camera: self._references(camera) for camera in sources},
             time.monotonic(),
         )
         for incident in known:
@@ -98,6 +98,14 @@ class Session:
         self._caretaker = Caretaker(
             house.keeping, lambda: sum(one.kbit_s for one in self._cameras.values())
         )
+
+    def _references(self, camera: str) -> list[streams.Reference]:
+        """Return a camera's references; without those that cannot be read it is recorded too."""
+        try:
+            return self._house.references(camera)
+        except WorkbenchError as error:
+            self._silent = "; ".join(filter(None, (self._silent, str(error))))
+            return []
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Record until `stopped`; returns when every finished file is in the archive."""

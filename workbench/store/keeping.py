@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, Literal
 
-from workbench.errors import N_, BadInput
+from workbench.errors import N_, BadInput, Unavailable
 from workbench.records import Dropped, Protection, Segment
 from workbench.store import files
 from workbench.store.catalogue import Catalogue
@@ -29,17 +29,23 @@ MARGIN_NS = 60 * SECOND_NS
 """Protected spans reach so much farther on both sides: no camera's clock is exact."""
 _NO_LIST = (ValueError, KeyError, TypeError)
 """What a list that was torn raises when it is read."""
+MOST_STUCK = 1000
+"""No more is dropped while so many files of earlier drops cannot be removed."""
 Why = Literal["age", "disk"]
 Tell = Callable[[Mapping[str, object]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What one call dropped and what it left because it is protected."""
+    """What one call dropped and what it left because it is protected.
+
+    ``stuck`` are files that the disk does not let go, of earlier calls too, and why, by path.
+    """
 
     files: int
     size_bytes: int
     kept: int
+    stuck: Mapping[str, str]
 
 
 def is_kept(segment: Segment, fixes: Sequence[ClockFix], protections: Sequence[Protection]) -> bool:
@@ -154,10 +160,22 @@ class Keeping:
             Called with the facts of the deletion before a file goes: it writes them into the log.
         provisional
             Rows of these recordings that no search has settled yet, by hash; they go with them.
+
+        Raises
+        ------
+        Unavailable
+            When the disk lets so many files not go that no more should be begun.
         """
         with files.locked(self._lock):
-            self._carry_out(tell)
-            told = {
+            stuck = self._carry_out(tell)
+            if len(stuck) >= MOST_STUCK:
+                path, reason = next(iter(stuck.items()))
+                raise Unavailable(
+                    N_("{count} dropped files cannot be removed ({reason})"),
+                    N_("see to the disk and its rights; nothing more is dropped before"),
+                    where=path, count=len(stuck), reason=reason,
+                )  # fmt: skip
+            told: dict[str, Any] = {
                 "why": why,
                 "at_ns": int(at_ns),
                 "segments": [
@@ -168,11 +186,12 @@ class Keeping:
                     for sha256, one in sorted(provisional.items())
                 ],
             }
+            told["stuck"] = self._stuck()
             files.write_bytes(self._list, json.dumps(told).encode())
             going, kept = self._move(segments, why, at_ns)
             self._journal.settle()
-            self._carry_out(tell)
-        return Done(len(going), sum(one.size_bytes for one in going), kept)
+            stuck = self._carry_out(tell)
+        return Done(len(going), sum(one.size_bytes for one in going), kept, stuck)
 
     def _move(self, segments: Sequence[Segment], why: Why, at_ns: int) -> tuple[list[Segment], int]:
         with self._catalogue.write() as db:
@@ -207,41 +226,59 @@ class Keeping:
         with files.locked(self._lock):
             yield
 
-    def finish(self, tell: Tell) -> None:
-        """Carry out what a killed process began to drop."""
+    def finish(self, tell: Tell) -> Mapping[str, str]:
+        """Carry out what a killed process began to drop; return what is stuck, as ``Done`` does."""
         with files.locked(self._lock):
-            self._carry_out(tell)
+            return self._carry_out(tell)
 
-    def _carry_out(self, tell: Tell) -> None:
+    def _carry_out(self, tell: Tell) -> dict[str, str]:
         try:
             told = self._read()
         except _NO_LIST:
             # nothing can be done by it, and it must not hold up every drop after it
             aside = f"dropping-{self._list.stat().st_mtime_ns}.unreadable"
             self._list.rename(self._list.with_name(aside))
-            return
+            return {}
         if told is None:
-            return
-        gone = self.gone([sha256 for sha256, *_ in told["segments"]])
+            return {}
+        # what came back meanwhile stays, the same bytes under the same name
+        gone = self.gone([sha256 for sha256, *_ in (*told["segments"], *told["stuck"])])
         rows = [row for row in told["segments"] if row[0] in gone]
         waiting = [row for sha256, *row in told["provisional"] if sha256 in gone]
+        if rows and not told.get("told"):  # once, however often the rest fails
+            tell(_statement(told["why"], rows, waiting))
+            files.write_bytes(self._list, json.dumps({**told, "told": True}).encode())
+        stuck: dict[str, str] = {}
+        left = []
+        for row in (*(row for row in told["stuck"] if row[0] in gone), *rows):
+            try:
+                self._remove(row[0], row[2])
+            except OSError as error:  # one camera's bad disk must not hold up the others
+                stuck[str(self._root / row[2])] = error.strerror or type(error).__name__
+                left.append(row)
         if rows:
-            if not told.get("told"):  # once, however often the rest fails
-                tell(_statement(told["why"], rows, waiting))
-                files.write_bytes(self._list, json.dumps({**told, "told": True}).encode())
-            for sha256, _camera, path, _size in rows:
-                original = self._root / PurePosixPath(path)
-                index = self._root / "index"
-                for one in (
-                    original.with_suffix(".json"), original,
-                    index / sha256[:2] / f"{sha256}.npz", index / f"{sha256}.npz",
-                ):  # fmt: skip
-                    one.unlink(missing_ok=True)
-            self._lake.forget(sorted(gone))
+            self._lake.forget(sorted({row[0] for row in rows}))
             with self._live.still(changing=True):
                 for camera_id, recording, _count in waiting:
                     self._live.forget(camera_id, recording)
-        self._list.unlink()
+        if left:
+            rest = {**told, "segments": [], "provisional": [], "stuck": left}
+            files.write_bytes(self._list, json.dumps(rest).encode())
+        else:
+            self._list.unlink()
+        return stuck
+
+    def _remove(self, sha256: str, path: str) -> None:
+        original, index = self._root / PurePosixPath(path), self._root / "index"
+        for one in (
+            original.with_suffix(".json"), original,
+            index / sha256[:2] / f"{sha256}.npz", index / f"{sha256}.npz",
+        ):  # fmt: skip
+            one.unlink(missing_ok=True)
+
+    def _stuck(self) -> list[tuple[Any, ...]]:
+        told = self._read()
+        return [] if told is None else list(told["stuck"])
 
     def _read(self) -> dict[str, Any] | None:
         """Return the list of what is to go, None where there is none; one of `_NO_LIST` if torn."""
@@ -249,19 +286,29 @@ class Keeping:
             told: dict[str, Any] = json.loads(self._list.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        rows = [(str(sha256), camera, str(path), int(size))
-                for sha256, camera, path, size in told["segments"]]  # fmt: skip
+        rows, stuck = (
+            [
+                (str(sha256), str(camera), str(path), int(size))
+                for sha256, camera, path, size in listed
+            ]
+            for listed in (told["segments"], told.get("stuck", []))
+        )
         waiting = [(str(sha256), str(camera), str(recording), int(count))
                    for sha256, camera, recording, count in told.get("provisional", [])]  # fmt: skip
-        return {**told, "why": str(told["why"]), "segments": rows, "provisional": waiting}
+        return {
+            **told, "why": str(told["why"]), "segments": rows, "provisional": waiting,
+            "stuck": stuck,
+        }  # fmt: skip
 
     def listed(self) -> list[str]:
-        """Return what a killed process was about to drop; nothing where its list is torn."""
+        """Return what a killed process was about to drop, and what is stuck; none if it is torn."""
         try:
             told = self._read()
         except _NO_LIST:
             return []
-        return [] if told is None else [sha256 for sha256, *_ in told["segments"]]
+        if told is None:
+            return []
+        return [sha256 for sha256, *_ in (*told["segments"], *told["stuck"])]
 
     def unreadable(self) -> list[Path]:
         """Return the lists of broken-off drops that nobody could read and that were moved aside."""

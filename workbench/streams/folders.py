@@ -34,6 +34,10 @@ _Mark = tuple[int, int]
 """Size and time of the last change, ns: what tells a file from what it was."""
 
 
+class _ClipError(Exception):
+    """The other system's disk does not give a clip."""
+
+
 @dataclass(slots=True)
 class _Seen:
     mark: _Mark
@@ -116,22 +120,21 @@ class Folder:
 
     def _take(self, name: str, mark: _Mark) -> None:
         source, copy = self._source / name, self._job.folder / _COPYING
-        try:
-            reading = source.open("rb")
-        except (PermissionError, FileNotFoundError) as error:
-            self._seen.pop(name, None)  # tried again later; the others are not kept waiting
-            self._tell(Noted("broken", f"{name} cannot be read: {error.strerror}", time.time_ns()))
-            return
         digest = hashlib.sha256()
-        with reading, copy.open("wb", buffering=0) as writing:
-            while chunk := reading.read(_CHUNK_BYTES):
-                digest.update(chunk)
-                writing.write(chunk)
-                os.fdatasync(writing.fileno())  # piece by piece: none of it takes long
-                self.beat()
-            os.fsync(writing.fileno())
-        stat = source.stat()
-        if (stat.st_size, stat.st_mtime_ns) != mark:
+        try:
+            with copy.open("wb", buffering=0) as writing:
+                for chunk in _chunks(source):
+                    digest.update(chunk)
+                    writing.write(chunk)
+                    os.fdatasync(writing.fileno())  # piece by piece: none of it takes long
+                    self.beat()
+                os.fsync(writing.fileno())
+            same = _mark(source) == mark
+        except _ClipError as error:
+            self._seen.pop(name, None)  # tried again later; the others are not kept waiting
+            self._tell(Noted("broken", f"{name} cannot be read: {error}", time.time_ns()))
+            return
+        if not same:
             self._seen.pop(name, None)  # it grows again: wait
             return
         start_ns = mark[1] - _length_ns(copy)
@@ -170,6 +173,24 @@ def watch_folder(
     while not stopping():
         folder.look(time.monotonic())
         time.sleep(POLL_S)
+
+
+def _chunks(source: Path) -> Iterator[bytes]:
+    """Yield a clip's bytes; where its disk fails it is no fault of ours: `_ClipError`."""
+    try:
+        with source.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise _ClipError(error.strerror or type(error).__name__) from error
+
+
+def _mark(source: Path) -> _Mark:
+    try:
+        stat = source.stat()
+    except OSError as error:
+        raise _ClipError(error.strerror or type(error).__name__) from error
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _length_ns(path: Path) -> int:
