@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections import namedtuple
 
+import pyarrow as pa
 import pytest
 from make.clips import make_clip
 from make.rows import index, segment, sighting_row, sightings_table
@@ -19,7 +20,7 @@ from workbench.monitoring import facade, keeping, open_monitoring, rebuild
 from workbench.monitoring.keeping import Caretaker
 from workbench.records import Case
 from workbench.store import LiveRows, files, journal, provisional_name
-from workbench.timeline import SECOND_NS, Span, parse_instant
+from workbench.timeline import SECOND_NS, Span, format_utc, parse_instant
 
 S, DAY = SECOND_NS, 86_400 * SECOND_NS
 NOW = parse_instant("2026-11-20T12:00:00+07:00")
@@ -385,6 +386,52 @@ def test_a_drop_broken_off_by_a_kill_is_finished_by_rebuild(root, house):
     assert [segment.sha256 for segment in again.segments()] == [two.sha256]
     assert not store.file(one).exists()
     assert not (root / "journal" / "dropping.json").exists()
+
+
+def check_health(house, days_ago):
+    """Leave a file of checks that was written so many days ago."""
+    at_ns = NOW - round(days_ago * DAY)
+    table = pa.table({"camera_id": ["S01-P1"], "at_ns": [at_ns - S]})
+    house._store.upkeep.append_health(table, at_ns)
+    return house._store.root / "health" / f"day={format_utc(at_ns)[:10]}" / f"{at_ns}.parquet"
+
+
+def test_checks_of_health_go_when_their_days_are_over_and_the_statement_tells(house):
+    made = {days: check_health(house, days) for days in (500, 450, 402, 399, 1)}
+    (made[450].parent / "500.unreadable").write_bytes(b"torn")
+    assert "500.unreadable: remove them" in house.keeping.trouble()
+    at = NOW - 450 * DAY
+    held, _gone = house.keeping.protect(
+        ["S01-P1"], Span(at - DAY // 2, at - DAY // 3), number="1", reason="accident"
+    )
+    policy(house, "[default]\ndays = 30\n")
+    shown = house.keeping.retention()
+    assert [(one.site_id, one.day, one.files, one.why) for one in shown] == [
+        ("", "1970-01-01", 1, "health"),
+        ("", "2025-07-08", 1, "health"),
+        ("", "2025-10-14", 1, "health"),
+    ]
+    assert all(path.exists() for path in made.values())
+    # so much at once waits for a person
+    with pytest.raises(Refused, match="health of 3 days are overdue"):
+        house.keeping.retention(apply=True, most_days=2)
+    size = sum(made[days].stat().st_size for days in (500, 402)) + 4
+    assert house.keeping.retention(apply=True) == shown
+    assert [days for days, path in made.items() if path.exists()] == [450, 399, 1]
+    assert house.keeping.trouble() == ""
+    (told,) = (json.loads(one.details) for one in house._store.audit() if one.action == "drop")
+    assert told == {
+        "why": "age", "files": 0, "bytes": 0,
+        "health": {"first": "1970-01-01", "last": "2025-10-14", "files": 3, "bytes": size},
+    }  # fmt: skip
+    # a protection that is lifted keeps nothing more, and the days are the operator's
+    house.keeping.lift(held.protection_id, reason="settled")
+    policy(house, "[default]\ndays = 30\n[health]\ndays = 1000\n")
+    assert house.keeping.retention(apply=True) == []
+    assert "checks of health 1000 days" in house.keeping.note()
+    policy(house, "[health]\ndays = 7\n")
+    house.keeping.retention(apply=True)
+    assert [days for days, path in made.items() if path.exists()] == [1]
 
 
 def test_one_bad_disk_holds_up_no_other_camera_and_is_said(house, bad_stat):

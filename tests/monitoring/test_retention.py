@@ -38,6 +38,12 @@ def test_what_the_file_says(tmp_path: Path) -> None:
     policy = read_policy(path, SITES)
     assert policy == Policy(None, {"S01": 15}, 5.0, "stop")
     assert policy.kept_days("S02") is None
+    assert policy.health_days == 400
+    path.write_text("[health]\ndays = 90\n")
+    assert read_policy(path, SITES) == Policy(health_days=90)
+    path.write_text("[health]\ndays = 0\n")
+    with pytest.raises(BadInput, match=r"\[health\] says days = N"):
+        read_policy(path, SITES)
 
 
 @pytest.mark.parametrize(

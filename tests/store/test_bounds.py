@@ -142,9 +142,11 @@ def test_health_opens_only_the_days_asked_for(store: Store) -> None:
     for path in sorted(Path(store.root / "health").glob("*/*"))[3:]:
         path.write_bytes(b"no table")
     first = 1_795_133_700 * S
-    assert len(store.upkeep.health(Span(first, first + day_ns))) == 2
-    with pytest.raises(pa.ArrowException):
-        store.upkeep.health(Span(first, 2**63 - 1))
+    unread: dict[str, str] = {}
+    assert len(store.upkeep.health(Span(first, first + day_ns), unread=unread)) == 2
+    assert len(unread) == 0
+    store.upkeep.health(Span(first, 2**63 - 1), unread=unread)
+    assert len(unread) == 2
 
 
 def test_health_of_one_camera_leaves_the_others_unread(store: Store) -> None:
@@ -238,14 +240,14 @@ def test_a_file_that_goes_while_it_is_read_is_found_where_it_went(
     store: Store, monkeypatch
 ) -> None:
     health_hours(store)
-    before, plain = as_told(store, ALL), upkeep._each_once
+    before, plain = as_told(store, ALL), upkeep._read_each_once
 
-    def joined_meanwhile(paths):
-        monkeypatch.setattr(upkeep, "_each_once", plain)
+    def joined_meanwhile(*asked):
+        monkeypatch.setattr(upkeep, "_read_each_once", plain)
         store.upkeep.join_health(NINE + 9 * HOUR)
-        return plain(paths)
+        return plain(*asked)
 
-    monkeypatch.setattr(upkeep, "_each_once", joined_meanwhile)
+    monkeypatch.setattr(upkeep, "_read_each_once", joined_meanwhile)
     assert as_told(store, ALL) == before
 
 
@@ -291,6 +293,68 @@ def test_a_file_spoilt_inside_is_set_aside_and_one_of_a_failing_disk_is_not(
         pass
     assert spoilt.with_suffix(".unreadable").exists()
     assert len(as_told(store, ALL)) == count - lost
+
+
+@pytest.mark.parametrize("what", ["garbage", "inside", "other table", "disk", "joined"])
+def test_a_spoilt_file_is_left_out_and_named_and_the_rest_is_read(
+    store: Store, monkeypatch, what: str
+) -> None:
+    health_hours(store)
+    before = as_told(store, ALL)
+    if what == "joined":
+        store.upkeep.join_health(NINE + HOUR)
+    spoilt = min((store.root / "health").glob("*/*.parquet"))
+    lost = pq.read_table(spoilt)
+    data = bytearray(spoilt.read_bytes())
+    if what == "inside":
+        data[60:84] = bytes(24)
+        spoilt.write_bytes(data)
+    elif what == "other table":
+        pq.write_table(pa.table({"x": [1]}), spoilt)
+    elif what == "disk":
+        plain = pq.ParquetFile
+
+        def open_file(path):
+            if path == spoilt:
+                raise OSError(errno.EIO, "Input/output error")
+            return plain(path)
+
+        monkeypatch.setattr(upkeep.pq, "ParquetFile", open_file)
+    else:
+        spoilt.write_bytes(b"no table")
+    (spoilt.parent / "notes.parquet").write_bytes(b"nobody's")
+    unread: dict[str, str] = {}
+    found = [row for table in store.upkeep.health(ALL, unread=unread) for row in table.to_pylist()]
+    assert len(found) == len(before) - lost.num_rows
+    assert list(unread) == [str(spoilt)]
+    assert all(unread.values())
+
+
+def test_a_spoilt_hour_stops_no_later_hour_from_being_joined(store: Store) -> None:
+    health_hours(store)
+    (day,) = (store.root / "health").iterdir()
+    spoilt = day / f"{NINE}-{NINE + 1}.parquet"
+    spoilt.write_bytes(b"no table")
+    before = as_told(store, ALL)
+    assert store.upkeep.join_health(NINE + 9 * HOUR) == 3
+    assert as_told(store, ALL) == before
+    assert store.upkeep.spoilt_health() == [spoilt.with_suffix(".unreadable")]
+
+
+def test_files_of_health_of_before_an_instant_go_whole(store: Store) -> None:
+    health_hours(store)
+    store.upkeep.join_health(NINE + HOUR)
+    every = store.upkeep.health_before(NINE + 9 * HOUR)
+    assert [one.path.stem.count("-") for one in every] == [1] + [0] * 8
+    assert store.upkeep.health_before(NINE + HOUR // 4 * 3) == []  # the joined one is of later too
+    (first,) = store.upkeep.health_before(NINE + HOUR)
+    assert (first.span.start_ns, first.since_ns) == (NINE - 24 * HOUR, NINE + 45 * 60 * S)
+    assert first.size_bytes == first.path.stat().st_size
+    store.upkeep.drop_health([first])
+    assert [row for row in as_told(store, ALL) if row["at_ns"] < NINE + HOUR - 2 * S] == []
+    assert len(as_told(store, ALL)) == 16
+    store.upkeep.drop_health(every)
+    assert list((store.root / "health").iterdir()) == []
 
 
 def test_the_size_of_a_month_counts_what_begins_in_it(store: Store) -> None:

@@ -26,6 +26,13 @@ protect_app = typer.Typer(help="Spans of footage that are not dropped until they
 app.add_typer(protect_app, name="protect")
 
 
+_WHY = {
+    "age": "its days are over",
+    "disk": "the disk is short of room",
+    "health": "checks of health, their days are over",
+}
+
+
 @app.command()
 def retention(
     root: Root,
@@ -35,10 +42,9 @@ def retention(
     keeping = monitoring.open_monitoring(root, actor=account()).keeping
     found = keeping.retention(apply=apply)
     for one in found:
-        why = "its days are over" if one.why == "age" else "the disk is short of room"
         typer.echo(
             f"{one.day}  {one.site_id or '(none)':<8} {one.files:>7} files "
-            f"{one.size_bytes / 1e9:9.2f} GB  {why}"
+            f"{one.size_bytes / 1e9:9.2f} GB  {_WHY[one.why]}"
         )
     count, size = sum(one.files for one in found), sum(one.size_bytes for one in found)
     typer.echo(f"{count} files, {size / 1e9:.2f} GB {'dropped' if apply else 'would be dropped'}")

@@ -297,10 +297,19 @@ class Monitoring:
         with suppress(OSError, pa.ArrowException):
             self._store.upkeep.join_health(self.now())
 
-    def checks(self, span: Span, cameras: Sequence[str] | None = None) -> list[streams.HealthCheck]:
-        """Return the checks of these cameras (None: all) made in `span`, as they were written."""
+    def checks(
+        self,
+        span: Span,
+        cameras: Sequence[str] | None = None,
+        *,
+        unread: dict[str, str] | None = None,
+    ) -> list[streams.HealthCheck]:
+        """Return the checks of these cameras (None: all) made in `span`, as they were written.
+
+        `unread` is told which files cannot be read, and why; their checks are left out.
+        """
         found = []
-        for table in self._store.upkeep.health(span, cameras):
+        for table in self._store.upkeep.health(span, cameras, unread=unread):
             for row in table.to_pylist():
                 for name in ("faults", "suspected", "unknown"):
                     row[name] = tuple(row[name])
@@ -308,9 +317,14 @@ class Monitoring:
         return found
 
     def health(self, span: Span, cameras: Sequence[str] | None = None) -> xr.Dataset:
-        """Return the checks made in `span` over (camera, time); see ``health_dataset``."""
-        checks = self.checks(span, cameras)
-        return streams.health_dataset(checks, step_s=streams.CHECK_S, cameras=cameras)
+        """Return the checks made in `span` over (camera, time); see ``health_dataset``.
+
+        Its attribute ``unread`` names the files whose checks cannot be read and are left out.
+        """
+        unread: dict[str, str] = {}
+        checks = self.checks(span, cameras, unread=unread)
+        found = streams.health_dataset(checks, step_s=streams.CHECK_S, cameras=cameras)
+        return found.assign_attrs(unread=list(unread))
 
     def take(self, told: SegmentTold) -> Segment:
         """Take a finished recording into the archive; doing it again changes nothing.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workbench import archive, media
 from workbench.errors import N_, BadInput, Refused, Unavailable, WorkbenchError
@@ -26,6 +26,7 @@ from workbench.monitoring.retention import (
 from workbench.records import Progress, Protection, Segment
 from workbench.store import LiveRows, Store, files
 from workbench.store.keeping import MARGIN_NS, Why, is_kept
+from workbench.store.upkeep import HealthFile
 from workbench.timeline import ClockFix, Span, format_utc
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ MOST_DAYS = 3
 
 @dataclass(frozen=True, slots=True)
 class Dropping:
-    """What is to go, or went: by site and local day, files and bytes; ``why`` age or disk."""
+    """What is to go, or went: by site and local day, files and bytes.
+
+    ``why`` is age or disk; health: checks of the cameras' health, which are of no site.
+    """
 
     site_id: str
     day: str
     files: int
     size_bytes: int
-    why: Why
+    why: Why | Literal["health"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +179,8 @@ class Keeping:
         Parameters
         ----------
         most_days
-            Refuse to drop more local days than this at once because of their age; what a full disk
-            asks for goes all the same.
+            Refuse to drop more local days than this at once because of their age, of footage as of
+            checks of health; what a full disk asks for goes all the same.
 
         Raises
         ------
@@ -212,8 +216,39 @@ class Keeping:
             for why, found in going.items():
                 self._drop(found, why, stopped)
             self._drop_provisional(policy)
+        checks = self._overdue_health(policy)
+        if apply:
+            self._drop_health(checks, most_days)
             self._refuse_stuck({**self._stuck, **self._unseen})
-        return _summed(going)
+        return _summed(going) + _of_health(checks)
+
+    def _overdue_health(self, policy: Policy) -> list[HealthFile]:
+        """Return the files of checks whose days are over; what was checked in a kept span stays."""
+        holds = [
+            Span(one.span.start_ns - MARGIN_NS, one.span.stop_ns + MARGIN_NS)
+            for one in self._store.keeping.holds()
+        ]
+        before_ns = cutoff_ns(policy.health_days, self._house.now())
+        return [
+            one
+            for one in self._store.upkeep.health_before(before_ns)
+            if not any(one.span.overlap(held) for held in holds)
+        ]
+
+    def _drop_health(self, found: Sequence[HealthFile], most_days: int | None) -> None:
+        days = sorted({day_of(one.since_ns) for one in found})
+        if not days:
+            return
+        if most_days is not None and len(days) > most_days:
+            raise Refused(
+                N_("checks of health of {count} days are overdue, too much without a person"),
+                N_("see it with: workbench retention ROOT, then add --apply"),
+                count=len(days),
+            )
+        size = sum(one.size_bytes for one in found)
+        told = {"first": days[0], "last": days[-1], "files": len(found), "bytes": size}
+        self._tell({"why": "age", "files": 0, "bytes": 0, "health": told})
+        self._store.upkeep.drop_health(found)
 
     def _refuse_stuck(self, stuck: Mapping[str, str]) -> None:
         if stuck:
@@ -332,7 +367,14 @@ class Keeping:
             "verify for files left over, then remove it"
             for path in self._store.keeping.unreadable()
         ]
-        return "; ".join(filter(None, (*torn, self._short(kbit_s))))
+        spoilt = self._store.upkeep.spoilt_health()
+        told = (
+            f"{len(spoilt)} files with checks of health cannot be read and are left out, the first "
+            f"is {spoilt[0]}: remove them when you have seen them"
+            if spoilt
+            else ""
+        )
+        return "; ".join(filter(None, (*torn, told, self._short(kbit_s))))
 
     def _short(self, kbit_s: float) -> str:
         try:
@@ -358,7 +400,8 @@ class Keeping:
             return "no retention is set: nothing is ever dropped (write retention.toml)"
         days = [f"{site} {count} days" for site, count in policy.days.items()]
         default = f"{policy.default_days} days" if policy.default_days else "for ever"
-        return "footage is kept " + ", ".join([default, *days])
+        checks = f"checks of health {policy.health_days} days"
+        return "footage is kept " + ", ".join([default, *days, checks])
 
     def rebuilt_differs(self) -> list[str]:
         """Return where a catalogue made from the disk alone is not the one in force."""
@@ -467,6 +510,16 @@ def _summed(going: Mapping[Why, Sequence[Candidate]]) -> list[Dropping]:
     return [
         Dropping(site_id, day, count, size, why)
         for (day, site_id, why), (count, size) in sorted(sums.items())
+    ]
+
+
+def _of_health(found: Sequence[HealthFile]) -> list[Dropping]:
+    sizes: dict[str, list[int]] = {}
+    for one in found:
+        sizes.setdefault(day_of(one.since_ns), []).append(one.size_bytes)
+    return [
+        Dropping("", day, len(of_day), sum(of_day), "health")
+        for day, of_day in sorted(sizes.items())
     ]
 
 

@@ -18,6 +18,8 @@ from workbench.timeline import SECOND_NS, VIET_NAM
 
 DAY_NS = 86_400 * SECOND_NS
 LONGEST_DAYS = 36_500
+HEALTH_DAYS = 400
+"""Thirteen months of checks: a month's report can be held against the same month a year before."""
 _DISK_KEYS = {"spare_percent", "when_full"}
 
 
@@ -25,7 +27,8 @@ _DISK_KEYS = {"spare_percent", "when_full"}
 class Policy:
     """How many whole days footage is kept after the day it is of, and what a full disk means.
 
-    ``days`` is by site; None and no ``default``: for ever. Below ``spare_percent`` of the disk the
+    ``days`` is by site; None and no ``default``: for ever. ``health_days`` is how long the checks
+    of the cameras' health are kept. Below ``spare_percent`` of the disk the
     recorder says how long it will last, and with ``when_full`` "oldest" drops the oldest days.
     """
 
@@ -33,6 +36,7 @@ class Policy:
     days: Mapping[str, int] = field(default_factory=dict)
     spare_percent: float = 5.0
     when_full: Literal["stop", "oldest"] = "stop"
+    health_days: int = HEALTH_DAYS
 
     def kept_days(self, site_id: str) -> int | None:
         """Return how many days footage of a site is kept; None: for ever."""
@@ -65,6 +69,7 @@ def read_policy(path: Path, sites: Collection[str]) -> Policy | None:
     except (OSError, ValueError) as error:
         raise _bad(path, N_("retention.toml cannot be read ({error})"), error=error) from error
     disk = told.pop("disk", {})
+    health = told.pop("health", {"days": HEALTH_DAYS})
     strange = [name for name in told if name != "default" and name not in sites]
     if strange:
         raise _bad(path, N_("the ward has no site {site}"), site=strange[0])
@@ -76,7 +81,8 @@ def read_policy(path: Path, sites: Collection[str]) -> Policy | None:
         raise _bad(path, N_("spare_percent is a number between 0 and 90"))
     if when not in ("stop", "oldest"):
         raise _bad(path, N_("when_full is 'stop' or 'oldest'"))
-    return Policy(days.pop("default", None), days, float(spare), when)
+    health_days = _days(path, "health", health)
+    return Policy(days.pop("default", None), days, float(spare), when, health_days)
 
 
 def _days(path: Path, name: str, table: Any) -> int:

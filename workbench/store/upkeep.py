@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +26,19 @@ DAY_NS, HOUR_NS = 86_400 * SECOND_NS, 3_600 * SECOND_NS
 READ_TRIES = 5
 _PARTS = b"workbench.parts"
 """Under this name a joined file tells the names of those it was made of."""
+
+_UNREADABLE = (pa.ArrowException, OSError, KeyError, ValueError)
+"""What a file raises that is no table of checks."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFile:
+    """A file of checks: when what it holds may have been checked, UTC, and its newest instant."""
+
+    path: Path
+    span: Span
+    since_ns: int
+    size_bytes: int
 
 
 class Upkeep:
@@ -91,12 +105,24 @@ class Upkeep:
         span: Span,
         cameras: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        unread: dict[str, str] | None = None,
     ) -> list[pa.Table]:
         """Return the checks in `span`, a table a file: of these cameras and columns (None: all).
 
         A file is one batch of checks, or a joined hour.
         Looked at are the files written in `span` or within a day after it. What is not asked for is
         left out before any of it becomes a Python object: a ward has 40 million checks a month.
+
+        Parameters
+        ----------
+        unread
+            Told of the files that cannot be read, and why, by path; their checks are left out.
+
+        Raises
+        ------
+        Unavailable
+            When files go and come faster than they are read.
         """
         latest_ns = span.stop_ns + DAY_NS
         first, last = (format_utc(min(ns, LAST_NS))[:10] for ns in (span.start_ns, latest_ns))
@@ -117,13 +143,39 @@ class Upkeep:
             ]
             # files vanish while they are joined: what they held is in another one then
             with suppress(FileNotFoundError):
-                return [
-                    file.read_row_groups(_groups(file, cameras), read).filter(wanted)
-                    for file in _each_once(found)
-                ]
+                tables, bad = _read_each_once(found, cameras, read, wanted)
+                if unread is not None:
+                    unread.update(bad)
+                return tables
         raise Unavailable(
             N_("the history of health changes while it is read"), N_("ask again"), where="health"
         )
+
+    def health_before(self, until_ns: int) -> list[HealthFile]:
+        """Return the files of checks that were all written before `until_ns`, oldest first."""
+        found = []
+        for day in self._health_days():
+            if day.name.removeprefix("day=") > format_utc(max(0, until_ns))[:10]:
+                break
+            for path in sorted(day.iterdir()):
+                span = _written(path)
+                if span is not None and span.stop_ns <= until_ns:
+                    # whatever a file holds was checked within a day before it was written
+                    reach = Span(span.start_ns - DAY_NS, span.stop_ns)
+                    found.append(HealthFile(path, reach, span.stop_ns - 1, path.stat().st_size))
+        return found
+
+    def drop_health(self, files_of: Sequence[HealthFile]) -> None:
+        """Remove files of checks; the folder of a day that is empty then goes too."""
+        for one in files_of:
+            one.path.unlink(missing_ok=True)
+        for day in {one.path.parent for one in files_of}:
+            with suppress(OSError):  # another file is in it
+                day.rmdir()
+
+    def spoilt_health(self) -> list[Path]:
+        """Return the files of checks that could not be read and were set aside by the joining."""
+        return sorted((self._root / "health").glob("day=*/*.unreadable"))
 
     def join_health(self, now_ns: int, most: int = 6) -> int:
         """Join the checks of each hour that is over into one file, ordered by camera.
@@ -151,25 +203,51 @@ class Upkeep:
         return sorted((self._root / "health").glob("day=*"))
 
 
+def _written(path: Path) -> Span | None:
+    """Return when a file of checks was written, or its parts; None where it is no such file."""
+    first, _, last = path.stem.partition("-")
+    if not first.isdigit() or not (last or first).isdigit():
+        return None
+    return Span(int(first), int(last or first) + 1)
+
+
 def _written_in(day: Path, start_ns: int, stop_ns: int) -> list[Path]:
     """Return a day's files that were written, or whose parts were, between two instants."""
     found = []
     for path in day.glob("*.parquet"):
-        first, _, last = path.stem.partition("-")
-        if int(first) < stop_ns and int(last or first) >= start_ns:
+        span = _written(path)
+        if span is not None and span.start_ns < stop_ns and span.stop_ns > start_ns:
             found.append(path)
     # what was joined before its parts: they may still be there
     return sorted(found, key=lambda path: ("-" not in path.stem, path.stem))
 
 
-def _each_once(paths: Sequence[Path]) -> Iterator[pq.ParquetFile]:
-    joined: set[str] = set()
+def _read_each_once(
+    paths: Sequence[Path],
+    cameras: Sequence[str] | None,
+    columns: list[str] | None,
+    wanted: pc.Expression,
+) -> tuple[list[pa.Table], dict[str, str]]:
+    """Return what files hold, each check once, and why some cannot be read, by path.
+
+    Raises
+    ------
+    FileNotFoundError
+        When one went meanwhile.
+    """
+    tables, bad, joined = [], {}, set[str]()
     for path in paths:
         if path.stem in joined:
             continue
-        with pq.ParquetFile(path) as file:
-            joined |= _parts_of(file.schema_arrow)
-            yield file
+        try:
+            with pq.ParquetFile(path) as file:
+                tables.append(file.read_row_groups(_groups(file, cameras), columns).filter(wanted))
+                joined |= _parts_of(file.schema_arrow)
+        except FileNotFoundError:
+            raise
+        except _UNREADABLE as error:
+            bad[str(path)] = str(error)
+    return tables, bad
 
 
 def _parts_of(schema: pa.Schema) -> set[str]:
@@ -196,19 +274,21 @@ def _join(paths: Sequence[Path]) -> None:
     """Make one file of several, a row group a camera; what cannot be read stays as it is."""
     tables, parts = [], []
     joined: set[str] = set()
-    for known in paths[0].parent.glob("*-*.parquet"):
-        if int(known.stem.partition("-")[0]) // HOUR_NS == int(paths[0].stem) // HOUR_NS:
-            joined |= _parts_of(pq.read_schema(known))
+    for known in sorted(paths[0].parent.glob("*-*.parquet")):
+        span = _written(known)
+        if span is not None and span.start_ns // HOUR_NS == int(paths[0].stem) // HOUR_NS:
+            try:
+                joined |= _parts_of(pq.read_schema(known))
+            except _UNREADABLE as error:  # its parts, if they are there, are joined anew
+                _set_aside(known, error)
     for path in paths:
         if path.stem in joined:  # left by a process that was killed
             path.unlink(missing_ok=True)
             continue
         try:
             tables.append(pq.read_table(path))
-        except (pa.ArrowException, OSError) as error:
-            # with a number it is the disk that fails: the file may be well, and is joined later
-            if not getattr(error, "errno", None):
-                path.rename(path.with_suffix(".unreadable"))
+        except _UNREADABLE as error:
+            _set_aside(path, error)
             continue
         parts.append(path)
     if not parts:
@@ -224,3 +304,9 @@ def _join(paths: Sequence[Path]) -> None:
             writer.write_table(table.filter(pc.equal(table["camera_id"], camera_id)))
     for path in parts:
         path.unlink(missing_ok=True)
+
+
+def _set_aside(path: Path, error: Exception) -> None:
+    # with a number it is the disk that fails: the file may be well, and is read later
+    if not getattr(error, "errno", None):
+        path.rename(path.with_suffix(".unreadable"))
