@@ -164,8 +164,11 @@ def test_pages_are_whole_and_ask_nobody(tmp_path, ward_folder, language):
     )
     then = open_monitoring(root, actor="t", now=lambda: at(4) + SECOND_NS)
     then.keep_health([HealthCheck(camera, at(4), True, faults=("covered",), **nothing)])
+    (checks,) = (root / "health").glob("*/*.parquet")
+    checks.with_stem(f"{at(5)}").write_bytes(b"torn by a power cut")
     page, pdf = report.write_report(house, "2026-11", tmp_path / "out", language=language)
     html = page.read_text()
+    assert f"{at(5)}.parquet" in html  # the rest is read, and what is not is named
     assert not re.findall(r"(?:src|href)=.https?:", html)
     assert "<script" not in html
     assert "<b>x" not in html

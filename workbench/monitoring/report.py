@@ -48,7 +48,8 @@ LABELS = {
     "left": N_("until the disk is full"),
     "calendar": N_("Recorded share by camera and day"), "none": N_("None."),
     "by_cause": N_("Gaps by cause"), "by_site": N_("By site"), "by_camera": N_("By camera"),
-    "findings": N_("Findings of health"), "incidents": N_("Incidents"),
+    "findings": N_("Findings of health"), "unread": N_("a file of checks cannot be read"),
+    "incidents": N_("Incidents"),
     "inventory": N_("Inventory of cameras"), "retention": N_("Retention in force"),
     "no_retention": N_("None is set: nothing is deleted."),
     "longest": N_("Longest gaps"), "share": N_("Share recorded"), "lost": N_("Lost"),
@@ -220,14 +221,16 @@ def fault_hours(house: Monitoring, period: Span) -> pd.DataFrame:
     """Return how long each fault stood in `period`, a row a camera and fault, the longest first.
 
     A check stands until its camera's next one, or for one step where nobody looked for long. Days
-    are added up one by one: a month of checks does not fit into memory.
+    are added up one by one: a month of checks does not fit into memory. ``attrs["unread"]`` names
+    the files whose checks cannot be read.
     """
     step_ns = round(streams.CHECK_S * SECOND_NS)
     total: Counter[tuple[str, str]] = Counter()
+    unread: dict[str, str] = {}
     for start_ns in range(period.start_ns, period.stop_ns, DAY_NS):
         stop_ns = min(start_ns + DAY_NS, period.stop_ns)
         reach = Span(start_ns, stop_ns + 2 * step_ns)  # with the first checks of the day after
-        tables = house._store.upkeep.health(reach, columns=("faults",))
+        tables = house._store.upkeep.health(reach, columns=("faults",), unread=unread)
         if tables:
             checks = pa.concat_tables(tables, promote_options="permissive")
             total.update(_fault_ns(checks, stop_ns, step_ns))
@@ -235,7 +238,9 @@ def fault_hours(house: Monitoring, period: Span) -> pd.DataFrame:
         [(camera, fault, ns / SECOND_NS / 3600) for (camera, fault), ns in total.items()],
         columns=["camera", "finding", "hours"],
     )
-    return table.sort_values("hours", ascending=False, ignore_index=True)
+    table = table.sort_values("hours", ascending=False, ignore_index=True)
+    table.attrs["unread"] = [Path(path).name for path in unread]
+    return table
 
 
 def _fault_ns(checks: pa.Table, stop_ns: int, step_ns: int) -> Counter[tuple[str, str]]:
@@ -411,7 +416,8 @@ def _page(
         (t["findings"], _grid([t["camera"], t["finding"], t["hours"]], [
             ([one.camera, tr(FINDINGS[one.finding]), f"{one.hours:.2f}"], False)
             for one in _rows(found.findings)
-        ], {2})),
+        ] + [(["–", f"{t['unread']}: {name}", "–"], True)
+             for name in found.findings.attrs.get("unread", ())], {2})),
         (t["incidents"], _grid([t["camera"], t["from"], t["length"], t["lost"], t["details"]], [
             ([", ".join(one.cameras), _instant(one.opened_ns), _length(one.duration_s(house.now())),
               _length(one.lost_s or 0.0), _told(one, tr)], one.is_open)
