@@ -136,6 +136,22 @@ def test_a_plate_search_leads_to_journey_and_frame(page, server, small_root):
     assert page.locator(".player[data-state]").get_attribute("data-boxes") == "1"
 
 
+def test_a_player_without_a_recording_says_what_to_do_and_labels_nothing(page, server):
+    page.goto(f"{server.url}/xem-lai?{IN_CASE}")
+    page.locator(".player .message:visible").wait_for()
+    assert page.locator(".player .message").inner_text() == "Chọn một đoạn ghi trong danh sách"
+    assert page.locator(".player .stamp").inner_text().strip() == ""
+    assert not page.locator(".player .coverage").is_visible()  # nothing is missing of nothing
+    inputs = page.locator(".player .controls :is(button, input, select)")
+    assert inputs.count() == 8
+    assert all(inputs.nth(n).is_disabled() for n in range(8))
+    page.locator("table.rows tr[data-key]").first.click()
+    page.wait_for_selector(".player[data-state=still]")
+    assert "PTS" in page.locator(".player .stamp").inner_text()
+    assert page.locator(".player .coverage").is_visible()
+    assert all(inputs.nth(n).is_enabled() for n in range(8))
+
+
 @pytest.mark.parametrize(
     ("site", "first"),
     [("S01", 0), ("S02", 1000), ("S04", 3000)],

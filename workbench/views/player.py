@@ -224,7 +224,7 @@ def _words(tr: Callable[[str], str]) -> dict[str, str]:
         "boxes": tr("Boxes"),
         "play": tr("Play"),
         "pause": tr("Pause"),
-        "choose": tr("Choose a recording"),
+        "choose": tr("Choose a recording from the list"),
         "gap": tr("Nothing was recorded then"),
         "no_frame": tr("This frame could not be decoded"),
         "no_leave": tr("The leave to watch has ended: open the page again from its case"),

@@ -210,8 +210,11 @@ export function render({ model, el }) {
   function load() {
     generation += 1; playing = false; basis = null; playButton.textContent = words.play;
     view = model.view; pictures.clear(); loading.clear(); boxes = new Map(); shown = -1;
+    // no number stands for a frame that is not shown, nor a label for no number
     for (const name of ["pts", "index", "segment"]) delete root.dataset[name];
-    if (!view.segment) { say(view.says || words.choose); coverage(); return; }
+    root.classList.toggle("unchosen", !view.segment);
+    for (const one of root.querySelectorAll(".controls :is(button, input, select)")) one.disabled = !view.segment;
+    if (!view.segment) { say(view.says || words.choose); return; }
     for (const seen of view.tracks) {
       seen.pts.forEach((pts, at) => {
         if (!boxes.has(pts)) boxes.set(pts, []);
