@@ -223,7 +223,10 @@ class Protection:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A segment that was removed on purpose: what, when and why; ``span`` is stamped."""
+    """A segment that was removed on purpose: what, when and why; ``span`` is stamped.
+
+    Of drops of long ago many ``files`` are one, without a hash, and ``at_ns`` is that of the last.
+    """
 
     sha256: str
     camera_id: str
@@ -231,6 +234,19 @@ class Dropped:
     size_bytes: int
     at_ns: int
     why: str
+    files: int = 1
+
+    def files_in(self, span: Span) -> int:
+        """Return how many of its files lie in `span`, in proportion where they are many.
+
+        >>> Dropped("", "C1", Span(0, 100), 9, 0, "age", 50).files_in(Span(90, 300))
+        5
+        """
+        inside = self.span.overlap(span)
+        if inside is None:
+            return 0
+        share = inside.duration_ns / max(1, self.span.duration_ns)
+        return max(1, round(self.files * share))
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def rows(path: Path) -> dict[str, list[tuple]]:
         }
 
 
-DISK = ("losses", "clock_fixes", "cases", "protections", "lifts", "dropped")
+DISK = ("losses", "clock_fixes", "cases", "protections", "lifts", "dropped", "dropped_days")
 
 
 def same(before, after, *, alone: bool) -> None:
@@ -189,6 +189,61 @@ def test_a_backup_does_not_bring_back_what_was_dropped_since(
     assert whole.keeping.gone([one.sha256, two.sha256]) == {one.sha256}
     assert archive.rebuild(whole, at_ns=START + S, backup=backup).segments == 2
     assert archive.differs(whole) == [finding]
+
+
+@pytest.mark.parametrize("thinned", [True, False])
+def test_drops_put_together_come_back_as_they_were(
+    store: Store, tmp_path: Path, monkeypatch, thinned
+) -> None:
+    monkeypatch.setattr(keeping, "is_kept", lambda *_facts: False)
+    backups = tmp_path / "before.sqlite", tmp_path / "between.sqlite"
+
+    def back_up(path: Path) -> None:
+        with closing(sqlite3.connect(store.root / "catalogue.sqlite")) as db:
+            db.execute("VACUUM INTO ?", (str(path),))
+
+    day = 86_400 * S
+    one, two, three = store.segments()
+    back_up(backups[0])
+    for number, gone in enumerate((one, two)):
+        store.keeping.drop([gone], why="age", at_ns=START + number, tell=lambda _told: None)
+    back_up(backups[1])
+    if not thinned:
+        monkeypatch.setattr(store.journal, "thin", lambda *_asked: 0)
+    assert store.keeping.compact(START + 2 * day, START + 3 * day) == 1
+    lines = [one for one in store.journal.lines() if getattr(one, "table", "") == "dropped"]
+    assert len(lines) == (1 if thinned else 2)
+    assert archive.differs(store) == []
+    before = rows(store.root / "catalogue.sqlite")
+    for backup in (None, *backups):
+        lose(store)
+        made = archive.rebuild(Store.lost(store.root), at_ns=START, backup=backup)
+        assert made.findings == []
+        assert "dropped" not in made.copied
+        same(before, rows(store.root / "catalogue.sqlite"), alone=True)
+        assert Store.open(store.root).segments() == [three]
+        assert archive.differs(store) == []
+    # the newest number is not given twice
+    store.keeping.drop([three], why="age", at_ns=START + 4 * day, tell=lambda _told: None)
+    assert rows(store.root / "catalogue.sqlite")["dropped"][-1][1] == 3
+    assert archive.differs(store) == []
+
+
+def test_an_older_catalogue_lets_rows_go_for_which_another_stands(store: Store) -> None:
+    with closing(sqlite3.connect(store.root / "catalogue.sqlite")) as db:
+        db.executescript(
+            "DROP TABLE dropped_days; DROP TRIGGER dropped_stays; "
+            "CREATE TRIGGER dropped_stay BEFORE DELETE ON dropped "
+            "BEGIN SELECT RAISE(ABORT, 'what was dropped stays told'); END;"
+        )
+    again = Store.open(store.root)
+    with again._catalogue.write() as db:
+        for number in (1, 2):
+            db.execute(
+                "INSERT INTO dropped VALUES (?, ?, 'C1', 0, 9, 1, ?, 'age')",
+                (number, f"{number:064}", number),
+            )
+    assert again.keeping.compact(START, START) == 1
 
 
 def test_what_is_dropped_while_the_files_are_read_is_left_out(store: Store, monkeypatch) -> None:

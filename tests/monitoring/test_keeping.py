@@ -434,6 +434,32 @@ def test_checks_of_health_go_when_their_days_are_over_and_the_statement_tells(ho
     assert [days for days, path in made.items() if path.exists()] == [1]
 
 
+def test_drops_of_long_ago_are_put_together_and_every_answer_stays(house):
+    made = [put(house, "S01-P1", 40 + n / 1440) for n in range(4)]  # a minute each, on end
+    put(house, "S01-P1", 10)
+    policy(house, "[default]\ndays = 30\n")
+    house.keeping.retention(apply=True)
+    around = Span(made[3].stamped_start_ns - 10 * S, made[0].stamped.stop_ns + 10 * S)
+    before = house.gaps(around, ["S01-P1"])
+    house.now = lambda: NOW + 93 * DAY
+    policy(house, "[default]\ndays = 300\n")
+    assert house.keeping.retention() == []
+    assert house.keeping.retention(apply=True) == []
+    with house._store._catalogue.read() as db:
+        assert db.execute("SELECT COUNT(*) FROM dropped").fetchone() == (1,)
+    assert house.gaps(around, ["S01-P1"]) == before
+    assert [gap.cause for gap in before].count("dropped") == 1
+    (told,) = [one for one in house._store.audit() if one.action == "drop.compact"]
+    assert json.loads(told.details)["rows"] == 3
+    # whoever protects too late is told as before
+    late = house.keeping.protect(["S01-P1"], around, number="1", reason="late")
+    assert late[1] == 4
+    lines = open_workbench(house._store.root, actor="t").verify()
+    assert not any("log" in line or "dropped" in line for line in lines)
+    assert house.keeping.retention(apply=True) == []
+    assert [one.action for one in house._store.audit()].count("drop.compact") == 1
+
+
 def test_one_bad_disk_holds_up_no_other_camera_and_is_said(house, bad_stat):
     bad, well, stuck = (put(house, camera, 40) for camera in ("S01-P1", "S01-P2", "S02-P1"))
     store = house._store

@@ -57,11 +57,12 @@ def rebuild(
         old: dict[str, Segment] = {}
         for source in reversed(sources):
             known, gone = draft.segments_of(source), draft.dropped_since(source, sources)
+            long_gone = draft.long_gone(source, sources)
             # what was dropped since is not brought back, nor told of as lost
             old |= {
                 sha256: one
                 for sha256, one in known.items()
-                if sha256 not in gone or _on_disk(store, one)
+                if (sha256 not in gone and not long_gone(one)) or _on_disk(store, one)
             }
         scan = _Scan(store, draft, old, made, hashed=hashed, mending=True)
         scan.run(on_progress)
@@ -72,6 +73,7 @@ def rebuild(
             draft.leave_out(store.keeping.listed())
             for source in sources:
                 draft.copy(source)
+            draft.put_drops_together()
             # dropped while the files were read
             draft.leave_out_gone(lambda one: _on_disk(store, one))
             made.findings += list(dict.fromkeys(draft.broken))
@@ -96,6 +98,7 @@ def differs(store: Store) -> list[str]:
         made = Rebuilt()
         _Scan(store, draft, {}, made, hashed=True, mending=False).run(lambda _progress: None)
         made.findings += draft.add_journal()
+        draft.put_drops_together()
         draft.leave_out(store.keeping.listed())
         return made.findings + draft.differs(store.root / "catalogue.sqlite")
     finally:

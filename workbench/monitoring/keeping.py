@@ -15,6 +15,7 @@ from workbench import archive, media
 from workbench.errors import N_, BadInput, Refused, Unavailable, WorkbenchError
 from workbench.monitoring.retention import (
     DAY_NS,
+    DROPPED_DAYS,
     Candidate,
     Policy,
     cutoff_ns,
@@ -106,17 +107,17 @@ class Keeping:
             made_by=self._house.actor, at_ns=self._house.now(),
         )  # fmt: skip
         every = list(cameras) or sorted({*self._house.ward.cameras, *recorded})
-        gone = self._store.keeping.dropped(every, span)
+        gone = sum(one.files_in(span) for one in self._store.keeping.dropped(every, span))
         self._log(
             "protect",
             {
                 "id": made.protection_id, "cameras": list(cameras), "number": number,
                 "start": format_utc(span.start_ns), "stop": format_utc(span.stop_ns),
-                "dropped before": len(gone),
+                "dropped before": gone,
             },
             reason,
         )  # fmt: skip
-        return made, len(gone)
+        return made, gone
 
     def lift(self, protection_id: int, *, reason: str) -> None:
         """End a protection: its footage goes when its days are over."""
@@ -219,6 +220,7 @@ class Keeping:
         checks = self._overdue_health(policy)
         if apply:
             self._drop_health(checks, most_days)
+            self._compact(stopped)
             self._refuse_stuck({**self._stuck, **self._unseen})
         return _summed(going) + _of_health(checks)
 
@@ -286,6 +288,14 @@ class Keeping:
                 provisional=self._provisional_of(segments),
             )  # fmt: skip
             self._stuck = done.stuck
+
+    def _compact(self, stopped: Callable[[], bool]) -> None:
+        """Put the drops of long ago together, and say so in the log."""
+        now_ns = self._house.now()
+        before_ns = now_ns - DROPPED_DAYS * DAY_NS
+        count = self._store.keeping.compact(before_ns, now_ns, stopped)
+        if count:
+            self._log("drop.compact", {"rows": count, "before": day_of(before_ns)}, "retention")
 
     def _provisional_of(self, segments: Sequence[Segment]) -> dict[str, LiveRows]:
         """Return the provisional rows of archived recordings that nobody has settled, by hash."""

@@ -20,6 +20,8 @@ DAY_NS = 86_400 * SECOND_NS
 LONGEST_DAYS = 36_500
 HEALTH_DAYS = 400
 """Thirteen months of checks: a month's report can be held against the same month a year before."""
+DROPPED_DAYS = 92
+"""So long every dropped file keeps a row of its own; then there is one a camera and day."""
 _DISK_KEYS = {"spare_percent", "when_full"}
 
 

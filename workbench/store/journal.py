@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,6 +25,7 @@ TIMES = {
     "losses": "at_ns",
     "clock_fixes": "valid_start_ns",
     "dropped": "at_ns",
+    "dropped_days": "made_at_ns",
     "protections": "made_at_ns",
     "lifts": "lifted_at_ns",
     "cases": "opened_at_ns",
@@ -169,6 +170,29 @@ class Journal:
         for day, text in sorted(days.items()):
             files.append_text(self.folder / f"{day}.jsonl", text)
 
+    def thin(self, until_ns: int, is_covered: Callable[[Mapping[str, Any]], bool]) -> int:
+        """Leave out of the days before `until_ns` the drops for which another row stands.
+
+        Each day is gone through once; every other line stays as it is, byte for byte. Return how
+        many lines went.
+        """
+        count = 0
+        with files.locked(self._lock):
+            with self._catalogue.read() as db:
+                known = db.execute("SELECT last FROM journalled WHERE table_name = 'thinned'")
+                since_ns = int((known.fetchone() or (-1,))[0])
+            first = format_utc(since_ns)[:10] if since_ns >= 0 else ""
+            last = format_utc(max(0, until_ns))[:10]
+            for path in sorted(self.folder.glob("[0-9]*.jsonl")):
+                if first <= path.stem < last:
+                    count += _thinned(path, is_covered)
+            if until_ns > since_ns:
+                with self._catalogue.write(durable=False) as db:
+                    db.execute(
+                        "INSERT OR REPLACE INTO journalled VALUES ('thinned', ?)", (int(until_ns),)
+                    )
+        return count
+
     def lines(self) -> Iterator[Line | Path]:
         """Yield every line, day by day; the path of the file in place of one that is not sound."""
         for path in sorted(self.folder.glob("[0-9]*.jsonl")):
@@ -179,6 +203,18 @@ class Journal:
                         yield path
                     elif facts:
                         yield Line(facts["table"], int(facts["number"]), facts["row"])
+
+
+def _thinned(path: Path, is_covered: Callable[[Mapping[str, Any]], bool]) -> int:
+    count = 0
+    with path.open("rb") as file, files.replacing(path) as temporary, temporary.open("wb") as out:
+        for text in file:
+            facts = unsealed(text.decode(errors="replace")) if b'"dropped"' in text else None
+            if facts and facts.get("table") == "dropped" and is_covered(facts["row"]):
+                count += 1
+            else:
+                out.write(text)
+    return count
 
 
 def _rows(db: sqlite3.Connection, table: str, after: int) -> Iterator[Line]:

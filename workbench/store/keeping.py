@@ -20,6 +20,7 @@ from workbench.errors import N_, BadInput, Unavailable
 from workbench.records import Dropped, Protection, Segment
 from workbench.store import files
 from workbench.store.catalogue import Catalogue
+from workbench.store.compaction import DAY_NS, oldest_day, put_together
 from workbench.store.journal import Journal
 from workbench.store.lake import Lake
 from workbench.store.live import Live, LiveRows
@@ -318,8 +319,52 @@ class Keeping:
         """Return which of these segments were dropped and have not come back."""
         return self._catalogue.gone(hashes)
 
+    def compact(
+        self, before_ns: int, at_ns: int, stopped: Callable[[], bool] = lambda: False
+    ) -> int:
+        """Put the drops made on days before an instant together, a row a camera and day.
+
+        What stays of them: see :mod:`workbench.store.compaction`. Nothing is done while files of
+        drops are still to go: they are told by their hash. A process killed in between leaves what
+        the next one carries on; return how many rows another one stands for now.
+        """
+        before_ns = before_ns // DAY_NS * DAY_NS
+        count = 0
+        while not stopped():
+            with files.locked(self._lock):
+                groups = [] if self.listed() else oldest_day(self._catalogue, before_ns)
+                for numbers in groups:
+                    count += put_together(self._catalogue, numbers, at_ns)
+                    if stopped():
+                        break
+                self._journal.settle()
+            if not groups:
+                self._journal.thin(before_ns, self._together())
+                break
+        return count
+
+    def _together(self) -> Callable[[Mapping[str, Any]], bool]:
+        """Return what tells of a row of ``dropped`` whether another one stands for it."""
+        days: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
+        with self._catalogue.read() as db:
+            for camera_id, why, *bounds in db.execute(
+                "SELECT camera_id, why, first_at_ns, last_at_ns, last_drop_id FROM dropped_days"
+            ):
+                days.setdefault((camera_id, why), []).append((bounds[0], bounds[1], bounds[2]))
+
+        def is_covered(row: Mapping[str, Any]) -> bool:
+            return any(
+                first <= row["at_ns"] <= last and row["drop_id"] <= newest
+                for first, last, newest in days.get((row["camera_id"], row["why"]), ())
+            )
+
+        return is_covered
+
     def dropped(self, cameras: Sequence[str], span: Span) -> list[Dropped]:
-        """Return what was dropped of cameras in a span of stamped time, by camera, then start."""
+        """Return what was dropped of cameras in a span of stamped time, by camera, then start.
+
+        One is a file, or what was put together of many: footage that counts as whole.
+        """
         found: list[Dropped] = []
         with self._catalogue.read() as db:
             for camera_id in cameras:
@@ -332,11 +377,23 @@ class Keeping:
                     "WHERE camera_id = ? AND start_ns >= ? AND start_ns < ? ORDER BY start_ns",
                     (camera_id, *bounds),
                 )
-                found += [
+                of_camera = [
                     Dropped(sha256, camera_id, Span(start, stop), *rest)
                     for sha256, start, stop, *rest in rows
                     if stop > span.start_ns
                 ]
+                days = db.execute(
+                    "SELECT spans, last_at_ns, why FROM dropped_days "
+                    "WHERE camera_id = ? AND start_ns < ? AND stop_ns > ?",
+                    (camera_id, bounds[1], max(-(2**63), span.start_ns)),
+                )
+                of_camera += [
+                    Dropped("", camera_id, Span(start, stop), size, at_ns, why, count)
+                    for spans, at_ns, why in days
+                    for start, stop, count, size in json.loads(spans)
+                    if start < span.stop_ns and stop > span.start_ns
+                ]
+                found += sorted(of_camera, key=lambda one: (one.span, one.sha256))
         return found
 
 

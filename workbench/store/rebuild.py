@@ -9,6 +9,7 @@ verify`` goes on saying so.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -18,6 +19,7 @@ from typing import Any
 from workbench.records import Segment
 from workbench.store import files
 from workbench.store.catalogue import SEGMENT_COLUMNS, Catalogue, segment_of, segment_row
+from workbench.store.compaction import take_out
 from workbench.store.journal import DAYS, KEY, TIMES, VERSIONED, Journal, Line
 from workbench.timeline import format_utc
 
@@ -144,6 +146,51 @@ class Draft:
         known = known.union(*(drops(path) for path in others))
         return {sha256 for sha256, _at_ns in known - drops(old)}
 
+    def long_gone(self, old: Path, others: Sequence[Path]) -> Callable[[Segment], bool]:
+        """Return what tells whether a segment was among drops put together after `old` was written.
+
+        Of those no hash is left: camera and time have to do.
+        """
+        names = ("camera_id", "spans", "last_drop_id", "made_at_ns")
+
+        def days(path: Path) -> set[tuple[Any, ...]]:
+            rows = _salvaged(path, "dropped_days", names, self.broken) if path.exists() else ()
+            return {tuple(row[name] for name in names) for _number, row in rows}
+
+        known = {
+            tuple(line.row[name] for name in names)
+            for line in self._journal.lines()
+            if not isinstance(line, Path) and line.table == "dropped_days"
+        }
+        known = known.union(*(days(path) for path in others)) - days(old)
+        by_camera: dict[str, list[tuple[int, int]]] = {}
+        for camera_id, spans, *_ in known:
+            by_camera.setdefault(camera_id, []).extend(
+                (start, stop) for start, stop, *_ in json.loads(spans)
+            )
+        return lambda one: any(
+            start <= one.stamped.start_ns and one.stamped.stop_ns <= stop
+            for start, stop in by_camera.get(one.camera_id, ())
+        )
+
+    def put_drops_together(self) -> None:
+        """Take out the drops for which another row stands, wherever they came from."""
+        with self._catalogue.write(durable=False) as db:
+            if not take_out(db):
+                return
+            left = {
+                number
+                for (number,) in db.execute(
+                    "SELECT drop_id FROM dropped WHERE drop_id IN (SELECT value FROM json_each(?))",
+                    (json.dumps([one.number for one in self.untold if one.table == "dropped"]),),
+                )
+            }
+        told = [one for one in self.untold if one.table != "dropped" or one.number in left]
+        if gone := len(self.untold) - len(told):
+            self.copied["dropped"] -= gone
+            self.copied = {table: count for table, count in self.copied.items() if count}
+        self.untold = told
+
     def leave_out_gone(self, is_there: Callable[[Segment], bool]) -> None:
         """Take out what was dropped and of which the disk has nothing more."""
         with self._catalogue.read() as db:
@@ -260,7 +307,7 @@ def _put(
     if keep_both and table != "lifts":
         # only after a catalogue was restored from an old backup: under a number of its own
         own = {"clock_fixes": "fix_id", "dropped": "drop_id", "protections": "protection_id",
-               "cases": "version"}.get(table)  # fmt: skip
+               "dropped_days": "day_id", "cases": "version"}.get(table)  # fmt: skip
         free = [None if name == own else value for name, value in row.items()]
         there = " AND ".join(f"{name} IS ?" for name in names if name != own)
         same = [value for name, value in row.items() if name != own]

@@ -86,6 +86,23 @@ CREATE TABLE IF NOT EXISTS dropped (
 CREATE INDEX IF NOT EXISTS dropped_by_time ON dropped (camera_id, start_ns);
 CREATE INDEX IF NOT EXISTS dropped_by_length ON dropped (camera_id, stop_ns - start_ns);
 CREATE INDEX IF NOT EXISTS dropped_by_hash ON dropped (sha256);
+CREATE TABLE IF NOT EXISTS dropped_days (
+    day_id       INTEGER PRIMARY KEY,  -- order of entry
+    camera_id    TEXT NOT NULL,        -- the camera that filmed the files
+    why          TEXT NOT NULL,        -- age: their days were over; disk: no room was left
+    start_ns     INTEGER NOT NULL,     -- stamped instant of the first frame of all
+    stop_ns      INTEGER NOT NULL,     -- stamped instant the last frame of all ended
+    files        INTEGER NOT NULL,     -- how many files were removed
+    size_bytes   INTEGER NOT NULL,     -- of the removed files together
+    spans        TEXT NOT NULL,        -- JSON, of what was whole: start_ns, stop_ns, files, bytes
+    first_at_ns  INTEGER NOT NULL,     -- when the first of them was removed, UTC
+    last_at_ns   INTEGER NOT NULL,     -- when the last of them was removed, UTC
+    last_drop_id INTEGER NOT NULL,     -- newest row of dropped that this one stands for
+    sha256       TEXT NOT NULL,        -- of their hashes, sorted, each with a line feed
+    made_at_ns   INTEGER NOT NULL      -- when they were put together, UTC
+) STRICT;
+CREATE INDEX IF NOT EXISTS dropped_days_by_time ON dropped_days (camera_id, start_ns);
+CREATE INDEX IF NOT EXISTS dropped_days_by_drop ON dropped_days (camera_id, last_drop_id);
 CREATE TABLE IF NOT EXISTS protections (
     protection_id INTEGER PRIMARY KEY,  -- order of entry
     cameras       TEXT NOT NULL,        -- JSON list of the cameras kept; empty: every camera
@@ -185,7 +202,15 @@ CREATE TRIGGER IF NOT EXISTS lifts_stay BEFORE DELETE ON lifts
     BEGIN SELECT RAISE(ABORT, 'a protection is lifted once'); END;
 CREATE TRIGGER IF NOT EXISTS dropped_keep BEFORE UPDATE ON dropped
     BEGIN SELECT RAISE(ABORT, 'what was dropped stays told'); END;
-CREATE TRIGGER IF NOT EXISTS dropped_stay BEFORE DELETE ON dropped
+DROP TRIGGER IF EXISTS dropped_stay;
+CREATE TRIGGER IF NOT EXISTS dropped_stays BEFORE DELETE ON dropped
+    WHEN NOT EXISTS (SELECT 1 FROM dropped_days day WHERE day.camera_id = OLD.camera_id
+        AND day.last_drop_id >= OLD.drop_id AND day.why = OLD.why
+        AND OLD.at_ns BETWEEN day.first_at_ns AND day.last_at_ns)
+    BEGIN SELECT RAISE(ABORT, 'what was dropped stays told'); END;
+CREATE TRIGGER IF NOT EXISTS dropped_days_keep BEFORE UPDATE ON dropped_days
+    BEGIN SELECT RAISE(ABORT, 'what was dropped stays told'); END;
+CREATE TRIGGER IF NOT EXISTS dropped_days_stay BEFORE DELETE ON dropped_days
     BEGIN SELECT RAISE(ABORT, 'what was dropped stays told'); END;
 CREATE TRIGGER IF NOT EXISTS incidents_begin AFTER INSERT ON incidents
     BEGIN INSERT INTO versions VALUES ('incidents', NEW.incident_id, 1, 0); END;
