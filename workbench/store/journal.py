@@ -161,14 +161,14 @@ class Journal:
 
     def append(self, lines: list[Line]) -> None:
         """Add lines to the files of their days; they are on the disk when it returns."""
-        days: dict[str, str] = {}
+        days: dict[str, list[str]] = {}
         for line in lines:
             at_ns = min(max(0, int(line.row[DAYS[line.table]])), 2**63 - 1)
             text = sealed({"table": line.table, "number": line.number, "row": dict(line.row)})
             day = format_utc(at_ns)[:10]
-            days[day] = days.get(day, "") + text + "\n"
-        for day, text in sorted(days.items()):
-            files.append_text(self.folder / f"{day}.jsonl", text)
+            days.setdefault(day, []).append(text + "\n")
+        for day, texts in sorted(days.items()):
+            files.append_text(self.folder / f"{day}.jsonl", "".join(texts))
 
     def thin(self, until_ns: int, is_covered: Callable[[Mapping[str, Any]], bool]) -> int:
         """Leave out of the days before `until_ns` the drops for which another row stands.
