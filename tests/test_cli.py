@@ -1,5 +1,6 @@
 """The command line: a mistake is one sentence and an exit status, and the whole path works."""
 
+import json
 import os
 import subprocess
 import sys
@@ -138,6 +139,10 @@ MISTAKES = {
     "recognise under no case": (
         ("recognise", "{root}", "--case", "HS-404", "--reason", "thu", "--estimate"), 2, "HS-404",
     ),
+    "gaps of no such camera": (
+        ("gaps", "{root}", "--from", START, "--to", "2026-11-21T07:15:00+07:00", "--cameras",
+         "S99-P9"), 2, "S99-P9",
+    ),
     "workers that are none": (
         ("recognise", "{root}", "--workers", "-7", "--estimate"), 2, "--workers",
     ),
@@ -162,6 +167,19 @@ def test_a_mistake_is_one_sentence(run, root, camera, clip, tmp_path, words, sta
     got, _out, err = run(*(word.format(**places) for word in words))
     assert (got, one_sentence(err)) == (status, True), err
     assert says in err
+
+
+def test_a_slip_in_retention_toml_hides_no_camera(run, tmp_path, ward_folder):
+    made = tmp_path / "root"
+    open_workbench(made, actor="thu", create_from=ward_folder)
+    (made / "retention.toml").write_text("[default\n")
+    (made / "recording").mkdir()
+    told = {"at_ns": 1, "cameras": {"S01-P1": {"since_ns": 1, "state": "lost"}}}
+    (made / "recording" / "status.json").write_text(json.dumps(told))
+    status, out, err = run("health", made)
+    assert status == 1
+    assert "S01-P1" in out
+    assert "retention.toml cannot be read" in err
 
 
 def test_a_wrong_camera_names_the_nearest(run, root, camera, clip):

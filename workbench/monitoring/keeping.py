@@ -404,8 +404,11 @@ class Keeping:
         return f"{text}; the oldest days are being dropped"
 
     def note(self) -> str:
-        """Return how long footage is kept, in a line."""
-        policy = self.policy()
+        """Return how long footage is kept, in a line, or why nobody can say."""
+        try:
+            policy = self.policy()
+        except BadInput as error:
+            return str(error)
         if policy is None:
             return "no retention is set: nothing is ever dropped (write retention.toml)"
         days = [f"{site} {count} days" for site, count in policy.days.items()]
