@@ -43,8 +43,16 @@ def test_what_is_sure_and_of_a_plate_is_believed_alone(text):
 
 @pytest.mark.parametrize(
     "first",
-    [signs("99-B1", 0.9), signs("99-91"), signs("07-B1"), signs("HONDA"), signs("95.75.1"), ()],
-    ids=["unsure", "no letter", "no such code", "a name", "too long", "nothing"],
+    [
+        signs("99-B1", 0.9),
+        signs("99-91"),
+        signs("07-B1"),
+        signs("HONDA"),
+        signs("95.75"),
+        signs("95.75.1"),
+        (),
+    ],
+    ids=["unsure", "no letter", "no such code", "name", "digit lost", "too long", "nothing"],
 )
 def test_in_doubt_the_other_is_asked(first):
     assert asked_of(first, signs("99-B1"))[1] == 1

@@ -7,6 +7,7 @@ sign by sign, with weights fitted on drawn plates.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import exp, log
@@ -24,6 +25,7 @@ from workbench.recognition.plates.text import LineReader, ReadLine, Sign, TextFi
 from workbench.recognition.types import RGB, LineReaderName, ModelSettings
 
 _FINDER, _GENERAL = "pp-ocrv6-det-small", "pp-ocrv6-rec-small"
+_LOWER_LINE = re.compile(r"\d{3}[.]?\d{2}|\d{4}")
 _OTHER = ""
 _LEAST = 2e-4
 
@@ -84,10 +86,14 @@ class TwoLineReaders:
 
 def settled(signs: Sequence[Sign], sure: float) -> bool:
     """Tell whether a line needs no second opinion: part of a plate, every sign seen surely."""
+    text = "".join(sign.char for sign in signs)
     held = [sign for sign in signs if sign.candidates]
     if not held or min(sign.probability for sign in held) < sure:
         return False
-    found = plates.normalise("".join(sign.char for sign in held))
+    if text.replace(".", "").replace("-", "").isdigit():
+        # "84-91" is an upper line whose letter was not seen, "95.75" a lower one that lost a digit
+        return _LOWER_LINE.fullmatch(text) is not None
+    found = plates.normalise(text)
     return found is not None and found.grammatical and not found.overrides
 
 
