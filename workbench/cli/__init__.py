@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import sys
 
-from workbench.cli import cameras, follow, incidents, inventory, keeping, plates, searching
+from workbench.cli import cameras, follow, incidents, inventory, keeping, plates, searching, twin
 from workbench.cli.footage import app
 from workbench.errors import Refused, WorkbenchError
 
 __all__ = ["app", "main"]
 
-for part in (cameras, follow, incidents, inventory, keeping, plates, searching):
+for part in (cameras, follow, incidents, inventory, keeping, plates, searching, twin):
     app.registered_commands.extend(part.app.registered_commands)
     app.registered_groups.extend(part.app.registered_groups)
 
