@@ -412,6 +412,7 @@ def _sightings(
         pts = [(t - begin_ns) * 9 // 100_000 for t in (first, int(shown_ns[k]), last)]
         box = [round(float(v), 1) for v in (x[k], y[k], w[k], h[k])]
         away = rows["direction"][row] == "away"
+        course = (float(rows["heading_deg"][row]) + float(bearing[k])) % 360
         start, stop = 0.6, 1.5
         boxes = [
             round(v * (stop if (j == 0) == away else start if j != 1 else 1.0), 1)
@@ -429,7 +430,7 @@ def _sightings(
                 "moving": True, "box_x": box[0], "box_y": box[1], "box_w": box[2],
                 "box_h": box[3], "track_pts": pts, "track_box": boxes,
                 "motion_dx": 0.0, "motion_dy": round((-1 if away else 1) * 90 / float(dwell[k]), 2),
-                "bearing_deg": round((float(rows["heading_deg"][row]) + float(bearing[k])) % 360, 1),
+                "bearing_deg": round(course, 1),
                 "speed_mps": None, "ground_x": None, "ground_y": None, "ground_sigma_m": None,
                 **_plate_columns(*reads[k], pts[1], box), "face_count": 0, "face_boxes": [],
                 "model_ref": MODEL_REF,

@@ -354,6 +354,37 @@ def _parking(length_m: float, avoid: list[float], rng: np.random.Generator) -> f
     return round(at, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Sway:
+    """How a rider who weaves swings about where SUMO has the vehicle: SUMO itself does not weave.
+
+    ``reach_m`` to either side, once in ``period_s``; below 5 m/s less, standing not at all.
+    """
+
+    reach_m: float
+    period_s: float
+    phase: float
+
+    def at(
+        self, time_s: NDArray[np.float64], speed_mps: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return metres to the left at some times."""
+        swing = np.sin(2 * np.pi * (time_s / self.period_s + self.phase))
+        return self.reach_m * np.minimum(speed_mps / 5.0, 1.0) * swing
+
+
+def sways(trips: list[Trip], seed: int) -> dict[str, Sway]:
+    """Return how each rider who weaves does it."""
+    rng = np.random.default_rng([seed, 24])
+    return {
+        trip.vehicle_id: Sway(
+            float(rng.uniform(0.4, 0.9)), float(rng.uniform(2.6, 4.6)), float(rng.random())
+        )
+        for trip in trips
+        if trip.style == "weaving"
+    }
+
+
 _TYPES = {
     # kind: vClass, length, width, max speed, accel, decel, speed factor, gap, lateral gap
     "motorcycle": ("motorcycle", 1.9, 0.75, 17.0, 2.5, 5.0, "normc(0.95,0.14,0.55,1.35)", 0.7, 0.2),
@@ -377,13 +408,12 @@ def write_routes(trips: list[Trip], traffic: Traffic, path: Path) -> None:
                 "minGap": f"{gap}", "minGapLat": f"{side}", "sigma": "0.5",
                 "lcSigma": f"{traffic.lateral_noise}", "maxSpeedLat": "0.8",
                 "latAlignment": "arbitrary" if width < 1 else "center",
-                "lcCooperative": "0.7", "jmTimegapMinor": "0.8", "jmDriveAfterYellowTime": "1",
+                "lcCooperative": "0.7", "jmDriveAfterYellowTime": "1",
             }  # fmt: skip
             if style == "weaving":
                 told |= {
-                    "lcSigma": "0.7", "maxSpeedLat": "2.5", "minGapLat": "0.05", "lcPushy": "0.8",
-                    "lcAssertive": "3", "lcSpeedGain": "8", "lcCooperative": "0",
-                    "latAlignment": "compact",
+                    "maxSpeedLat": "1.5", "minGapLat": "0.1", "lcPushy": "0.5",
+                    "lcAssertive": "2", "lcSpeedGain": "4", "lcCooperative": "0",
                 }  # fmt: skip
             elif style == "careless":
                 told |= {

@@ -68,27 +68,23 @@ def read(plate: str, error: float, rng: np.random.Generator) -> Read:
     # Right and hard, so often that a hard sign is wrong with the share the reader admits.
     doubt = rng.random(n) < error * (1 - _HARD_WRONG) / _HARD_WRONG / max(1e-9, 1 - error)
     sure = rng.uniform(*_HARD, n)
-    second = rng.random(n)
+    often = rng.random(n) < _SECOND_SHARE
     text = list(plate)
-    lattice = []
+    lattice: list[tuple[tuple[str, float], ...]] = []
     for number, place in enumerate(at):
         sign = plate[place]
+        if not wrong[number] and not doubt[number]:
+            lattice.append(((sign, _SURE),))
+            continue
         others = _others(plate, place, number)
+        seen = second = _pick(others, rng)
         if wrong[number]:
-            seen = _pick(others, rng)
             text[place] = seen
-            p = float(sure[number])
-            next_best = (
-                sign if second[number] < 0.8 else _pick(others.replace(seen, "") or sign, rng)
-            )
+            second = sign if often[number] else _pick(others.replace(seen, "") or sign, rng)
         else:
             seen = sign
-            p = float(sure[number]) if doubt[number] else _SURE
-            next_best = _pick(others, rng)
-        if p >= _SURE:
-            lattice.append(((seen, _SURE),))
-        else:
-            lattice.append(((seen, round(p, 4)), (next_best, round(_SECOND_SHARE * (1 - p), 4))))
+        p = float(sure[number])
+        lattice.append(((seen, round(p, 4)), (second, round(_SECOND_SHARE * (1 - p), 4))))
     shown = "".join(text)
     return Read(shown, "".join(c for c in shown if c.isalnum()), tuple(lattice))
 
@@ -116,6 +112,8 @@ def _others(plate: str, place: int, number: int) -> str:
 
 
 def _pick(signs: str, rng: np.random.Generator) -> str:
-    """Return one of some signs, each half as likely as the one before."""
-    weights = 0.5 ** np.arange(len(signs))
-    return signs[int(rng.choice(len(signs), p=weights / weights.sum()))]
+    """Return one of some signs, the first most often, each next one half as often."""
+    at = 0
+    while at < len(signs) - 1 and rng.random() < 0.5:
+        at += 1
+    return signs[at]

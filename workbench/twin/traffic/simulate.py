@@ -17,7 +17,8 @@
     lane's middle, left is positive), ``speed_mps``. On a crossing: the end of the edge just left.
 ``vehicles.parquet``
     ``vehicle_id``, ``kind``, ``model``, ``colour``, ``plate``, ``role`` (through, resident,
-    worker), ``style`` (calm, weaving, careless), ``depart_ns``.
+    worker), ``style`` (calm, weaving, careless), ``depart_ns``. The swing of those who weave is
+    laid over SUMO's positions (``demand.Sway``); it causes no collision.
 ``collisions.parquet``
     ``time_ns``, ``edge``, ``offset_m``, ``collider_id``, ``victim_id``, ``where`` (road or
     crossing), ``collider_mps``, ``victim_mps``; a pair once a minute.
@@ -37,6 +38,7 @@ import json
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -52,7 +54,7 @@ from workbench.roads import RoadGraph
 from workbench.store import files
 from workbench.timeline import SECOND_NS
 from workbench.twin.traffic.crossings import Follower
-from workbench.twin.traffic.demand import Traffic, Trip, make_trips, write_routes
+from workbench.twin.traffic.demand import Sway, Traffic, Trip, make_trips, sways, write_routes
 from workbench.twin.traffic.network import Network, build
 from workbench.twin.traffic.tables import write_table
 from workbench.ward import Ward
@@ -87,6 +89,7 @@ _COLLISIONS = pa.schema(
 )  # fmt: skip
 _BATCH_ROWS = 400_000
 _SAME_COLLISION_S = 60.0
+_PARKED_M = 1.0
 
 
 def sumo_program(name: str) -> Path:
@@ -166,7 +169,7 @@ def simulate(
         # The origin of SUMO's time is the beginning of the warm-up.
         zero_ns = start_ns - round(traffic.warm_up_s * 1000) * 1_000_000
         out.mkdir(parents=True, exist_ok=True)
-        passes, position_rows = _read(folder, network, trips, zero_ns, start_ns, out)
+        passes, position_rows = _read(folder, network, trips, zero_ns, start_ns, seed, out)
         collisions = _collisions(folder / "collisions.xml", network, zero_ns, start_ns)
         ends = _endings(folder / "statistics.xml")
     write_table(passes, out / "passes.parquet")
@@ -202,7 +205,7 @@ def _run(sumo: Path, folder: Path, traffic: Traffic, seed: int, hours: float) ->
         "--precision", "3",
         "--collision-output", "collisions.xml", "--collision.action", "warn",
         "--collision.check-junctions", "--collision.mingap-factor", "0",
-        "--collision.stoptime", "8", "--time-to-teleport", "90", "--max-depart-delay", "300",
+        "--collision.stoptime", "3", "--time-to-teleport", "90", "--max-depart-delay", "300",
         "--statistic-output", "statistics.xml", "--no-step-log", "--no-warnings",
         "--xml-validation", "never", "--threads", "1",
     ]  # fmt: skip
@@ -216,23 +219,36 @@ def _run(sumo: Path, folder: Path, traffic: Traffic, seed: int, hours: float) ->
 
 
 def _read(
-    folder: Path, network: Network, trips: list[Trip], zero_ns: int, start_ns: int, out: Path
+    folder: Path,
+    network: Network,
+    trips: list[Trip],
+    zero_ns: int,
+    start_ns: int,
+    seed: int,
+    out: Path,
 ) -> tuple[pa.Table, int]:
     """Write positions.parquet from SUMO's own, and return the passes and how many positions."""
     follower = Follower(network.lanes, network.spots)
-    lanes = network.lanes
     found: list[pd.DataFrame] = []
     count = 0
-    with files.replacing(out / "positions.parquet") as path:
-        with pq.ParquetWriter(path, _POSITIONS, compression="zstd") as writer:
-            for batch in pq.ParquetFile(folder / "fcd.parquet").iter_batches(_BATCH_ROWS):
-                positions, crossings = follower.take(_named(batch.to_pandas()))
-                follower.forget_older(float(positions["time"].max()) - 10 if len(positions) else 0)
-                found.append(crossings)
-                table = _positions(positions, lanes, zero_ns, start_ns)
-                count += table.num_rows
-                if table.num_rows:
-                    writer.write_table(table)
+    parked = {(trip.vehicle_id, edge): at for trip in trips for edge, at, _ in trip.stops}
+    swaying = sways(trips, seed)
+    source = pq.ParquetFile(folder / "fcd.parquet")
+    with (
+        files.replacing(out / "positions.parquet") as path,
+        pq.ParquetWriter(path, _POSITIONS, compression="zstd") as writer,
+    ):
+        for batch in source.iter_batches(_BATCH_ROWS):
+            rows = _on_the_road(_named(batch.to_pandas()), parked)
+            positions, crossings = follower.take(rows)
+            _sway(positions, swaying)
+            if len(positions):
+                follower.forget_older(float(positions["time"].max()) - 10)
+            found.append(crossings)
+            table = _positions(positions, network.lanes, zero_ns, start_ns)
+            count += table.num_rows
+            if table.num_rows:
+                writer.write_table(table)
     crossings = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
     return _passes(crossings, network, trips, zero_ns, start_ns), count
 
@@ -241,6 +257,30 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """Return SUMO's rows under short names: it prefixes them with the element they came from."""
     frame = frame.rename(columns=lambda name: str(name).rpartition("_")[2])
     return frame[frame["id"].notna()].astype({"id": str, "lane": str})
+
+
+def _on_the_road(rows: pd.DataFrame, parked: dict[tuple[str, str], float]) -> pd.DataFrame:
+    """Return the rows without vehicles that are parked off the road: SUMO tells them as well."""
+    still = np.flatnonzero(rows["speed"].to_numpy(float) < 0.01)
+    ids, lanes = rows["id"].to_numpy()[still], rows["lane"].to_numpy()[still]
+    at = np.array(
+        [
+            parked.get((one, lane.rpartition("_")[0]), np.nan)
+            for one, lane in zip(ids, lanes, strict=True)
+        ]
+    )
+    off = np.abs(rows["pos"].to_numpy(float)[still] - at) < _PARKED_M
+    return rows.drop(rows.index[still[off]])
+
+
+def _sway(rows: pd.DataFrame, swaying: Mapping[str, Sway]) -> None:
+    """Add to ``posLat`` how far riders who weave swing."""
+    mine = rows["id"].isin(list(swaying)).to_numpy()
+    for vehicle_id, some in rows[mine].groupby("id"):
+        swing = swaying[str(vehicle_id)].at(
+            some["time"].to_numpy(float), some["speed"].to_numpy(float)
+        )
+        rows.loc[some.index, "posLat"] += swing
 
 
 def _ns(seconds: pd.Series, zero_ns: int) -> np.ndarray:
