@@ -44,10 +44,18 @@ class Follower:
         batch = batch.assign(fresh=True)
         rows = pd.concat([self._last, batch]) if len(self._last) else batch
         rows = rows.sort_values(["id", "time"], kind="stable").reset_index(drop=True)
-        parts = rows["lane"].str.rpartition("_")
-        inside = rows["lane"].str.startswith(":").to_numpy()
-        rows["edge"] = parts[0].where(~inside)
-        rows["index"] = pd.to_numeric(parts[2].where(~inside), errors="coerce").fillna(0)
+        # A few hundred lanes, a few hundred thousand rows: names are taken apart once each.
+        codes, names = pd.factorize(rows["lane"])
+        parts = [name.rpartition("_") for name in names]
+        edges = [
+            None if name.startswith(":") else edge
+            for name, (edge, _, _) in zip(names, parts, strict=True)
+        ]
+        indices = [
+            0 if edge is None else int(part[2]) for edge, part in zip(edges, parts, strict=True)
+        ]
+        rows["edge"] = np.array(edges, dtype=object)[codes]
+        rows["index"] = np.array(indices, dtype=np.int8)[codes]
         same = (rows["id"] == rows["id"].shift()).to_numpy()
         if "left" not in rows:
             rows["left"] = None
@@ -72,13 +80,16 @@ class Follower:
     def _crossings(self, rows: pd.DataFrame, same: np.ndarray) -> pd.DataFrame:
         time, pos = rows["time"].to_numpy(float), rows["pos"].to_numpy(float)
         driven, speed = rows["odometer"].to_numpy(float), rows["speed"].to_numpy(float)
-        edge = rows["edge"].fillna("").to_numpy(str)
+        codes, names = pd.factorize(rows["edge"])
+        code_of = {name: k for k, name in enumerate(names)}
+        lanes = rows["index"].to_numpy()
         pair = np.zeros(len(rows), bool)
         pair[1:] = same[1:] & (np.diff(time) <= _LONGEST_S) & (np.diff(time) > 0)
         at = np.flatnonzero(pair)
         found = []
         for name, spots in self._spots.items():
-            now, before = edge[at] == name, edge[at - 1] == name
+            here = code_of.get(name, -2)
+            now, before = codes[at] == here, codes[at - 1] == here
             for spot in spots:
                 p = spot.position_m
                 both = now & before & (pos[at - 1] < p) & (pos[at] >= p)
@@ -87,16 +98,14 @@ class Follower:
                 hit = at[both | into | out]
                 if not len(hit):
                     continue
-                from_now = edge[hit] == name
+                from_now = codes[hit] == here
                 at_m = np.where(
                     from_now, driven[hit] - (pos[hit] - p), driven[hit - 1] + (p - pos[hit - 1])
                 )
                 step_m = driven[hit] - driven[hit - 1]
                 share = (at_m - driven[hit - 1]) / np.maximum(step_m, 1e-6)
                 share = np.clip(share, 0.0, 1.0)
-                lane = np.where(
-                    from_now, rows["index"].to_numpy()[hit], rows["index"].to_numpy()[hit - 1]
-                )
+                lane = np.where(from_now, lanes[hit], lanes[hit - 1])
                 found.append(
                     pd.DataFrame(
                         {

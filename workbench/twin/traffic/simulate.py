@@ -256,7 +256,8 @@ def _read(
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """Return SUMO's rows under short names: it prefixes them with the element they came from."""
     frame = frame.rename(columns=lambda name: str(name).rpartition("_")[2])
-    return frame[frame["id"].notna()].astype({"id": str, "lane": str})
+    named: pd.DataFrame = frame[frame["id"].notna()].astype({"id": object, "lane": object})
+    return named
 
 
 def _on_the_road(rows: pd.DataFrame, parked: dict[tuple[str, str], float]) -> pd.DataFrame:
@@ -270,7 +271,10 @@ def _on_the_road(rows: pd.DataFrame, parked: dict[tuple[str, str], float]) -> pd
         ]
     )
     off = np.abs(rows["pos"].to_numpy(float)[still] - at) < _PARKED_M
-    return rows.drop(rows.index[still[off]])
+    kept = np.ones(len(rows), bool)
+    kept[still[off]] = False
+    on_the_road: pd.DataFrame = rows[kept]
+    return on_the_road
 
 
 def _sway(rows: pd.DataFrame, swaying: Mapping[str, Sway]) -> None:
@@ -290,15 +294,19 @@ def _ns(seconds: pd.Series, zero_ns: int) -> np.ndarray:
 def _positions(rows: pd.DataFrame, lanes: dict[str, Any], zero_ns: int, start_ns: int) -> pa.Table:
     at_ns = _ns(rows["time"], zero_ns)
     rows = rows[at_ns >= start_ns]
-    names = rows["edge"]
-    start = names.map({k: lane.start_m for k, lane in lanes.items()}).to_numpy(float)
-    stop = names.map({k: lane.stop_m for k, lane in lanes.items()}).to_numpy(float)
-    length = names.map({k: lane.length_m for k, lane in lanes.items()}).to_numpy(float)
+    codes, names = pd.factorize(rows["edge"])
+    on = [lanes[name] for name in names]
+    start, stop, length = (
+        np.array([getattr(lane, part) for lane in on])[codes]
+        for part in ("start_m", "stop_m", "length_m")
+    )
+    edges = np.array([lane.edge_id for lane in on], dtype=object)[codes]
+    forward = np.array([lane.forward for lane in on], dtype=bool)[codes]
     offset = start + (stop - start) * np.clip(rows["pos"].to_numpy(float) / length, 0, 1)
     return pa.table(
         [
-            at_ns[at_ns >= start_ns], rows["id"].to_numpy(str), names.str[:-2].to_numpy(str),
-            names.str.endswith("_f").to_numpy(bool), rows["index"].to_numpy(np.int8),
+            at_ns[at_ns >= start_ns], rows["id"].to_numpy(), edges,
+            forward, rows["index"].to_numpy(np.int8),
             offset.astype(np.float32), rows["posLat"].to_numpy(np.float32),
             rows["speed"].to_numpy(np.float32),
         ],
