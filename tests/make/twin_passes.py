@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from workbench.timeline import SECOND_NS, Span
-from workbench.twin.traffic.simulate import PASSES
+from workbench.twin.traffic.engine import PASSES
 
 START_NS = 1_795_132_800 * SECOND_NS
 SPAN = Span(START_NS, START_NS + 3600 * SECOND_NS)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from workbench.errors import N_, BadInput
 from workbench.store import files
 from workbench.timeline import SECOND_NS, Span
-from workbench.twin.traffic.degrade import Degraded, Knobs, degrade, settings
+from workbench.twin.traffic.degradation import Degraded, Knobs, degrade, settings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

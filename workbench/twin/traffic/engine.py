@@ -24,7 +24,7 @@
     crossing), ``collider_mps``, ``victim_mps``; a pair once a minute.
 ``cameras.parquet``
     ``camera_id``, ``site_id``, ``kind``, ``heading_deg``, ``edge``, ``along_m`` (of the sweet
-    spot), ``fibre_branch``, ``power_branch``: what :mod:`~workbench.twin.traffic.degrade` needs.
+    spot), ``fibre_branch``, ``power_branch``: what degrading needs.
 ``scenario.json``
     Seed, start, hours, every setting, versions, counts. No path, no date of making.
 
@@ -205,7 +205,7 @@ def _run(sumo: Path, folder: Path, traffic: Traffic, seed: int, hours: float) ->
         "--precision", "3",
         "--collision-output", "collisions.xml", "--collision.action", "warn",
         "--collision.check-junctions", "--collision.mingap-factor", "0",
-        "--collision.stoptime", "3", "--time-to-teleport", "90", "--max-depart-delay", "300",
+         "--time-to-teleport", "90", "--max-depart-delay", "300",
         "--statistic-output", "statistics.xml", "--no-step-log", "--no-warnings",
         "--xml-validation", "never", "--threads", "1",
     ]  # fmt: skip

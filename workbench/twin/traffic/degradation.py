@@ -1,6 +1,6 @@
 """What cameras, readers and clocks make of true passes: a pure function with named knobs.
 
-:func:`degrade` turns ``passes.parquet`` of :mod:`~workbench.twin.traffic.simulate` into tables:
+:func:`degrade` turns ``passes.parquet`` of :mod:`~workbench.twin.traffic.engine` into tables:
 
 ``sightings``
     :data:`workbench.records.SIGHTINGS`, by time as the camera's clock has it. ``bearing_deg`` is
@@ -168,7 +168,7 @@ def degrade(passes: pa.Table, cameras: pa.Table, span: Span, knobs: Knobs, seed:
     Parameters
     ----------
     passes, cameras
-        As :func:`~workbench.twin.traffic.simulate.simulate` writes them; passes by time.
+        As :func:`~workbench.twin.traffic.engine.simulate` writes them; passes by time.
     span
         The scenario's, UTC.
     """
