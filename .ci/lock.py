@@ -36,7 +36,7 @@ def resolve(*extra: str) -> list[str]:
 def main() -> None:
     """Write both lists."""
     run = resolve()
-    dev = [line for line in resolve("--extra", "dev") if line not in run]
+    dev = [line for line in resolve("--extra", "dev", "--extra", "twin") if line not in run]
     head = "# Made by `make lock` from pyproject.toml: the versions that were tested together.\n"
     for name, lines in (("requirements.lock", run), ("requirements-dev.lock", dev)):
         (HERE / name).write_text(head + "\n".join(lines) + "\n")

@@ -17,13 +17,15 @@ from workbench.cli import (
     models,
     plates,
     searching,
+    twin,
 )
 from workbench.cli.footage import app
 from workbench.errors import Refused, WorkbenchError
 
 __all__ = ["app", "main"]
 
-for part in (cameras, follow, incidents, inventory, keeping, models, plates, searching):
+_PARTS = (cameras, follow, incidents, inventory, keeping, models, plates, searching, twin)
+for part in _PARTS:
     app.registered_commands.extend(part.app.registered_commands)
     app.registered_groups.extend(part.app.registered_groups)
 

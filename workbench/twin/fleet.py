@@ -135,13 +135,14 @@ def _unique_plate(kind: str, rng: np.random.Generator, taken: set[str], alike: l
         if alike and rng.random() < 0.08:
             plate = _near_twin(alike[int(rng.integers(len(alike)))], rng)
         else:
-            plate = _new_plate(kind, rng)
+            plate = new_plate(kind, rng)
         if plate not in taken:
             taken.add(plate)
             return plate
 
 
-def _new_plate(kind: str, rng: np.random.Generator) -> str:
+def new_plate(kind: str, rng: np.random.Generator) -> str:
+    """Return a plate of a kind of vehicle, as PLATES are written; not unique."""
     shares = np.array([share for _, share in _CODES], dtype=float)
     code = _CODES[int(rng.choice(len(_CODES), p=shares / shares.sum()))][0]
     letter = LETTERS[int(rng.integers(len(LETTERS)))]
