@@ -65,11 +65,7 @@ def commands() -> dict[str, list[str]]:
 def test_readme_names_every_command_and_no_other(page: Path) -> None:
     text = page.read_text()
     # In code only: between backticks, or at the start of a line of a code block.
-<<<<<<< HEAD
-    groups = "ward|case|clock|cameras|incident|models|notify|plates|protect"
-=======
-    groups = "ward|case|clock|cameras|incident|notify|plates|protect|twin"
->>>>>>> h-twin
+    groups = "ward|case|clock|cameras|incident|models|notify|plates|protect|twin"
     code = rf"(?:`|^(?:\.venv/bin/)?)workbench ((?:{groups}) \w+|\w+)"
     found = re.findall(code, text, re.MULTILINE)
     named = set(found)
