@@ -171,7 +171,7 @@ def trails_of(rows: Sequence[Row], index: FrameIndex, *, moving: bool = True) ->
 def without_second_look(models: Models) -> Models:
     """Return models that read no plate and find no face: passes only."""
     return replace(
-        models, read_plates=lambda _rgb, _box, _hint=None: [], find_faces=lambda _rgb, _box: []
+        models, read_plates=lambda _rgb, _box, hint=None: [], find_faces=lambda _rgb, _box: []
     )
 
 
