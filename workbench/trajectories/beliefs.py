@@ -1,0 +1,312 @@
+"""Link sightings by what they themselves teach: signs, rides, clocks; every link with a probability.
+
+:func:`link_by_belief` is the whole of it: clocks first, then rounds of *who follows whom* and *what
+does that teach*. Identity is carried by what was read; :mod:`workbench.trajectories.unread` adds the
+rest as possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from workbench.plates import compact
+from workbench.timeline import SECOND_NS
+from workbench.trajectories import clocks as clock_model
+from workbench.trajectories import signs, travel
+from workbench.trajectories.candidates import pairs
+from workbench.trajectories.hops import Ways, cached
+from workbench.trajectories.matching import chosen, marginals, neighbours
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Sightings: TypeAlias = pd.DataFrame | pa.Table
+
+_ROUNDS = 4
+_WORTH_KEEPING = -9.0
+_SURE = 0.8
+_LIKELY = 0.5
+_KINDS = ("car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown")
+_FORWARD_SIGMAS = 3.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reads:
+    """Sightings with a plate as arrays, in order of (corrected) time."""
+
+    ids: NDArray[np.object_]
+    time_s: Floats
+    camera: Ints
+    state: Ints
+    kind: Ints
+    sigma_s: Floats
+    codes: signs.Codes
+
+    def take(self, order: Ints) -> Reads:
+        """Return the rows of an index array."""
+        return Reads(
+            self.ids[order], self.time_s[order], self.camera[order], self.state[order],
+            self.kind[order], self.sigma_s[order], self.codes[order],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edges:
+    """Possible successions ``i -> j`` of reads, with what speaks for each (natural logs).
+
+    ``probability`` is that of this succession among all ways to pair the sightings off.
+    """
+
+    i: Ints
+    j: Ints
+    plate: Floats
+    time: Floats
+    place: Floats
+    kind: Floats
+    probability: Floats
+
+    def where(self, keep: NDArray[np.bool_]) -> Edges:
+        """Return the edges of a mask."""
+        return Edges(
+            self.i[keep], self.j[keep], self.plate[keep], self.time[keep], self.place[keep],
+            self.kind[keep], self.probability[keep],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Believed:
+    """What linking came to: reads, successions, which of them are links, and what was learned."""
+
+    cameras: tuple[str, ...]
+    reads: Reads
+    edges: Edges
+    links: NDArray[np.bool_]
+    none: Floats
+    sign_model: signs.SignModel
+    travel_model: travel.TravelModel
+    clocks: clock_model.Clocks
+
+    def chains(self) -> list[list[int]]:
+        """Return rows of `reads` by vehicle, each chain in order of time."""
+        to_next, before = neighbours(self.edges.i, self.edges.j, self.links, len(self.reads.ids))
+        found = []
+        for start in np.flatnonzero(before < 0).tolist():
+            chain = [start]
+            while to_next[chain[-1]] >= 0:
+                chain.append(int(self.edges.j[to_next[chain[-1]]]))
+            found.append(chain)
+        return found
+
+
+def read_arrays(sightings: Sightings, cameras: Sequence[str]) -> tuple[Reads, NDArray[np.bool_]]:
+    """Return all sightings as arrays in order of time, and which of them have a plate."""
+    frame = sightings if isinstance(sightings, pd.DataFrame) else sightings.to_pandas()
+    at = {name: number for number, name in enumerate(cameras)}
+    camera = frame["camera_id"].map(at).to_numpy(np.int64)
+    utc = pd.DatetimeIndex(pd.to_datetime(frame["utc"], utc=True)).as_unit("ns").asi8
+    bearing = (
+        pd.to_numeric(frame["bearing_deg"], errors="coerce").to_numpy(np.float64)
+        if "bearing_deg" in frame
+        else np.full(len(frame), np.nan)
+    )
+    kinds = {name: number for number, name in enumerate(_KINDS)}
+    kind = (
+        frame["kind"].map(kinds).fillna(len(_KINDS) - 1).to_numpy(np.int64)
+        if "kind" in frame
+        else np.full(len(frame), len(_KINDS) - 1)
+    )
+    texts = [compact(text) if isinstance(text, str) else "" for text in frame["plate"]]
+    codes = signs.encode(texts)
+    read = np.array([len(text) >= 3 for text in texts], bool)
+    origin = int(utc.min()) if len(utc) else 0
+    reads = Reads(
+        frame["sighting_id"].to_numpy(object),
+        (utc - origin) / SECOND_NS,
+        camera,
+        travel.states(camera, bearing),
+        kind,
+        frame["sigma_s"].to_numpy(np.float64),
+        codes,
+    )
+    # Ties by identity, so that the order of rows never decides.
+    order = np.lexsort((reads.ids.astype(str), reads.time_s))
+    return reads.take(order), read[order]
+
+
+def fastest_times(cameras: Sequence[str], ways: Ways) -> Floats:
+    """Return seconds at the limits between cameras; NaN where no way is known."""
+    ask = cached(ways)
+    table = np.full((len(cameras), len(cameras)), np.nan)
+    for a, first in enumerate(cameras):
+        for b, then in enumerate(cameras):
+            way = None if a == b else ask(first, then)
+            table[a, b] = 0.0 if a == b else (way.fastest_s if way else np.nan)
+    return table
+
+
+def link_by_belief(sightings: Sightings, ways: Ways, *, rounds: int = _ROUNDS) -> Believed:
+    """Return who follows whom among the sightings that were read, with probabilities.
+
+    Everything it weighs by is estimated from the sightings: rates of wrong signs, times of travel,
+    how often a vehicle is not seen again, clocks. The result does not depend on the order of rows.
+    """
+    frame = sightings if isinstance(sightings, pd.DataFrame) else sightings.to_pandas()
+    cameras = tuple(sorted(frame["camera_id"].unique()))
+    everything, is_read = read_arrays(frame, cameras)
+    fastest = fastest_times(cameras, ways)
+    reads = everything.take(np.flatnonzero(is_read))
+    stated = np.array(
+        [reads.sigma_s[reads.camera == c].mean() if (reads.camera == c).any() else 1.0
+         for c in range(len(cameras))]
+    )  # fmt: skip
+    clocks = clock_model.estimate(reads.codes, reads.time_s, reads.camera, stated, fastest)
+    reads = corrected(reads, clocks)
+    return _rounds(reads, cameras, fastest, clocks, rounds)
+
+
+def corrected(reads: Reads, clocks: clock_model.Clocks) -> Reads:
+    """Return reads on corrected time, in its order."""
+    moved = replace(
+        reads,
+        time_s=reads.time_s - clocks.offset_s[reads.camera],
+        sigma_s=clocks.sigma_s[reads.camera],
+    )
+    return moved.take(np.lexsort((moved.ids.astype(str), moved.time_s)))
+
+
+def _rounds(
+    reads: Reads,
+    cameras: tuple[str, ...],
+    fastest: Floats,
+    clocks: clock_model.Clocks,
+    rounds: int,
+) -> Believed:
+    count = len(reads.ids)
+    sign_model = signs.first_model(reads.codes)
+    seconds = max(float(np.ptp(reads.time_s)), 60.0) if count else 60.0
+    rides = travel.first_travel(fastest, reads.state, seconds, len(cameras))
+    kinds = np.zeros((len(_KINDS), len(_KINDS)))
+    i, j = pairs(reads.codes, reads.time_s) if count else (np.zeros(0, np.int64),) * 2
+    i, j = _possible(reads, rides, i, j)
+    plate = signs.pairs_log_ratio(sign_model.pair_table(), reads.codes[i], reads.codes[j])
+    keep = plate > -2.0
+    edges = _weighed(reads, rides, kinds, i[keep], j[keep], plate[keep])
+    none = np.zeros(count)
+    for turn in range(rounds + 1):
+        none = _no_next(reads, rides)
+        total = edges.plate + edges.time + edges.place + edges.kind
+        edges = replace(edges, probability=marginals(edges.i, edges.j, total, none, count))
+        if turn == rounds:
+            break
+        if turn == 0:
+            keep = total > _WORTH_KEEPING
+            edges = edges.where(keep)
+        links = chosen(edges.i, edges.j, edges.probability, _LIKELY)
+        evidence = sign_model.evidence(reads.codes)
+        before, after = _histories(evidence, edges, links, count)
+        sign_model = _learn_signs(sign_model, reads, evidence, before, after, edges, links)
+        rides = travel.learned(
+            rides, reads.state, reads.time_s, edges.i, edges.j, edges.probability
+        )
+        kinds = _learn_kinds(reads, edges)
+        evidence = sign_model.evidence(reads.codes)
+        before, after = _histories(evidence, edges, links, count)
+        plate = signs.beliefs_log_ratio(
+            sign_model, sign_model.belief(before), sign_model.belief(after), edges.i, edges.j
+        )
+        edges = _weighed(reads, rides, kinds, edges.i, edges.j, plate)
+    links = chosen(edges.i, edges.j, edges.probability, 0.4)
+    return Believed(cameras, reads, edges, links, none, sign_model, rides, clocks)
+
+
+def _possible(reads: Reads, rides: travel.TravelModel, i: Ints, j: Ints) -> tuple[Ints, Ints]:
+    """Return the pairs that a vehicle can have driven, clocks allowing."""
+    least = rides.fastest_s[reads.camera[i], reads.camera[j]] / 1.7
+    sigma = _clock_sigma(reads, i, j)
+    ok = reads.time_s[j] - reads.time_s[i] + _FORWARD_SIGMAS * sigma + 2.0 >= least
+    return i[ok], j[ok]
+
+
+def _clock_sigma(reads: Reads, i: Ints, j: Ints) -> Floats:
+    same = reads.camera[i] == reads.camera[j]
+    return np.where(same, 0.0, np.hypot(reads.sigma_s[i], reads.sigma_s[j]))
+
+
+def _weighed(
+    reads: Reads, rides: travel.TravelModel, kinds: Floats, i: Ints, j: Ints, plate: Floats
+) -> Edges:
+    elapsed = reads.time_s[j] - reads.time_s[i]
+    sigma = _clock_sigma(reads, i, j)
+    time = rides.log_time(reads.camera[i], reads.camera[j], elapsed, sigma)
+    a, b = reads.state[i], reads.state[j]
+    # A first sighting near the start of the data may be of a vehicle seen before it.
+    early = rides.unseen_after(reads.time_s[j] - reads.time_s[0] if len(reads.ids) else elapsed)
+    begins = rides.begins_hz[b] + early * np.maximum(rides.seen_hz[b] - rides.begins_hz[b], 0.0)
+    place = np.log((1.0 - rides.ends[a]) * rides.follows[a, b]) - np.log(begins)
+    kind = kinds[reads.kind[i], reads.kind[j]]
+    return Edges(i, j, plate, time, place, kind, np.zeros(len(i)))
+
+
+def _no_next(reads: Reads, rides: travel.TravelModel) -> Floats:
+    if not len(reads.ids):
+        return np.zeros(0)
+    ends = rides.ends[reads.state]
+    return np.asarray(
+        np.log(ends + (1 - ends) * rides.unseen_after(reads.time_s[-1] - reads.time_s))
+    )
+
+
+def _histories(
+    evidence: signs.Floats, edges: Edges, links: NDArray[np.bool_], count: int
+) -> tuple[signs.Floats, signs.Floats]:
+    """Return what was read of each sighting's vehicle up to it, and from it on.
+
+    A link that is unsure passes on as much of its evidence as it is sure.
+    """
+    to_next, from_before = neighbours(edges.i, edges.j, links, count)
+    before, after = evidence.copy(), evidence.copy()
+    for row in np.flatnonzero(from_before >= 0).tolist():
+        edge = from_before[row]
+        before[row] += edges.probability[edge] * before[edges.i[edge]]
+    for row in np.flatnonzero(to_next >= 0)[::-1].tolist():
+        edge = to_next[row]
+        after[row] += edges.probability[edge] * after[edges.j[edge]]
+    return before, after
+
+
+def _learn_signs(
+    model: signs.SignModel,
+    reads: Reads,
+    evidence: signs.Floats,
+    before: signs.Floats,
+    after: signs.Floats,
+    edges: Edges,
+    links: NDArray[np.bool_],
+) -> signs.SignModel:
+    sure = links & (edges.probability > _SURE)
+    linked = np.zeros(len(reads.ids), np.int64)
+    np.add.at(linked, edges.i[sure], 1)
+    np.add.at(linked, edges.j[sure], 1)
+    rows = np.flatnonzero(linked >= 1)
+    if len(rows) < 30:
+        return model
+    belief = model.belief(before[rows] + after[rows] - evidence[rows])
+    return signs.learned(model, belief, reads.codes[rows])
+
+
+def _learn_kinds(reads: Reads, edges: Edges) -> Floats:
+    """Return log ratios [kind, kind]: one vehicle called these two things, against two vehicles."""
+    kinds = len(_KINDS)
+    counts = np.zeros((kinds, kinds))
+    np.add.at(counts, (reads.kind[edges.i], reads.kind[edges.j]), edges.probability)
+    counts = counts + counts.T
+    share = (np.bincount(reads.kind, minlength=kinds) + 1.0) / (len(reads.ids) + kinds)
+    apart = np.outer(share, share)
+    joint = (counts + 30.0 * apart) / (counts.sum() + 30.0)
+    return np.asarray(np.clip(np.log(joint / apart), -4.0, 4.0))
