@@ -137,6 +137,8 @@ def sightings(
             "camera_id": kept["camera_id"],
             "utc": pd.to_datetime(START_NS + (second * 1e9).astype("int64"), utc=True),
             "sigma_s": max(errors.clock_s, 0.1),
+            "true_s": kept["second"],
+            "raw_s": second,
             "kind": kept["kind"],
             "bearing_deg": kept["bearing_deg"],
             "plate": [misread(p, errors.sign, rng) for p in kept["plate"]],

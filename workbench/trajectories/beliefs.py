@@ -34,6 +34,8 @@ _SURE = 0.8
 _LIKELY = 0.5
 _KINDS = ("car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown")
 _FORWARD_SIGMAS = 3.0
+_CLOCKS_MATTER_S = 1.0
+_CLOCK_ROUNDS, _FIRST_ROUNDS = 2, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,9 +167,19 @@ def link_by_belief(sightings: Sightings, ways: Ways, *, rounds: int = _ROUNDS) -
         [reads.sigma_s[reads.camera == c].mean() if (reads.camera == c).any() else 1.0
          for c in range(len(cameras))]
     )  # fmt: skip
-    clocks = clock_model.estimate(reads.codes, reads.time_s, reads.camera, stated, fastest)
-    reads = corrected(reads, clocks)
-    return _rounds(reads, cameras, fastest, clocks, rounds)
+    labels = clock_model.same_signs(reads.codes)
+    clocks = clock_model.estimate(labels, reads.time_s, reads.camera, stated, fastest)
+    if float(stated.max(initial=0.0)) > _CLOCKS_MATTER_S:
+        for _ in range(_CLOCK_ROUNDS):
+            first = _rounds(corrected(reads, clocks), cameras, fastest, clocks, _FIRST_ROUNDS)
+            label_of = {
+                first.reads.ids[row]: number
+                for number, chain in enumerate(first.chains())
+                for row in chain
+            }
+            labels = np.array([label_of[name] for name in reads.ids], np.int64)
+            clocks = clock_model.estimate(labels, reads.time_s, reads.camera, stated, fastest)
+    return _rounds(corrected(reads, clocks), cameras, fastest, clocks, rounds)
 
 
 def corrected(reads: Reads, clocks: clock_model.Clocks) -> Reads:

@@ -37,21 +37,32 @@ class Clocks:
     known: NDArray[np.bool_]
 
 
+def same_signs(codes: Codes) -> Ints:
+    """Return a label a read, the same for the same signs; -1 where a line was lost."""
+    whole = (codes != OPEN).all(1)
+    labels = np.full(len(codes), -1)
+    if whole.any():
+        labels[whole] = np.unique(codes[whole], axis=0, return_inverse=True)[1].ravel()
+    return labels
+
+
 def estimate(
-    codes: Codes,
+    label: Ints,
     time_s: Floats,
     camera: Ints,
     stated_s: Floats,
     fastest_s: Floats,
 ) -> Clocks:
-    """Return offsets of cameras from reads with the same signs, shortly after one another.
+    """Return offsets of cameras from reads of one vehicle shortly after one another.
 
     Parameters
     ----------
+    label
+        The same for reads that are taken for one vehicle; -1 for a read that is not to be used.
     stated_s
         One standard deviation of each camera's clock as stated; offsets are drawn to 0 by it.
     """
-    a, b, apart = _repeats(codes, time_s, camera)
+    a, b, apart = _repeats(label, time_s, camera)
     reach = float(np.clip(5.0 * stated_s.max(initial=0.0), 5.0, 180.0))
     grid = np.arange(-2 * reach, 2 * reach + _GRID_S / 2, _GRID_S)
     curves = _curves(a, b, apart, fastest_s, grid)
@@ -64,12 +75,11 @@ def estimate(
     return Clocks(np.where(known, offset, 0.0), np.where(known, sigma, stated_s), known)
 
 
-def _repeats(codes: Codes, time_s: Floats, camera: Ints) -> tuple[Ints, Ints, Floats]:
-    """Return (lesser camera, greater camera, seconds from the one to the other) of like reads."""
-    whole = np.flatnonzero((codes != OPEN).all(1))
-    _, plate = np.unique(codes[whole], axis=0, return_inverse=True)
-    order = np.lexsort((time_s[whole], plate.ravel()))
-    rows, plate = whole[order], plate.ravel()[order]
+def _repeats(label: Ints, time_s: Floats, camera: Ints) -> tuple[Ints, Ints, Floats]:
+    """Return (lesser camera, greater camera, seconds from the one to the other) of reads with one label."""
+    rows = np.flatnonzero(label >= 0)
+    rows = rows[np.lexsort((time_s[rows], label[rows]))]
+    plate = label[rows]
     found = []
     for ahead in (1, 2, 3):
         i, j = rows[:-ahead], rows[ahead:]
