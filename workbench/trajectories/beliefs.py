@@ -92,7 +92,9 @@ class Believed:
     none: Floats
     sign_model: signs.SignModel
     travel_model: travel.TravelModel
+    kinds: Floats
     clocks: clock_model.Clocks
+    unread: Reads
 
     def chains(self) -> list[list[int]]:
         """Return rows of `reads` by vehicle, each chain in order of time."""
@@ -179,7 +181,9 @@ def link_by_belief(sightings: Sightings, ways: Ways, *, rounds: int = _ROUNDS) -
             }
             labels = np.array([label_of[name] for name in reads.ids], np.int64)
             clocks = clock_model.estimate(labels, reads.time_s, reads.camera, stated, fastest)
-    return _rounds(corrected(reads, clocks), cameras, fastest, clocks, rounds)
+    believed = _rounds(corrected(reads, clocks), cameras, fastest, clocks, rounds)
+    rest = everything.take(np.flatnonzero(~is_read))
+    return replace(believed, unread=corrected(rest, clocks))
 
 
 def corrected(reads: Reads, clocks: clock_model.Clocks) -> Reads:
@@ -234,7 +238,7 @@ def _rounds(
         )
         edges = _weighed(reads, rides, kinds, edges.i, edges.j, plate)
     links = chosen(edges.i, edges.j, edges.probability, 0.4)
-    return Believed(cameras, reads, edges, links, none, sign_model, rides, clocks)
+    return Believed(cameras, reads, edges, links, none, sign_model, rides, kinds, clocks, reads.take(np.zeros(0, np.int64)))
 
 
 def _possible(reads: Reads, rides: travel.TravelModel, i: Ints, j: Ints) -> tuple[Ints, Ints]:
