@@ -570,7 +570,14 @@ LEGS = pa.schema(
         _column("plate_distance", pa.float64(), "-", "confusable-aware distance of the two reads"),
         _column("plausible", pa.string(), "-", "plausible, stop, doubtful or impossible"),
         _column("reason", pa.string(), "-", "template of the reason in words"),
+        _column("probability", pa.float64(), "0..1", "calibrated: next pass of it", null=True),
+        _column("unseen", pa.float64(), "0..1", "that no sighting here is its next", null=True),
+        _column("others", pa.list_(pa.string()), "-", "sightings next in likelihood", null=True),
+        _column("others_p", pa.list_(pa.float64()), "0..1", "probability of each", null=True),
+        _column("plate_log", pa.float64(), "ln", "signs: one plate against two", null=True),
+        _column("ride_log", pa.float64(), "ln", "way and time: against chance", null=True),
+        _column("kind_log", pa.float64(), "ln", "kinds: one vehicle against two", null=True),
     ],
-    metadata={"table": "legs", "version": "1"},
+    metadata={"table": "legs", "version": "2"},
 )
 """One row a hop between two sightings. Impossible legs stay in, marked, and are never a path."""

@@ -6,6 +6,7 @@ it is for: a thousand vehicles in a second, with errors of known size.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from dataclasses import dataclass
 from functools import cache
@@ -92,7 +93,7 @@ def _drive(net, here, there, at_s, pace, rng, who, rows):  # type: ignore[no-unt
             d["cost"] * (1 + 0.3 * (zlib.crc32(f"{a} {b} {who[0]}".encode()) % 7) / 7)
         ),
     )
-    for a, b in zip(path, path[1:], strict=False):
+    for a, b in itertools.pairwise(path):
         edge_id = net[a][b]["edge_id"]
         edge = roads._edges[edge_id]
         forward = edge.from_node == a and edge.to_node == b

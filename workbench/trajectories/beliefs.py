@@ -1,8 +1,8 @@
-"""Link sightings by what they themselves teach: signs, rides, clocks; every link with a probability.
+"""Link sightings by what they teach: signs, rides, clocks; every link with a probability.
 
 :func:`link_by_belief` is the whole of it: clocks first, then rounds of *who follows whom* and *what
-does that teach*. Identity is carried by what was read; :mod:`workbench.trajectories.unread` adds the
-rest as possible.
+does that teach*. Identity is carried by what was read; :mod:`workbench.trajectories.unread` adds
+the rest as possible.
 """
 
 from __future__ import annotations
@@ -108,11 +108,16 @@ class Believed:
         return found
 
 
+def frame_of(sightings: Sightings) -> pd.DataFrame:
+    """Return sightings as a DataFrame."""
+    return sightings if isinstance(sightings, pd.DataFrame) else sightings.to_pandas()
+
+
 def read_arrays(sightings: Sightings, cameras: Sequence[str]) -> tuple[Reads, NDArray[np.bool_]]:
     """Return all sightings as arrays in order of time, and which of them have a plate."""
-    frame = sightings if isinstance(sightings, pd.DataFrame) else sightings.to_pandas()
+    frame = frame_of(sightings)
     at = {name: number for number, name in enumerate(cameras)}
-    camera = frame["camera_id"].map(at).to_numpy(np.int64)
+    camera: Ints = np.array([at[name] for name in frame["camera_id"]], np.int64)
     utc = pd.DatetimeIndex(pd.to_datetime(frame["utc"], utc=True)).as_unit("ns").asi8
     bearing = (
         pd.to_numeric(frame["bearing_deg"], errors="coerce").to_numpy(np.float64)
@@ -120,11 +125,8 @@ def read_arrays(sightings: Sightings, cameras: Sequence[str]) -> tuple[Reads, ND
         else np.full(len(frame), np.nan)
     )
     kinds = {name: number for number, name in enumerate(_KINDS)}
-    kind = (
-        frame["kind"].map(kinds).fillna(len(_KINDS) - 1).to_numpy(np.int64)
-        if "kind" in frame
-        else np.full(len(frame), len(_KINDS) - 1)
-    )
+    named = frame["kind"] if "kind" in frame else [_KINDS[-1]] * len(frame)
+    kind: Ints = np.array([kinds.get(name, len(_KINDS) - 1) for name in named], np.int64)
     texts = [compact(text) if isinstance(text, str) else "" for text in frame["plate"]]
     codes = signs.encode(texts)
     read = np.array([len(text) >= 3 for text in texts], bool)
@@ -160,7 +162,7 @@ def link_by_belief(sightings: Sightings, ways: Ways, *, rounds: int = _ROUNDS) -
     Everything it weighs by is estimated from the sightings: rates of wrong signs, times of travel,
     how often a vehicle is not seen again, clocks. The result does not depend on the order of rows.
     """
-    frame = sightings if isinstance(sightings, pd.DataFrame) else sightings.to_pandas()
+    frame = frame_of(sightings)
     cameras = tuple(sorted(frame["camera_id"].unique()))
     everything, is_read = read_arrays(frame, cameras)
     fastest = fastest_times(cameras, ways)
@@ -238,7 +240,18 @@ def _rounds(
         )
         edges = _weighed(reads, rides, kinds, edges.i, edges.j, plate)
     links = chosen(edges.i, edges.j, edges.probability, 0.4)
-    return Believed(cameras, reads, edges, links, none, sign_model, rides, kinds, clocks, reads.take(np.zeros(0, np.int64)))
+    return Believed(
+        cameras,
+        reads,
+        edges,
+        links,
+        none,
+        sign_model,
+        rides,
+        kinds,
+        clocks,
+        reads.take(np.zeros(0, np.int64)),
+    )
 
 
 def _possible(reads: Reads, rides: travel.TravelModel, i: Ints, j: Ints) -> tuple[Ints, Ints]:

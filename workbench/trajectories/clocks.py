@@ -7,6 +7,7 @@ a curve over its difference of clocks; the offsets are those under which the cur
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -76,7 +77,7 @@ def estimate(
 
 
 def _repeats(label: Ints, time_s: Floats, camera: Ints) -> tuple[Ints, Ints, Floats]:
-    """Return (lesser camera, greater camera, seconds from the one to the other) of reads with one label."""
+    """Return (lesser camera, greater camera, seconds from the one to the other) of like labels."""
     rows = np.flatnonzero(label >= 0)
     rows = rows[np.lexsort((time_s[rows], label[rows]))]
     plate = label[rows]
@@ -101,7 +102,7 @@ def _curves(
     order = np.argsort(keys, kind="stable")
     curves: dict[tuple[int, int], Floats] = {}
     bounds = np.flatnonzero(np.diff(keys[order], prepend=-1, append=-1))
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in itertools.pairwise(bounds):
         if stop - start < _LEAST_PAIRS:
             continue
         rows = order[start : min(stop, start + 400)]

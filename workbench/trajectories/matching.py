@@ -61,7 +61,7 @@ def chosen(i: Ints, j: Ints, probability: Floats, least: float) -> NDArray[np.bo
 
 
 def neighbours(i: Ints, j: Ints, kept: NDArray[np.bool_], count: int) -> tuple[Ints, Ints]:
-    """Return, for each sighting, the edge to its next one and the edge from the one before; or -1."""
+    """Return, for each sighting, its edge to the next and from the one before; -1: none."""
     to_next, from_before = np.full(count, -1, np.int64), np.full(count, -1, np.int64)
     edges = np.flatnonzero(kept)
     to_next[i[edges]] = edges

@@ -108,7 +108,7 @@ class SignModel:
 
 
 def pairs_log_ratio(table: NDArray[np.float64], a: Codes, b: Codes) -> NDArray[np.float64]:
-    """Return, row by row, how much likelier two reads are of one plate than of two (natural log)."""
+    """Return, row by row, the log of how much likelier two reads are of one plate."""
     total = np.zeros(len(a))
     for slot in range(SLOTS):
         total += table[slot][a[:, slot], b[:, slot]]

@@ -1,4 +1,4 @@
-"""Where a vehicle is seen next and when: learned from links, leaning on the road where they are few.
+"""Where a vehicle is seen next and when: learned from links, from the road where they are few.
 
 A state is a camera and the side a vehicle was heading to. From each state: how often no other
 sighting follows, how often each other state is next, and a time of travel per pair of cameras with
@@ -96,7 +96,7 @@ def first_travel(fastest_s: Floats, state: Ints, seconds: float, camera_count: i
     """Return what is assumed before any link is known: rides somewhat slower than the limit."""
     fastest = np.where(np.isfinite(fastest_s), fastest_s, _NO_WAY_S)
     count = camera_count * SECTORS
-    seen = (np.bincount(state, minlength=count) + 0.1) / seconds
+    seen = np.asarray((np.bincount(state, minlength=count) + 0.1) / seconds, np.float64)
     camera_of = np.arange(count) // SECTORS
     near = np.exp(-fastest[camera_of][:, camera_of] / 90.0) + 1e-4
     follows = near * seen
@@ -117,6 +117,8 @@ def learned(
     probability: Floats,
 ) -> TravelModel:
     """Return the model counted anew from possible links, each counting as much as it is likely."""
+    if not len(i):
+        return model
     seconds = max(float(time_s[-1] - time_s[0]), 1.0)
     camera = state // SECTORS
     elapsed = time_s[j] - time_s[i]
@@ -124,7 +126,7 @@ def learned(
     shares, wait = _shares(model, camera[i], camera[j], elapsed, probability)
     follows = _follows(model, state[i], state[j], probability)
     count = len(model.ends)
-    seen = np.bincount(state, minlength=count) + 0.1
+    seen = np.bincount(state, minlength=count).astype(np.float64) + 0.1
     going = np.bincount(state[i], probability, minlength=count)
     coming = np.bincount(state[j], probability, minlength=count)
     general = 1.0 - probability.sum() / len(state)

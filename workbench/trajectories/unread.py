@@ -91,7 +91,13 @@ class _Rates:
     """How often a vehicle on a leg is seen, unread, in a state: counted, leaning on the detour."""
 
     def __init__(
-        self, believed: Believed, unread: Reads, hosts: Hosts, context: Ints, state: Ints, bins: Ints
+        self,
+        believed: Believed,
+        unread: Reads,
+        hosts: Hosts,
+        context: Ints,
+        state: Ints,
+        bins: Ints,
     ) -> None:
         reads, rides = believed.reads, believed.travel_model
         cameras = len(rides.fastest_s)
@@ -109,7 +115,8 @@ class _Rates:
         every = (ci + 1) * (cameras + 1) + cj + 1
         self._known, at, self._hosts = np.unique(every, return_index=True, return_counts=True)
         detour = np.stack(
-            [_detour(rides, ci[at], cj[at], np.full(len(at), camera)) for camera in range(cameras)], 1
+            [_detour(rides, ci[at], cj[at], np.full(len(at), camera)) for camera in range(cameras)],
+            1,
         )
         near = np.repeat(np.digitize(detour, _BINS), SECTORS, axis=1)
         exposure = self._hosts[:, None] * self._share[None]
@@ -130,9 +137,7 @@ class _Rates:
         general = np.minimum(self._rate[self._bins] * self._share[self._state], 0.9)
         own = counted[self._key.ravel()]
         weight = np.where(probability.any(), 1.0, 0.0)
-        seen = (weight * own + _SHRUNK * general) / (
-            weight * self._hosts[self._context] + _SHRUNK
-        )
+        seen = (weight * own + _SHRUNK * general) / (weight * self._hosts[self._context] + _SHRUNK)
         seen = np.clip(seen, 1e-5, 0.95)
         claimed = np.bincount(self._state, probability, minlength=states)
         free = np.maximum(self._unread - claimed, 0.0) + 1.0 + 0.02 * self._unread
@@ -224,7 +229,9 @@ def _density(
     spread_i = np.hypot(rides.spread_s[ci, v], sigma_i)
     spread_j = np.hypot(rides.spread_s[v, cj], sigma_j)
     spread = spread_i * spread_j / np.hypot(spread_i, spread_j)
-    spread = np.sqrt(spread**2 + (0.12 * np.maximum(whole, 0)) ** 2 * 4 * share * (1 - share) + 0.25)
+    spread = np.sqrt(
+        spread**2 + (0.12 * np.maximum(whole, 0)) ** 2 * 4 * share * (1 - share) + 0.25
+    )
     on_the_way = np.exp(-0.5 * ((since - share * whole) / spread) ** 2) / (2.5066 * spread)
     slow = np.clip((whole - out - back) / np.maximum(3.0 * (spread_i + spread_j), 10.0), 0.0, 1.0)
     between = (1 - 0.9 * slow) * on_the_way + 0.9 * slow * 0.5 * (after + before)

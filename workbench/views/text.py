@@ -40,7 +40,8 @@ VOCABULARY = (
 SHOWN_ON_PAGES = (
     "streams/tasks.py", "monitoring/notices.py", "monitoring/steering.py",
     "views/", "investigation/", "timeline.py", "cases/authority.py", "plates/search.py",
-    "trajectories/hops.py", "archive/access.py", "ward/loading.py", "media/", "store/catalogue.py",
+    "trajectories/hops.py", "trajectories/claims.py",
+    "archive/access.py", "ward/loading.py", "media/", "store/catalogue.py",
     "store/root.py", "store/lake.py", "roads.py", "streams/faults.py", "streams/causes.py",
     "monitoring/report.py", "monitoring/facade.py", "monitoring/references.py",
     "monitoring/incidents.py", "cases/faces.py", "records.py", "recognition/faces/quality.py",
