@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from workbench.bench.clips import HOUSE, Figures, bench_footage, bench_ward, footage_folder
 from workbench.bench.live import bench_live
 from workbench.bench.recognition import bench_recognition
+from workbench.bench.trajectories import SEEDS, bench_trajectories
 from workbench.errors import N_, BadInput
 
 __all__ = ["run"]
@@ -20,17 +21,21 @@ def run(
     root: Path | None = None,
     only: str = "",
     clips: Path | None = None,
+    seeds: Sequence[int] = SEEDS,
 ) -> Figures:
     """Run one benchmark and return its figures by name.
 
     Parameters
     ----------
     root
-        A demonstration built already, for ``ward``.
+        A demonstration built already, for ``ward``; a folder of simulated hours by seed, for
+        ``trajectories``.
     only
         One part of ``live`` or of ``recognition``.
     clips
         A folder of clips for ``recognition``.
+    seeds
+        Of the simulated wards of ``trajectories``.
 
     Raises
     ------
@@ -41,6 +46,9 @@ def run(
         "footage": lambda quick, _root: bench_footage(footage_folder(), quick=quick),
         "ward": lambda quick, root: bench_ward(root, quick=quick),
         "recognition": lambda quick, _root: bench_recognition(quick=quick, clips=clips, only=only),
+        "trajectories": lambda quick, root: bench_trajectories(
+            seeds=seeds, quick=quick, folder=root
+        ),
         "live": lambda quick, _root: bench_live(HOUSE / "tests", quick=quick, only=only),
     }
     if name not in known:

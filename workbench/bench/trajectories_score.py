@@ -182,3 +182,26 @@ def _in_time(frame: pd.DataFrame) -> Iterable[tuple[str, float, str]]:
 def _seconds(frame: pd.DataFrame) -> Floats:
     utc = pd.DatetimeIndex(pd.to_datetime(frame["utc"], utc=True)).as_unit("ns").asi8
     return np.asarray((utc - (utc[0] if len(utc) else 0)) / 1e9)
+
+
+def among(order: Sequence[str], links: Links, kept: set[str]) -> Links:
+    """Return links between kept sightings, over those between them that are not.
+
+    >>> among(["a", "b", "c"], {("a", "b"), ("b", "c")}, {"a", "c"})
+    {('a', 'c')}
+    """
+    to_next = dict(links)
+    later = {then for _, then in links}
+    found: Links = set()
+    for start in order:
+        if start in later:
+            continue
+        last = start if start in kept else None
+        name = start
+        while name in to_next:
+            name = to_next[name]
+            if name in kept:
+                if last is not None:
+                    found.add((last, name))
+                last = name
+    return found

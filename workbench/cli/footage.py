@@ -360,12 +360,21 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise BadInput(
+            N_("'{text}' is no list of seeds"), N_("write it like 9001,9002"), text=text
+        ) from None
+
+
 @app.command()
 def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="recognition, footage (real clips), ward (demonstration) or live (recording)."
+            help="recognition, trajectories, footage (real clips), ward (demonstration) or live."
         ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="A smaller run for a first look.")] = False,
@@ -379,11 +388,16 @@ def bench(
     clips: Annotated[
         Path | None, typer.Option("--clips", help="Folder of clips for recognition.")
     ] = None,
+    seeds: Annotated[
+        str, typer.Option("--seeds", help="Simulated wards of trajectories, by seed.")
+    ] = "9001,9002",
 ) -> None:
     """Measure: each figure under its name, with its data named."""
     from workbench import bench as benches
 
-    figures = benches.run(name, quick=quick, root=root, only=only, clips=clips)
+    figures = benches.run(
+        name, quick=quick, root=root, only=only, clips=clips, seeds=_numbers(seeds)
+    )
     text = json.dumps(figures, indent=1, ensure_ascii=False)
     typer.echo(text)
     if out is not None:

@@ -29,7 +29,8 @@ Floats = NDArray[np.float64]
 Sightings: TypeAlias = pd.DataFrame | pa.Table
 
 _ROUNDS = 4
-_WORTH_KEEPING = -9.0
+_LEAST_SIGNS = 3
+_WORTH_KEEPING, _LEAST_ALIKE = -9.0, -2.0
 _SURE = 0.8
 _LIKELY = 0.5
 _KINDS = ("car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown")
@@ -43,18 +44,19 @@ class Reads:
     """Sightings with a plate as arrays, in order of (corrected) time."""
 
     ids: NDArray[np.object_]
+    text: NDArray[np.object_]
     time_s: Floats
     camera: Ints
     state: Ints
     kind: Ints
     sigma_s: Floats
-    codes: signs.Codes
+    plates: signs.Lattices
 
     def take(self, order: Ints) -> Reads:
         """Return the rows of an index array."""
         return Reads(
-            self.ids[order], self.time_s[order], self.camera[order], self.state[order],
-            self.kind[order], self.sigma_s[order], self.codes[order],
+            self.ids[order], self.text[order], self.time_s[order], self.camera[order], self.state[order],
+            self.kind[order], self.sigma_s[order], self.plates.take(order),
         )  # fmt: skip
 
 
@@ -127,22 +129,35 @@ def read_arrays(sightings: Sightings, cameras: Sequence[str]) -> tuple[Reads, ND
     kinds = {name: number for number, name in enumerate(_KINDS)}
     named = frame["kind"] if "kind" in frame else [_KINDS[-1]] * len(frame)
     kind: Ints = np.array([kinds.get(name, len(_KINDS) - 1) for name in named], np.int64)
-    texts = [compact(text) if isinstance(text, str) else "" for text in frame["plate"]]
-    codes = signs.encode(texts)
-    read = np.array([len(text) >= 3 for text in texts], bool)
+    texts = _texts(frame)
+    lattices = frame["plate_lattice"].tolist() if "plate_lattice" in frame else None
+    plates = signs.encode(texts, lattices)
+    read = np.array([len(text) >= _LEAST_SIGNS for text in texts], bool)
     origin = int(utc.min()) if len(utc) else 0
     reads = Reads(
         frame["sighting_id"].to_numpy(object),
+        np.array(texts, object),
         (utc - origin) / SECOND_NS,
         camera,
         travel.states(camera, bearing),
         kind,
         frame["sigma_s"].to_numpy(np.float64),
-        codes,
+        plates,
     )
     # Ties by identity, so that the order of rows never decides.
     order = np.lexsort((reads.ids.astype(str), reads.time_s))
     return reads.take(order), read[order]
+
+
+def _texts(frame: pd.DataFrame) -> list[str]:
+    """Return the signs of each sighting; where no whole plate was read, what was seen of it."""
+    raw = frame["plate_raw"] if "plate_raw" in frame else [None] * len(frame)
+    found = []
+    for plate, seen in zip(frame["plate"], raw, strict=True):
+        text = plate if isinstance(plate, str) else seen
+        signs_read = compact(text) if isinstance(text, str) else ""
+        found.append(signs_read if len(signs_read) >= _LEAST_SIGNS else "")
+    return found
 
 
 def fastest_times(cameras: Sequence[str], ways: Ways) -> Floats:
@@ -171,7 +186,7 @@ def link_by_belief(sightings: Sightings, ways: Ways, *, rounds: int = _ROUNDS) -
         [reads.sigma_s[reads.camera == c].mean() if (reads.camera == c).any() else 1.0
          for c in range(len(cameras))]
     )  # fmt: skip
-    labels = clock_model.same_signs(reads.codes)
+    labels = clock_model.same_signs(reads.plates.top)
     clocks = clock_model.estimate(labels, reads.time_s, reads.camera, stated, fastest)
     if float(stated.max(initial=0.0)) > _CLOCKS_MATTER_S:
         for _ in range(_CLOCK_ROUNDS):
@@ -206,14 +221,15 @@ def _rounds(
     rounds: int,
 ) -> Believed:
     count = len(reads.ids)
-    sign_model = signs.first_model(reads.codes)
+    sign_model = signs.first_model(reads.plates)
     seconds = max(float(np.ptp(reads.time_s)), 60.0) if count else 60.0
     rides = travel.first_travel(fastest, reads.state, seconds, len(cameras))
     kinds = np.zeros((len(_KINDS), len(_KINDS)))
-    i, j = pairs(reads.codes, reads.time_s) if count else (np.zeros(0, np.int64),) * 2
+    i, j = pairs(reads.plates.top, reads.time_s) if count else (np.zeros(0, np.int64),) * 2
     i, j = _possible(reads, rides, i, j)
-    plate = signs.pairs_log_ratio(sign_model.pair_table(), reads.codes[i], reads.codes[j])
-    keep = plate > -2.0
+    belief = sign_model.belief(sign_model.evidence(reads.plates))
+    plate = signs.log_ratio(sign_model, belief, belief, i, j)
+    keep = plate > _LEAST_ALIKE
     edges = _weighed(reads, rides, kinds, i[keep], j[keep], plate[keep])
     none = np.zeros(count)
     for turn in range(rounds + 1):
@@ -226,16 +242,16 @@ def _rounds(
             keep = total > _WORTH_KEEPING
             edges = edges.where(keep)
         links = chosen(edges.i, edges.j, edges.probability, _LIKELY)
-        evidence = sign_model.evidence(reads.codes)
+        evidence = sign_model.evidence(reads.plates)
         before, after = _histories(evidence, edges, links, count)
         sign_model = _learn_signs(sign_model, reads, evidence, before, after, edges, links)
         rides = travel.learned(
             rides, reads.state, reads.time_s, edges.i, edges.j, edges.probability
         )
         kinds = _learn_kinds(reads, edges)
-        evidence = sign_model.evidence(reads.codes)
+        evidence = sign_model.evidence(reads.plates)
         before, after = _histories(evidence, edges, links, count)
-        plate = signs.beliefs_log_ratio(
+        plate = signs.log_ratio(
             sign_model, sign_model.belief(before), sign_model.belief(after), edges.i, edges.j
         )
         edges = _weighed(reads, rides, kinds, edges.i, edges.j, plate)
@@ -326,7 +342,7 @@ def _learn_signs(
     if len(rows) < 30:
         return model
     belief = model.belief(before[rows] + after[rows] - evidence[rows])
-    return signs.learned(model, belief, reads.codes[rows])
+    return signs.learned(model, belief, reads.plates.take(rows))
 
 
 def _learn_kinds(reads: Reads, edges: Edges) -> Floats:

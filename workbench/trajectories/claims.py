@@ -19,7 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from workbench.errors import N_
-from workbench.plates import compact, distance
+from workbench.plates import distance
 from workbench.records import LEGS, Wording
 from workbench.timeline import SECOND_NS
 from workbench.trajectories.beliefs import Believed, Sightings, frame_of
@@ -122,7 +122,6 @@ def claimed_legs(
     """
     rules, ask = rules or Rules(), cached(ways)
     frame = frame_of(sightings).set_index("sighting_id")
-    text = {str(name): compact(str(plate)) for name, plate in frame["plate"].dropna().items()}
     utc = frame["utc"].to_dict()
     reads, edges = believed.reads, believed.edges
     near = rivals(believed, calibration=calibration)
@@ -130,7 +129,7 @@ def claimed_legs(
     kept = np.flatnonzero(believed.links)
     for edge in kept[np.lexsort((edges.j[kept], edges.i[kept]))].tolist():
         i, j = int(edges.i[edge]), int(edges.j[edge])
-        hop = judge(_pass(believed, i, text), _pass(believed, j, text), ask, rules)
+        hop = judge(_pass(believed, i), _pass(believed, j), ask, rules)
         named = [
             (str(reads.ids[row]), float(p), row)
             for row, p in zip(near.row[i], near.probability[i], strict=True)
@@ -151,7 +150,7 @@ def claimed_legs(
                 "road_m": hop.road_m,
                 "fastest_s": hop.fastest_s,
                 "edges": list(hop.edges),
-                "plate_distance": distance(text[str(reads.ids[i])], text[str(reads.ids[j])]),
+                "plate_distance": distance(str(reads.text[i]), str(reads.text[j])),
                 "plausible": hop.plausible,
                 "reason": hop.reason,
                 "probability": own,
@@ -166,15 +165,14 @@ def claimed_legs(
     return pa.Table.from_pylist(rows, schema=LEGS)
 
 
-def _pass(believed: Believed, row: int, text: Mapping[str, str]) -> Pass:
+def _pass(believed: Believed, row: int) -> Pass:
     reads = believed.reads
-    name = str(reads.ids[row])
     return Pass(
         round(float(reads.time_s[row]) * SECOND_NS),
-        name,
+        str(reads.ids[row]),
         believed.cameras[int(reads.camera[row])],
         float(reads.sigma_s[row]),
-        text[name],
+        str(reads.text[row]),
     )
 
 
