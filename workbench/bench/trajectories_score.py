@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -24,7 +24,8 @@ _APART_S = 900.0
 def true_links(ids: Sequence[str], vehicle: Mapping[str, str], at_ns: Mapping[str, int]) -> Links:
     """Return (earlier, later) of sightings of one vehicle that follow one another in truth.
 
-    >>> sorted(true_links(["b", "a", "c"], {"a": "v", "b": "v", "c": "w"}, {"a": 1, "b": 2, "c": 3}))
+    >>> owner = {"a": "v", "b": "v", "c": "w"}
+    >>> sorted(true_links(["b", "a", "c"], owner, {"a": 1, "b": 2, "c": 3}))
     [('a', 'b')]
     """
     by_vehicle: dict[str, list[tuple[int, str]]] = {}
@@ -45,7 +46,7 @@ def f1(found: Links, true: Links) -> tuple[float, float, float]:
     return precision, recall, 2 * right / (len(found) + len(true)) if found or true else 1.0
 
 
-def idf1(true: Sequence[object], claimed: Sequence[object]) -> float:
+def idf1(true: Sequence[Hashable], claimed: Sequence[Hashable]) -> float:
     """Return IDF1 (Ristani et al. 2016) of identities given to the same sightings.
 
     The same figure as trackeval's, which asks for a table of all identities by all: here each group
@@ -56,8 +57,7 @@ def idf1(true: Sequence[object], claimed: Sequence[object]) -> float:
     """
     if not len(true):
         return 1.0
-    rows = pd.factorize(pd.Series(true, dtype=object))[0]
-    columns = pd.factorize(pd.Series(claimed, dtype=object))[0]
+    rows, columns = _numbered(true), _numbered(claimed)
     shape = (int(rows.max()) + 1, int(columns.max()) + 1)
     shared = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
     size = sum(shape)
@@ -70,6 +70,11 @@ def idf1(true: Sequence[object], claimed: Sequence[object]) -> float:
         a, b = linear_sum_assignment(-part)
         right += float(part[a, b].sum())
     return right / len(rows)
+
+
+def _numbered(names: Sequence[Hashable]) -> NDArray[np.int64]:
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(name, len(number)) for name in names], np.int64)
 
 
 def _by_group(group: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:

@@ -55,8 +55,8 @@ class Reads:
     def take(self, order: Ints) -> Reads:
         """Return the rows of an index array."""
         return Reads(
-            self.ids[order], self.text[order], self.time_s[order], self.camera[order], self.state[order],
-            self.kind[order], self.sigma_s[order], self.plates.take(order),
+            self.ids[order], self.text[order], self.time_s[order], self.camera[order],
+            self.state[order], self.kind[order], self.sigma_s[order], self.plates.take(order),
         )  # fmt: skip
 
 
