@@ -214,7 +214,7 @@ def _simpler(
     """Return how three simpler means do on the same sightings."""
     exact = score.exact_join(table)
     near = score.near_join(table)
-    fastest = beliefs.fastest_times(believed.cameras, graph.between)
+    fastest = beliefs.roads_between(believed.cameras, graph.between).fastest_s
     read = table[table["plate"].notna()]
     timed = score.nearest_in_time(read, believed.cameras, fastest)
     every = table["sighting_id"].tolist()

@@ -21,7 +21,7 @@ from workbench.timeline import SECOND_NS
 from workbench.trajectories import clocks as clock_model
 from workbench.trajectories import signs, travel
 from workbench.trajectories.candidates import pairs
-from workbench.trajectories.hops import Ways, cached
+from workbench.trajectories.hops import Ways, cached, way_ends
 from workbench.trajectories.matching import chosen, marginals, neighbours
 
 Ints = NDArray[np.int64]
@@ -36,6 +36,7 @@ _LIKELY = 0.5
 _KINDS = ("car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown")
 _FORWARD_SIGMAS = 3.0
 _CLOCKS_MATTER_S = 1.0
+_NEIGHBOURS_S = 120.0
 _CLOCK_ROUNDS, _FIRST_ROUNDS = 2, 2
 
 
@@ -48,6 +49,7 @@ class Reads:
     time_s: Floats
     camera: Ints
     state: Ints
+    bearing_deg: Floats
     kind: Ints
     sigma_s: Floats
     plates: signs.Lattices
@@ -56,7 +58,8 @@ class Reads:
         """Return the rows of an index array."""
         return Reads(
             self.ids[order], self.text[order], self.time_s[order], self.camera[order],
-            self.state[order], self.kind[order], self.sigma_s[order], self.plates.take(order),
+            self.state[order], self.bearing_deg[order], self.kind[order],
+            self.sigma_s[order], self.plates.take(order),
         )  # fmt: skip
 
 
@@ -140,6 +143,7 @@ def read_arrays(sightings: Sightings, cameras: Sequence[str]) -> tuple[Reads, ND
         (utc - origin) / SECOND_NS,
         camera,
         travel.states(camera, bearing),
+        bearing,
         kind,
         frame["sigma_s"].to_numpy(np.float64),
         plates,
@@ -160,15 +164,21 @@ def _texts(frame: pd.DataFrame) -> list[str]:
     return found
 
 
-def fastest_times(cameras: Sequence[str], ways: Ways) -> Floats:
-    """Return seconds at the limits between cameras; NaN where no way is known."""
+def roads_between(cameras: Sequence[str], ways: Ways) -> clock_model.Roads:
+    """Return seconds at the limits between cameras, and how ways leave and arrive."""
     ask = cached(ways)
-    table = np.full((len(cameras), len(cameras)), np.nan)
+    fastest, leaves, arrives = (np.full((len(cameras), len(cameras)), np.nan) for _ in range(3))
     for a, first in enumerate(cameras):
+        fastest[a, a] = 0.0
         for b, then in enumerate(cameras):
             way = None if a == b else ask(first, then)
-            table[a, b] = 0.0 if a == b else (way.fastest_s if way else np.nan)
-    return table
+            if way is None:
+                continue
+            fastest[a, b] = way.fastest_s
+            if way.fastest_s < _NEIGHBOURS_S:
+                ends = way_ends(way)
+                leaves[a, b], arrives[a, b] = (np.nan if e is None else e for e in ends)
+    return clock_model.Roads(fastest, leaves, arrives)
 
 
 def link_by_belief(sightings: Sightings, ways: Ways, *, rounds: int = _ROUNDS) -> Believed:
@@ -180,27 +190,38 @@ def link_by_belief(sightings: Sightings, ways: Ways, *, rounds: int = _ROUNDS) -
     frame = frame_of(sightings)
     cameras = tuple(sorted(frame["camera_id"].unique()))
     everything, is_read = read_arrays(frame, cameras)
-    fastest = fastest_times(cameras, ways)
+    roads = roads_between(cameras, ways)
+    fastest = roads.fastest_s
     reads = everything.take(np.flatnonzero(is_read))
-    stated = np.array(
-        [reads.sigma_s[reads.camera == c].mean() if (reads.camera == c).any() else 1.0
-         for c in range(len(cameras))]
-    )  # fmt: skip
-    labels = clock_model.same_signs(reads.plates.top)
-    clocks = clock_model.estimate(labels, reads.time_s, reads.camera, stated, fastest)
-    if float(stated.max(initial=0.0)) > _CLOCKS_MATTER_S:
-        for _ in range(_CLOCK_ROUNDS):
-            first = _rounds(corrected(reads, clocks), cameras, fastest, clocks, _FIRST_ROUNDS)
-            label_of = {
-                first.reads.ids[row]: number
-                for number, chain in enumerate(first.chains())
-                for row in chain
-            }
-            labels = np.array([label_of[name] for name in reads.ids], np.int64)
-            clocks = clock_model.estimate(labels, reads.time_s, reads.camera, stated, fastest)
+    clocks = _clocks(reads, cameras, roads)
     believed = _rounds(corrected(reads, clocks), cameras, fastest, clocks, rounds)
     rest = everything.take(np.flatnonzero(~is_read))
     return replace(believed, unread=corrected(rest, clocks))
+
+
+def _clocks(reads: Reads, cameras: tuple[str, ...], roads: clock_model.Roads) -> clock_model.Clocks:
+    """Return what to take off each camera's times; nothing where clocks are said to be right."""
+    count = len(cameras)
+    reads_of = np.maximum(np.bincount(reads.camera, minlength=count), 1)
+    stated = np.bincount(reads.camera, reads.sigma_s, minlength=count) / reads_of
+    if float(stated.max(initial=0.0)) <= _CLOCKS_MATTER_S:
+        return clock_model.Clocks(np.zeros(count), stated, np.ones(count, bool))
+    labels = clock_model.same_signs(reads.plates.top)
+    clocks = clock_model.estimate(
+        labels, reads.time_s, reads.camera, reads.bearing_deg, stated, roads
+    )
+    for _ in range(_CLOCK_ROUNDS):
+        first = _rounds(corrected(reads, clocks), cameras, roads.fastest_s, clocks, _FIRST_ROUNDS)
+        label_of = {
+            first.reads.ids[row]: number
+            for number, chain in enumerate(first.chains())
+            for row in chain
+        }
+        labels = np.array([label_of[name] for name in reads.ids], np.int64)
+        clocks = clock_model.estimate(
+            labels, reads.time_s, reads.camera, reads.bearing_deg, stated, roads
+        )
+    return clocks
 
 
 def corrected(reads: Reads, clocks: clock_model.Clocks) -> Reads:

@@ -24,6 +24,16 @@ _WITHIN_S = 240.0
 _LEAST_PAIRS = 3
 _SWEEPS = 12
 _UNKNOWN_S = 10.0
+_ALONG_DEG, _AGAINST = 75.0, 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roads:
+    """Between cameras: seconds at the limits, and the bearings a way leaves and arrives in; NaN."""
+
+    fastest_s: Floats
+    leaves_deg: Floats
+    arrives_deg: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +61,9 @@ def estimate(
     label: Ints,
     time_s: Floats,
     camera: Ints,
+    bearing_deg: Floats,
     stated_s: Floats,
-    fastest_s: Floats,
+    roads: Roads,
 ) -> Clocks:
     """Return offsets of cameras from reads of one vehicle shortly after one another.
 
@@ -63,10 +74,13 @@ def estimate(
     stated_s
         One standard deviation of each camera's clock as stated; offsets are drawn to 0 by it.
     """
-    a, b, apart = _repeats(label, time_s, camera)
+    i, j = _repeats(label, time_s, camera)
     reach = float(np.clip(5.0 * stated_s.max(initial=0.0), 5.0, 180.0))
     grid = np.arange(-2 * reach, 2 * reach + _GRID_S / 2, _GRID_S)
-    curves = _curves(a, b, apart, fastest_s, grid)
+    a, b = camera[i], camera[j]
+    forth = _heads(bearing_deg, i, j, a, b, roads)
+    back = _heads(bearing_deg, j, i, b, a, roads)
+    curves = _curves(a, b, time_s[j] - time_s[i], forth / (forth + back), roads.fastest_s, grid)
     offset, settled = _settle(curves, stated_s, grid, len(stated_s))
     sigma = _spread(curves, offset, stated_s, grid)
     tied = np.zeros(len(stated_s), bool)
@@ -76,8 +90,8 @@ def estimate(
     return Clocks(np.where(known, offset, 0.0), np.where(known, sigma, stated_s), known)
 
 
-def _repeats(label: Ints, time_s: Floats, camera: Ints) -> tuple[Ints, Ints, Floats]:
-    """Return (lesser camera, greater camera, seconds from the one to the other) of like labels."""
+def _repeats(label: Ints, time_s: Floats, camera: Ints) -> tuple[Ints, Ints]:
+    """Return reads (of the lesser, of the greater camera) with one label, shortly apart."""
     rows = np.flatnonzero(label >= 0)
     rows = rows[np.lexsort((time_s[rows], label[rows]))]
     plate = label[rows]
@@ -90,12 +104,26 @@ def _repeats(label: Ints, time_s: Floats, camera: Ints) -> tuple[Ints, Ints, Flo
     ok = time_s[j] - time_s[i] < _WITHIN_S
     i, j = i[ok], j[ok]
     swap = camera[i] > camera[j]
-    i, j = np.where(swap, j, i), np.where(swap, i, j)
-    return camera[i], camera[j], time_s[j] - time_s[i]
+    return np.where(swap, j, i), np.where(swap, i, j)
+
+
+def _heads(bearing_deg: Floats, i: Ints, j: Ints, a: Ints, b: Ints, roads: Roads) -> Floats:
+    """Return how well headings fit a ride from camera a, read i, to camera b, read j: 0 to 1.
+
+    Without it, traffic that mostly goes one way fits as well with the clocks on the other side.
+    """
+    fit = np.full(len(i), _AGAINST)
+    leaves = _apart(bearing_deg[i], roads.leaves_deg[a, b])
+    arrives = _apart(bearing_deg[j], roads.arrives_deg[a, b])
+    return np.asarray(fit + (leaves < _ALONG_DEG) * (arrives < _ALONG_DEG))
+
+
+def _apart(one: Floats, other: Floats) -> Floats:
+    return np.nan_to_num(np.abs((one - other + 180.0) % 360.0 - 180.0), nan=0.0)
 
 
 def _curves(
-    a: Ints, b: Ints, apart: Floats, fastest_s: Floats, grid: Floats
+    a: Ints, b: Ints, apart: Floats, forth: Floats, fastest_s: Floats, grid: Floats
 ) -> dict[tuple[int, int], Floats]:
     """Return, by pair of cameras, the log likelihood of each difference of clocks on the grid."""
     keys = a * len(fastest_s) + b
@@ -111,7 +139,8 @@ def _curves(
         if not (np.isfinite(there) and np.isfinite(back)) or min(there, back) > 120:
             continue
         late = apart[rows][:, None] - grid
-        density = 0.5 * _ride(late, there) + 0.5 * _ride(-late, back) + 1e-3
+        ahead = forth[rows][:, None]
+        density = ahead * _ride(late, there) + (1 - ahead) * _ride(-late, back) + 1e-3
         curves[one, other] = np.log(density).sum(0)
     return curves
 

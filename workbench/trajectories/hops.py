@@ -176,7 +176,7 @@ def _by_road(
     if elapsed_s + margin_s < way.fastest_s:
         return "doubtful", FASTER
     if elapsed_s < way.fastest_s + rules.turn_s:
-        left, came = _ends(way)
+        left, came = way_ends(way)
         if _apart(first.bearing_deg, left) > rules.against_deg:
             return "doubtful", LEFT_OTHERWISE
         if _apart(then.bearing_deg, came) > rules.against_deg:
@@ -199,7 +199,7 @@ def _apart(bearing: float | None, way_bearing: float | None) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _ends(way: Way) -> tuple[float | None, float | None]:
+def way_ends(way: Way) -> tuple[float | None, float | None]:
     """Return the bearings in which a way starts and ends; None for a way without length."""
     if way.road_m <= 0:
         return None, None
