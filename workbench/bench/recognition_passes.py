@@ -73,17 +73,21 @@ def known_clips(rig: Rig) -> Iterator[Clip]:
     if rig.footage is None:
         return
     for number, name in enumerate(list(mixtures.SOURCES)[: 1 if rig.quick else None]):
-        yield mixture_clip(rig, name, number)
+        clip = mixture_clip(rig, name, number)
+        if clip is not None:
+            yield clip
 
 
-def mixture_clip(rig: Rig, name: str, number: int) -> Clip:
-    """Return the mixture of one real clip's movers; made once in a run."""
+def mixture_clip(rig: Rig, name: str, number: int) -> Clip | None:
+    """Return the mixture of one real clip's movers; made once in a run. None: nobody is alone."""
 
-    def make() -> Clip:
+    def make() -> Clip | None:
         assert rig.footage is not None
         file, rate = mixtures.SOURCES[name]
         scene = mixtures.empty_scene(rig.footage / file)
         movers = mixtures.cut_outs(rig.footage / file, scene, float(rate))[:12]
+        if not movers:
+            return None
         out = rig.folder / f"mixture-{name}.mp4"
         truth = mixtures.mixture(
             movers, scene, out, rate=rate, passes=6 if rig.quick else 40, every_s=2.5,
