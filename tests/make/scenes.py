@@ -115,7 +115,7 @@ def camera(camera_id: str = "C1", heading_deg: float = 0.0) -> Camera:
 
 def blind() -> Models:
     """Return models that see nothing: motion alone carries the passes."""
-    return Models(lambda _rgb: [], lambda _rgb, _box: [], lambda _rgb, _box: [], "blind")
+    return Models(lambda _rgb: [], lambda _rgb, _box, hint=None: [], lambda _rgb, _box: [], "blind")
 
 
 def red_car_models() -> Models:
@@ -130,7 +130,7 @@ def red_car_models() -> Models:
             if area > 200
         ]
 
-    def read(rgb: RGB, box: Box | None) -> list[PlateReading]:
+    def read(rgb: RGB, box: Box | None, /, hint: Box | None = None) -> list[PlateReading]:
         text = "30F12345"
         lattice = [{sign: 0.9} for sign in text]
         return [PlateReading("30F-123.45", text, 0.9, lattice, box or Box(0, 0, 1, 1), "one-line")]

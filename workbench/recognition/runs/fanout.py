@@ -56,8 +56,9 @@ _WORKER_ENVIRONMENT = {
 _START_S = 15
 _ROWS_S = 10.0
 """Rows that do not arrive for so long went with their worker."""
-_DESERTED_S = 60.0
-"""A run ends when its scheduler has had no worker for so long."""
+_DESERTED_S = 180.0
+"""A run ends when its scheduler has had no worker for so long. On a busy machine a worker takes ten
+seconds to come back, and a job that kills each takes three of them before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
