@@ -1,14 +1,12 @@
 """Clocks of cameras against each other, from vehicles that drove between them both ways.
 
-Two passes of one vehicle differ by the ride and by the two clocks. Rides one way pull the
-difference up, rides the other way down; together they leave the clocks. Each pair of cameras gives
-a curve over its difference of clocks; the offsets are those under which the curves agree best.
+Two passes of one vehicle differ by the ride and by the two clocks. Headings tell which way the ride
+went. The quick rides of each pair of cameras, each way, are what the road says they are, nearly:
+with the clocks unknown that is a set of linear equations, solved so that no single pair decides.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +17,17 @@ from workbench.trajectories.signs import OPEN, Codes
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_GRID_S = 0.5
 _WITHIN_S = 240.0
-_LEAST_PAIRS = 3
-_SWEEPS = 12
-_UNKNOWN_S = 10.0
-_ALONG_DEG, _AGAINST = 75.0, 0.05
+_FARTHEST_S = 120.0
+_LEAST_RIDES = 3
+_QUICK = 0.2
+"""The share of rides that is quicker than the one that is compared with the road."""
+_ROUNDS = 30
+_KNOWN_S = 4.0
+_ALONG_DEG = 75.0
+_PACE, _PACE_SPREAD = 1.05, 0.15
+_START_S, _START_SPREAD_S = 0.8, 0.7
+_LEAST_SPREAD_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +49,17 @@ class Clocks:
     offset_s: Floats
     sigma_s: Floats
     known: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rides:
+    """Quick rides by pair of cameras, each way: from, to, seconds by the clocks, how unsure."""
+
+    start: Ints
+    end: Ints
+    apart_s: Floats
+    fastest_s: Floats
+    spread_s: Floats
 
 
 def same_signs(codes: Codes) -> Ints:
@@ -72,183 +86,102 @@ def estimate(
     label
         The same for reads that are taken for one vehicle; -1 for a read that is not to be used.
     stated_s
-        One standard deviation of each camera's clock as stated; offsets are drawn to 0 by it.
+        One standard deviation of each camera's clock as stated; offsets are drawn to 0 by it, and
+        by how far they turn out to be spread.
     """
-    i, j = _repeats(label, time_s, camera)
-    reach = float(np.clip(5.0 * stated_s.max(initial=0.0), 5.0, 180.0))
-    grid = np.arange(-2 * reach, 2 * reach + _GRID_S / 2, _GRID_S)
-    a, b = camera[i], camera[j]
-    forth = _heads(bearing_deg, i, j, a, b, roads)
-    back = _heads(bearing_deg, j, i, b, a, roads)
-    curves = _curves(a, b, time_s[j] - time_s[i], forth / (forth + back), roads.fastest_s, grid)
-    offset, settled = _settle(curves, stated_s, grid, len(stated_s))
-    sigma = _spread(curves, offset, stated_s, grid)
-    tied = np.zeros(len(stated_s), bool)
-    for first, then in curves:
-        tied[first] = tied[then] = True
-    known = tied & settled & (sigma < _UNKNOWN_S)
+    count = len(stated_s)
+    i, j = _repeats(label, time_s, camera, float(stated_s.max(initial=0.0)))
+    rides = _quick_rides(i, j, time_s, camera, bearing_deg, roads)
+    tied = np.bincount(rides.start, minlength=count) + np.bincount(rides.end, minlength=count) > 0
+    if not tied.any():
+        return Clocks(np.zeros(count), stated_s.copy(), np.zeros(count, bool))
+    offset, sigma = _solve(rides, stated_s)
+    known = tied & (sigma < np.minimum(_KNOWN_S, np.maximum(stated_s, 0.1)))
     return Clocks(np.where(known, offset, 0.0), np.where(known, sigma, stated_s), known)
 
 
-def _repeats(label: Ints, time_s: Floats, camera: Ints) -> tuple[Ints, Ints]:
-    """Return reads (of the lesser, of the greater camera) with one label, shortly apart."""
+def _repeats(label: Ints, time_s: Floats, camera: Ints, stated_s: float) -> tuple[Ints, Ints]:
+    """Return pairs of reads with one label at two cameras, shortly apart."""
     rows = np.flatnonzero(label >= 0)
     rows = rows[np.lexsort((time_s[rows], label[rows]))]
-    plate = label[rows]
-    found = []
+    mine = label[rows]
+    found = [np.zeros((2, 0), np.int64)]
     for ahead in (1, 2, 3):
         i, j = rows[:-ahead], rows[ahead:]
-        ok = (plate[:-ahead] == plate[ahead:]) & (camera[i] != camera[j])
+        ok = (mine[:-ahead] == mine[ahead:]) & (camera[i] != camera[j])
         found.append(np.stack([i[ok], j[ok]]))
     i, j = np.concatenate(found, axis=1)
-    ok = time_s[j] - time_s[i] < _WITHIN_S
-    i, j = i[ok], j[ok]
-    swap = camera[i] > camera[j]
-    return np.where(swap, j, i), np.where(swap, i, j)
+    ok = time_s[j] - time_s[i] < _WITHIN_S + 2.0 * stated_s
+    return i[ok], j[ok]
 
 
-def _heads(bearing_deg: Floats, i: Ints, j: Ints, a: Ints, b: Ints, roads: Roads) -> Floats:
-    """Return how well headings fit a ride from camera a, read i, to camera b, read j: 0 to 1.
+def _quick_rides(
+    i: Ints, j: Ints, time_s: Floats, camera: Ints, bearing_deg: Floats, roads: Roads
+) -> Rides:
+    forth = _fits(bearing_deg, i, j, camera, roads)
+    back = _fits(bearing_deg, j, i, camera, roads)
+    sure = forth != back
+    first, then = np.where(back, j, i)[sure], np.where(back, i, j)[sure]
+    count = len(roads.fastest_s)
+    pair = camera[first] * count + camera[then]
+    apart = time_s[then] - time_s[first]
+    order = np.lexsort((apart, pair))
+    bounds = np.flatnonzero(np.diff(pair[order], prepend=-1, append=-1))
+    rows = []
+    for low, high in zip(bounds[:-1], bounds[1:], strict=True):  # noqa: RUF007 - arrays
+        start, end = divmod(int(pair[order[low]]), count)
+        fastest = float(roads.fastest_s[start, end])
+        if high - low < _LEAST_RIDES or not fastest <= _FARTHEST_S:
+            continue
+        seconds = apart[order[low:high]]
+        quick, slower = np.quantile(seconds, [_QUICK, 0.5])
+        # How sure a quantile is: by how far apart rides are there, and their number.
+        own = (float(slower - quick) + 1.0) / np.sqrt(high - low)
+        spread = float(np.hypot(0.12 * fastest + _LEAST_SPREAD_S, 1.5 * own))
+        rows.append((start, end, float(quick), fastest, spread))
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    ends = table[:, :2].astype(np.int64)
+    return Rides(ends[:, 0], ends[:, 1], table[:, 2], table[:, 3], table[:, 4])
 
-    Without it, traffic that mostly goes one way fits as well with the clocks on the other side.
-    """
-    fit = np.full(len(i), _AGAINST)
+
+def _fits(bearing_deg: Floats, i: Ints, j: Ints, camera: Ints, roads: Roads) -> NDArray[np.bool_]:
+    """Return whether headings fit a ride from read i to read j; an unknown one fits any."""
+    a, b = camera[i], camera[j]
     leaves = _apart(bearing_deg[i], roads.leaves_deg[a, b])
     arrives = _apart(bearing_deg[j], roads.arrives_deg[a, b])
-    return np.asarray(fit + (leaves < _ALONG_DEG) * (arrives < _ALONG_DEG))
+    return np.asarray((leaves < _ALONG_DEG) & (arrives < _ALONG_DEG))
 
 
 def _apart(one: Floats, other: Floats) -> Floats:
     return np.nan_to_num(np.abs((one - other + 180.0) % 360.0 - 180.0), nan=0.0)
 
 
-def _curves(
-    a: Ints, b: Ints, apart: Floats, forth: Floats, fastest_s: Floats, grid: Floats
-) -> dict[tuple[int, int], Floats]:
-    """Return, by pair of cameras, the log likelihood of each difference of clocks on the grid."""
-    keys = a * len(fastest_s) + b
-    order = np.argsort(keys, kind="stable")
-    curves: dict[tuple[int, int], Floats] = {}
-    bounds = np.flatnonzero(np.diff(keys[order], prepend=-1, append=-1))
-    for start, stop in itertools.pairwise(bounds):
-        if stop - start < _LEAST_PAIRS:
-            continue
-        rows = order[start : min(stop, start + 400)]
-        one, other = int(a[rows[0]]), int(b[rows[0]])
-        there, back = fastest_s[one, other], fastest_s[other, one]
-        if not (np.isfinite(there) and np.isfinite(back)) or min(there, back) > 120:
-            continue
-        late = apart[rows][:, None] - grid
-        ahead = forth[rows][:, None]
-        density = ahead * _ride(late, there) + (1 - ahead) * _ride(-late, back) + 1e-3
-        curves[one, other] = np.log(density).sum(0)
-    return curves
+def _solve(rides: Rides, stated_s: Floats) -> tuple[Floats, Floats]:
+    """Return offsets and their standard deviations: least squares, outliers weighed down.
 
-
-def _ride(seconds: Floats, fastest_s: float) -> Floats:
-    """Return a density of rides: from about the limit, with a tail for waiting."""
-    mean = 1.2 * fastest_s + 0.5
-    spread = 0.2 * mean + 1.0
-    plain = np.exp(-0.5 * ((seconds - mean) / spread) ** 2) / (2.5066 * spread)
-    tail = np.where(seconds > mean, np.exp(-np.clip(seconds - mean, 0, 400) / 30.0) / 30.0, 0.0)
-    return np.asarray(0.75 * plain + 0.25 * tail)
-
-
-def _settle(
-    curves: dict[tuple[int, int], Floats], stated_s: Floats, grid: Floats, count: int
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return offsets: cameras are placed one after another, the best tied first, then adjusted."""
-    ties: dict[int, list[tuple[int, Floats, int]]] = defaultdict(list)
-    sharp: dict[tuple[int, int], float] = {}
-    for (one, other), curve in curves.items():
-        ties[one].append((other, curve, -1))
-        ties[other].append((one, curve, 1))
-        sharp[one, other] = float(curve.max() - np.median(curve))
-    offset = np.zeros(count)
-    placed: set[int] = set()
-    tied = set(ties)
-    while tied - placed:
-        strength = {
-            camera: sum(
-                sharp[min(camera, other), max(camera, other)]
-                for other, _, _ in ties[camera]
-                if other in placed
-            )
-            for camera in sorted(tied - placed)
-        }
-        camera = max(strength, key=lambda name: (strength[name], -name))
-        if strength[camera] == 0:
-            camera = max(sorted(tied - placed), key=lambda name: len(ties[name]))
-        else:
-            offset[camera] = _best(camera, ties, placed, offset, stated_s, grid)
-        placed.add(camera)
-    # One common shift of all clocks changes no ride: it is fixed by what they state.
-    settled = np.zeros(count, bool)
-    settled[sorted(placed)] = True
-    for _ in range(_SWEEPS):
-        if settled.any():
-            weight = 1.0 / np.maximum(stated_s, 0.05) ** 2 * settled
-            offset[settled] -= (offset * weight).sum() / weight.sum()
-        before = offset.copy()
-        for camera in sorted(placed):
-            offset[camera] = _best(camera, ties, placed, offset, stated_s, grid)
-        if float(np.abs(offset - before).max(initial=0.0)) < 0.05:
+    Unknown with them are the pace of quick rides against the limit, and the seconds a ride takes
+    besides; how far clocks are spread is estimated along the way.
+    """
+    count, size = len(stated_s), len(rides.start)
+    design = np.zeros((size, count + 2))
+    design[np.arange(size), rides.end] = 1.0
+    design[np.arange(size), rides.start] = -1.0
+    design[:, count], design[:, count + 1] = rides.fastest_s, 1.0
+    prior = np.concatenate([np.zeros(count), [_PACE, _START_S]])
+    spread = np.concatenate([np.maximum(stated_s, 0.05), [_PACE_SPREAD, _START_SPREAD_S]])
+    weight = 1.0 / rides.spread_s**2
+    answer, inverse = prior, np.eye(count + 2)
+    for _ in range(_ROUNDS):
+        normal = design.T @ (design * weight[:, None]) + np.diag(1.0 / spread**2)
+        inverse = np.linalg.inv(normal)
+        new = inverse @ (design.T @ (weight * rides.apart_s) + prior / spread**2)
+        off = (rides.apart_s - design @ new) / rides.spread_s
+        # Student's t with few degrees: jams and wrong pairs make some pairs very late.
+        weight = 5.0 / (4.0 + off**2) / rides.spread_s**2
+        typical = 1.48 * float(np.median(np.abs(new[:count])))
+        spread[:count] = np.clip(1.2 * typical, 0.5, np.maximum(stated_s, 0.05))
+        if float(np.abs(new - answer).max()) < 1e-3:
             break
-    return offset, settled
-
-
-def _best(
-    camera: int,
-    ties: dict[int, list[tuple[int, Floats, int]]],
-    placed: set[int],
-    offset: Floats,
-    stated_s: Floats,
-    grid: Floats,
-) -> float:
-    at, total = _profile(camera, ties[camera], placed, offset, stated_s, grid)
-    best = int(total.argmax())
-    if 0 < best < len(at) - 1:
-        low, top, high = total[best - 1 : best + 2]
-        bend = low - 2 * top + high
-        if bend < 0:
-            return float(at[best] + 0.5 * (low - high) / bend * _GRID_S)
-    return float(at[best])
-
-
-def _profile(
-    camera: int,
-    ties: list[tuple[int, Floats, int]],
-    placed: set[int],
-    offset: Floats,
-    stated_s: Floats,
-    grid: Floats,
-) -> tuple[Floats, Floats]:
-    """Return the log likelihood of a camera's offset, the others' held, on half the grid."""
-    at = grid[len(grid) // 4 : -(len(grid) // 4)]
-    total = -0.5 * (at / max(float(stated_s[camera]), 0.05)) ** 2
-    for other, curve, sign in ties:
-        if other in placed and other != camera:
-            # a curve runs over "greater camera minus lesser": +1 where this one is the greater
-            shift = sign * (at - offset[other])
-            total = total + np.interp(shift, grid, curve)
-    return at, total
-
-
-def _spread(
-    curves: dict[tuple[int, int], Floats], offset: Floats, stated_s: Floats, grid: Floats
-) -> Floats:
-    """Return one standard deviation of each offset: how sharp its curve is, and what rides add."""
-    ties: dict[int, list[tuple[int, Floats, int]]] = defaultdict(list)
-    for (one, other), curve in curves.items():
-        ties[one].append((other, curve, -1))
-        ties[other].append((one, curve, 1))
-    sigma = stated_s.astype(np.float64).copy()
-    everyone = set(ties)
-    for camera, mine in ties.items():
-        at, total = _profile(camera, mine, everyone, offset, stated_s, grid)
-        weight = np.exp(np.maximum((total - total.max()) / 4.0, -50.0))
-        weight /= weight.sum()
-        mean = float((at * weight).sum())
-        own = float(np.sqrt((weight * (at - mean) ** 2).sum()))
-        sigma[camera] = min(float(np.hypot(own, 0.3)), max(float(stated_s[camera]), 0.3))
-    return sigma
+        answer = new
+    sigma = np.sqrt(np.diag(inverse)[:count])
+    return new[:count], np.asarray(sigma)
