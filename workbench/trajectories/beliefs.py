@@ -36,7 +36,7 @@ _LIKELY = 0.5
 _KINDS = ("car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown")
 _FORWARD_SIGMAS = 3.0
 _CLOCKS_MATTER_S = 1.0
-_NEIGHBOURS_S = 120.0
+_NEIGHBOURS_S, _NEAR_S, _CLEARLY_ALIKE = 120.0, 150.0, 9.0
 _CLOCK_ROUNDS, _FIRST_ROUNDS = 2, 2
 
 
@@ -67,6 +67,7 @@ class Reads:
 class Edges:
     """Possible successions ``i -> j`` of reads, with what speaks for each (natural logs).
 
+    ``order`` is the log probability that it was this way round, where clocks leave that open;
     ``probability`` is that of this succession among all ways to pair the sightings off.
     """
 
@@ -76,13 +77,14 @@ class Edges:
     time: Floats
     place: Floats
     kind: Floats
+    order: Floats
     probability: Floats
 
     def where(self, keep: NDArray[np.bool_]) -> Edges:
         """Return the edges of a mask."""
         return Edges(
             self.i[keep], self.j[keep], self.plate[keep], self.time[keep], self.place[keep],
-            self.kind[keep], self.probability[keep],
+            self.kind[keep], self.order[keep], self.probability[keep],
         )  # fmt: skip
 
 
@@ -206,11 +208,19 @@ def _clocks(reads: Reads, cameras: tuple[str, ...], roads: clock_model.Roads) ->
     stated = np.bincount(reads.camera, reads.sigma_s, minlength=count) / reads_of
     if float(stated.max(initial=0.0)) <= _CLOCKS_MATTER_S:
         return clock_model.Clocks(np.zeros(count), stated, np.ones(count, bool))
-    labels = clock_model.same_signs(reads.plates.top)
-    clocks = clock_model.estimate(
-        labels, reads.time_s, reads.camera, reads.bearing_deg, stated, roads
-    )
-    for _ in range(_CLOCK_ROUNDS):
+    widest = float(stated.max())
+    i, j = pairs(reads.plates.top, reads.time_s, near_s=_NEAR_S + 3.0 * widest, far_s=0.0)
+    i, j = clock_model.near(i, j, reads.time_s, widest)
+    model = signs.first_model(reads.plates)
+    belief = model.belief(model.evidence(reads.plates))
+    alike = signs.log_ratio(model, belief, belief, i, j) > _CLEARLY_ALIKE
+    i, j = i[alike], j[alike]
+    for turn in range(_CLOCK_ROUNDS + 1):
+        clocks = clock_model.estimate(
+            i, j, reads.time_s, reads.camera, reads.bearing_deg, stated, roads
+        )
+        if turn == _CLOCK_ROUNDS:
+            break
         first = _rounds(corrected(reads, clocks), cameras, roads.fastest_s, clocks, _FIRST_ROUNDS)
         label_of = {
             first.reads.ids[row]: number
@@ -218,9 +228,8 @@ def _clocks(reads: Reads, cameras: tuple[str, ...], roads: clock_model.Roads) ->
             for row in chain
         }
         labels = np.array([label_of[name] for name in reads.ids], np.int64)
-        clocks = clock_model.estimate(
-            labels, reads.time_s, reads.camera, reads.bearing_deg, stated, roads
-        )
+        shown = reads.time_s - clocks.offset_s[reads.camera]
+        i, j = clock_model.pairs_within(labels, shown, reads.camera, 0.0)
     return clocks
 
 
@@ -256,7 +265,8 @@ def _rounds(
     for turn in range(rounds + 1):
         none = _no_next(reads, rides)
         total = edges.plate + edges.time + edges.place + edges.kind
-        edges = replace(edges, probability=marginals(edges.i, edges.j, total, none, count))
+        paired = marginals(edges.i, edges.j, total, none, count)
+        edges = replace(edges, probability=paired * np.exp(edges.order))
         if turn == rounds:
             break
         if turn == 0:
@@ -307,6 +317,25 @@ def _clock_sigma(reads: Reads, i: Ints, j: Ints) -> Floats:
 def _weighed(
     reads: Reads, rides: travel.TravelModel, kinds: Floats, i: Ints, j: Ints, plate: Floats
 ) -> Edges:
+    """Return weighed edges; where clocks leave the order open, the likelier way round."""
+    time, place = _ride(reads, rides, i, j)
+    sure = np.zeros(len(i))
+    sigma = _clock_sigma(reads, i, j)
+    open_ = np.flatnonzero(np.abs(reads.time_s[j] - reads.time_s[i]) <= _FORWARD_SIGMAS * sigma)
+    if len(open_):
+        back_time, back_place = _ride(reads, rides, j[open_], i[open_])
+        more = back_time + back_place - time[open_] - place[open_]
+        turned = open_[more > 0]
+        time[turned], place[turned] = back_time[more > 0], back_place[more > 0]
+        i, j = i.copy(), j.copy()
+        i[turned], j[turned] = j[turned], i[turned]
+        sure[open_] = -np.log1p(np.exp(-np.abs(more)))
+    kind = kinds[reads.kind[i], reads.kind[j]]
+    return Edges(i, j, plate, time, place, kind, sure, np.zeros(len(i)))
+
+
+def _ride(reads: Reads, rides: travel.TravelModel, i: Ints, j: Ints) -> tuple[Floats, Floats]:
+    """Return the weights of the time of a ride and of the succession of its two places."""
     elapsed = reads.time_s[j] - reads.time_s[i]
     sigma = _clock_sigma(reads, i, j)
     time = rides.log_time(reads.camera[i], reads.camera[j], elapsed, sigma)
@@ -315,8 +344,7 @@ def _weighed(
     early = rides.unseen_after(reads.time_s[j] - reads.time_s[0] if len(reads.ids) else elapsed)
     begins = rides.begins_hz[b] + early * np.maximum(rides.seen_hz[b] - rides.begins_hz[b], 0.0)
     place = np.log((1.0 - rides.ends[a]) * rides.follows[a, b]) - np.log(begins)
-    kind = kinds[reads.kind[i], reads.kind[j]]
-    return Edges(i, j, plate, time, place, kind, np.zeros(len(i)))
+    return time, np.asarray(place)
 
 
 def _no_next(reads: Reads, rides: travel.TravelModel) -> Floats:

@@ -12,22 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.trajectories.signs import OPEN, Codes
-
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_WITHIN_S = 240.0
-_FARTHEST_S = 120.0
-_LEAST_RIDES = 3
-_QUICK = 0.2
+_WITHIN_S = 150.0
+_FARTHEST_S, _FAR_S = 60.0, 5.0
+_LEAST_RIDES = 2
+_QUICK = 0.1
 """The share of rides that is quicker than the one that is compared with the road."""
-_ROUNDS = 30
-_KNOWN_S = 4.0
+_ROUNDS = 8
+_KNOWN_S = 6.0
 _ALONG_DEG = 75.0
-_PACE, _PACE_SPREAD = 1.05, 0.15
-_START_S, _START_SPREAD_S = 0.8, 0.7
-_LEAST_SPREAD_S = 0.5
+_PACE, _PACE_SPREAD = 1.03, 0.08
+_CROSSING_S, _CROSSING_SPREAD_S = 2.0, 1.0
+_COARSE = (16.0, 8.0, 4.0, 2.0, 1.0)
+_LEAST_SPREAD_S, _RIDE_SPREAD = 0.7, 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,35 +61,26 @@ class Rides:
     spread_s: Floats
 
 
-def same_signs(codes: Codes) -> Ints:
-    """Return a label a read, the same for the same signs; -1 where a line was lost."""
-    whole = (codes != OPEN).all(1)
-    labels = np.full(len(codes), -1)
-    if whole.any():
-        labels[whole] = np.unique(codes[whole], axis=0, return_inverse=True)[1].ravel()
-    return labels
-
-
 def estimate(
-    label: Ints,
+    i: Ints,
+    j: Ints,
     time_s: Floats,
     camera: Ints,
     bearing_deg: Floats,
     stated_s: Floats,
     roads: Roads,
 ) -> Clocks:
-    """Return offsets of cameras from reads of one vehicle shortly after one another.
+    """Return offsets of cameras from pairs of reads (i, j), each of one vehicle shortly apart.
 
     Parameters
     ----------
-    label
-        The same for reads that are taken for one vehicle; -1 for a read that is not to be used.
+    i, j
+        Rows of the reads that are taken for one vehicle, in any order; a few may be wrong.
     stated_s
         One standard deviation of each camera's clock as stated; offsets are drawn to 0 by it, and
         by how far they turn out to be spread.
     """
     count = len(stated_s)
-    i, j = _repeats(label, time_s, camera, float(stated_s.max(initial=0.0)))
     rides = _quick_rides(i, j, time_s, camera, bearing_deg, roads)
     tied = np.bincount(rides.start, minlength=count) + np.bincount(rides.end, minlength=count) > 0
     if not tied.any():
@@ -100,10 +90,9 @@ def estimate(
     return Clocks(np.where(known, offset, 0.0), np.where(known, sigma, stated_s), known)
 
 
-def _repeats(label: Ints, time_s: Floats, camera: Ints, stated_s: float) -> tuple[Ints, Ints]:
+def pairs_within(label: Ints, time_s: Floats, camera: Ints, stated_s: float) -> tuple[Ints, Ints]:
     """Return pairs of reads with one label at two cameras, shortly apart."""
-    rows = np.flatnonzero(label >= 0)
-    rows = rows[np.lexsort((time_s[rows], label[rows]))]
+    rows = np.lexsort((time_s, label))
     mine = label[rows]
     found = [np.zeros((2, 0), np.int64)]
     for ahead in (1, 2, 3):
@@ -111,7 +100,12 @@ def _repeats(label: Ints, time_s: Floats, camera: Ints, stated_s: float) -> tupl
         ok = (mine[:-ahead] == mine[ahead:]) & (camera[i] != camera[j])
         found.append(np.stack([i[ok], j[ok]]))
     i, j = np.concatenate(found, axis=1)
-    ok = time_s[j] - time_s[i] < _WITHIN_S + 2.0 * stated_s
+    return near(i, j, time_s, stated_s)
+
+
+def near(i: Ints, j: Ints, time_s: Floats, stated_s: float) -> tuple[Ints, Ints]:
+    """Return the pairs that lie near enough in time, clocks allowing, to be one ride."""
+    ok = np.abs(time_s[j] - time_s[i]) < _WITHIN_S + 3.0 * stated_s
     return i[ok], j[ok]
 
 
@@ -137,7 +131,7 @@ def _quick_rides(
         quick, slower = np.quantile(seconds, [_QUICK, 0.5])
         # How sure a quantile is: by how far apart rides are there, and their number.
         own = (float(slower - quick) + 1.0) / np.sqrt(high - low)
-        spread = float(np.hypot(0.12 * fastest + _LEAST_SPREAD_S, 1.5 * own))
+        spread = float(np.hypot(_RIDE_SPREAD * fastest + _LEAST_SPREAD_S, 1.5 * own))
         rows.append((start, end, float(quick), fastest, spread))
     table = np.array(rows, np.float64).reshape(-1, 5)
     ends = table[:, :2].astype(np.int64)
@@ -159,29 +153,31 @@ def _apart(one: Floats, other: Floats) -> Floats:
 def _solve(rides: Rides, stated_s: Floats) -> tuple[Floats, Floats]:
     """Return offsets and their standard deviations: least squares, outliers weighed down.
 
-    Unknown with them are the pace of quick rides against the limit, and the seconds a ride takes
-    besides; how far clocks are spread is estimated along the way.
+    Unknown with them are the pace of quick rides against the limit, and the seconds that crossing a
+    place takes besides; how far clocks are spread is estimated along the way. Pairs that are jammed
+    or wrong are let go step by step: first only what is off by far, at last all that is off.
     """
     count, size = len(stated_s), len(rides.start)
+    tied = np.unique(np.concatenate([rides.start, rides.end]))
     design = np.zeros((size, count + 2))
     design[np.arange(size), rides.end] = 1.0
     design[np.arange(size), rides.start] = -1.0
-    design[:, count], design[:, count + 1] = rides.fastest_s, 1.0
-    prior = np.concatenate([np.zeros(count), [_PACE, _START_S]])
-    spread = np.concatenate([np.maximum(stated_s, 0.05), [_PACE_SPREAD, _START_SPREAD_S]])
+    design[:, count], design[:, count + 1] = rides.fastest_s, rides.fastest_s < _FAR_S
+    prior = np.concatenate([np.zeros(count), [_PACE, _CROSSING_S]])
+    spread = np.concatenate([np.maximum(stated_s, 0.05), [_PACE_SPREAD, _CROSSING_SPREAD_S]])
     weight = 1.0 / rides.spread_s**2
     answer, inverse = prior, np.eye(count + 2)
-    for _ in range(_ROUNDS):
+    for coarse in np.repeat(_COARSE, _ROUNDS):
         normal = design.T @ (design * weight[:, None]) + np.diag(1.0 / spread**2)
         inverse = np.linalg.inv(normal)
-        new = inverse @ (design.T @ (weight * rides.apart_s) + prior / spread**2)
-        off = (rides.apart_s - design @ new) / rides.spread_s
-        # Student's t with few degrees: jams and wrong pairs make some pairs very late.
-        weight = 5.0 / (4.0 + off**2) / rides.spread_s**2
-        typical = 1.48 * float(np.median(np.abs(new[:count])))
-        spread[:count] = np.clip(1.2 * typical, 0.5, np.maximum(stated_s, 0.05))
-        if float(np.abs(new - answer).max()) < 1e-3:
-            break
-        answer = new
-    sigma = np.sqrt(np.diag(inverse)[:count])
-    return new[:count], np.asarray(sigma)
+        answer = inverse @ (design.T @ (weight * rides.apart_s) + prior / spread**2)
+        off = (rides.apart_s - design @ answer) / rides.spread_s / coarse
+        weight = 1.0 / (1.0 + (off / 2.0) ** 2) ** 2 / rides.spread_s**2
+        typical = 1.48 * float(np.median(np.abs(answer[:count][tied])))
+        spread[:count] = np.clip(1.3 * typical, 0.5, np.maximum(stated_s, 0.05))
+    # One common shift of all clocks shows in no ride and is no error of any of them.
+    centre = np.eye(count)[tied]
+    centre[:, tied] -= 1.0 / len(tied)
+    sigma = stated_s.astype(np.float64).copy()
+    sigma[tied] = np.sqrt(np.diag(centre @ inverse[:count, :count] @ centre.T))
+    return answer[:count], np.asarray(sigma)

@@ -49,14 +49,20 @@ def chosen(i: Ints, j: Ints, probability: Floats, least: float) -> NDArray[np.bo
     kept = np.zeros(len(i), bool)
     candidates = np.flatnonzero(probability >= least)
     order = candidates[np.lexsort((j[candidates], i[candidates], -probability[candidates]))]
+    head_of: dict[int, int] = {}
+    tail_of: dict[int, int] = {}
     left: set[int] = set()
     right: set[int] = set()
     for edge in order.tolist():
         a, b = int(i[edge]), int(j[edge])
-        if a not in left and b not in right:
-            kept[edge] = True
-            left.add(a)
-            right.add(b)
+        # Where clocks leave the order open, links could go round in a ring.
+        if a in left or b in right or head_of.get(a, a) == b:
+            continue
+        kept[edge] = True
+        left.add(a)
+        right.add(b)
+        head, tail = head_of.get(a, a), tail_of.get(b, b)
+        head_of[tail], tail_of[head] = head, tail
     return kept
 
 
