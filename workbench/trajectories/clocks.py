@@ -166,7 +166,8 @@ def _solve(rides: Rides, stated_s: Floats) -> tuple[Floats, Floats]:
     prior = np.concatenate([np.zeros(count), [_PACE, _CROSSING_S]])
     spread = np.concatenate([np.maximum(stated_s, 0.05), [_PACE_SPREAD, _CROSSING_SPREAD_S]])
     weight = 1.0 / rides.spread_s**2
-    answer, inverse = prior, np.eye(count + 2)
+    answer: Floats = prior
+    inverse: Floats = np.eye(count + 2)
     for coarse in np.repeat(_COARSE, _ROUNDS):
         normal = design.T @ (design * weight[:, None]) + np.diag(1.0 / spread**2)
         inverse = np.linalg.inv(normal)

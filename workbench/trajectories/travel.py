@@ -7,7 +7,7 @@ a tail for waiting and a longer one for stops.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,6 +168,14 @@ def _rides(
     var = (off + k * prior_var.ravel()) / (n + k)
     shape = (cameras, cameras)
     return mean.reshape(shape), np.sqrt(np.maximum(var, 0.6**2)).reshape(shape)
+
+
+def rides_of(
+    model: TravelModel, a: Ints, b: Ints, elapsed_s: Floats, weight: Floats
+) -> TravelModel:
+    """Return the model with mean and spread of rides from camera a to b counted anew."""
+    mean, spread = _rides(model, a, b, elapsed_s, weight)
+    return replace(model, mean_s=mean, spread_s=spread)
 
 
 def _shares(

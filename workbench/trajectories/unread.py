@@ -14,17 +14,21 @@ from numpy.typing import NDArray
 
 from workbench.trajectories.beliefs import Believed, Reads
 from workbench.trajectories.matching import marginals
-from workbench.trajectories.travel import SECTORS, TravelModel
+from workbench.trajectories.travel import SECTORS, TravelModel, rides_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_OPEN_S = 240.0
+_OPEN_S = 120.0
 """How long after its last read, or before its first, a vehicle is looked for."""
 _SLACK_S = 3.0
-_ROUNDS = 4
+_ROUNDS = 5
 _BINS = np.array([2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0])
 _SHRUNK = 6.0
+_WORTH_KEEPING = -9.0
+_FARTHEST_S = 40.0
+_LEFT_OF_CLOCKS = 0.5
+"""Rides by pair of cameras are learned with what the clocks are off: part of it is in them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,83 +69,108 @@ def join_unread(believed: Believed, unread: Reads) -> Possible:
     if not len(row):
         return Possible(unread, hosts, row, host, np.zeros(0))
     reads, rides = believed.reads, believed.travel_model
-    cameras = len(rides.fastest_s)
-    first, last = hosts.before[host], hosts.after[host]
-    ci, cj = _camera(reads, first), _camera(reads, last)
-    v, state = unread.camera[row], unread.state[row]
-    density = _density(reads, unread, rides, row, first, last)
-    kind = _kind(believed, unread, row, first, last)
-    detour = _detour(rides, ci, cj, v)
-    bins = np.digitize(detour, _BINS)
-    context = (ci + 1) * (cameras + 1) + cj + 1
-    keep = np.flatnonzero(density + kind > -14.0)
-    row, host, state, bins = row[keep], host[keep], state[keep], bins[keep]
-    evidence, context, v = (density + kind)[keep], context[keep], v[keep]
-    slot = np.unique(host * cameras + v, return_inverse=True)[1].ravel() + len(unread.ids)
-    learnt = _Rates(believed, unread, hosts, context, state, bins)
-    probability = np.full(len(row), 0.0)
+    kind = _kind(believed, unread, row, hosts.before[host], hosts.after[host])
+    keep = _density(reads, unread, rides, row, hosts, host) + kind > _WORTH_KEEPING
+    row, host, kind = row[keep], host[keep], kind[keep]
+    cameras, size = len(rides.fastest_s), len(unread.ids) + len(row)
+    slot = np.unique(host * cameras + unread.camera[row], return_inverse=True)[1].ravel()
+    slot += len(unread.ids)
+    learnt = _Rates(believed, unread, hosts, row, host)
+    probability = np.zeros(len(row))
     for _ in range(_ROUNDS):
-        weight = evidence + learnt.log_odds(probability, row)
-        size = len(unread.ids) + len(keep)
+        density = _density(reads, unread, rides, row, hosts, host)
+        weight = density + kind + learnt.log_odds(probability)
         probability = marginals(row, slot, weight, np.zeros(size), size)
+        rides = _with_unread(believed, unread, hosts, row, host, probability)
     return Possible(unread, hosts, row, host, probability)
+
+
+def _with_unread(
+    believed: Believed, unread: Reads, hosts: Hosts, row: Ints, host: Ints, probability: Floats
+) -> TravelModel:
+    """Return the model of rides with those to and from unread sightings counted too."""
+    reads, rides = believed.reads, believed.travel_model
+    edges, cameras = believed.edges, len(believed.travel_model.fastest_s)
+    near = probability > 0.02
+    row, host, probability = row[near], host[near], probability[near]
+    pair, elapsed, weight = [], [], []
+    for first, end in ((True, hosts.before[host]), (False, hosts.after[host])):
+        there = end >= 0
+        v, c = unread.camera[row[there]], reads.camera[end[there]]
+        gone = unread.time_s[row[there]] - reads.time_s[end[there]]
+        pair.append(c * cameras + v if first else v * cameras + c)
+        elapsed.append(gone if first else -gone)
+        weight.append(probability[there])
+    links = believed.links
+    i, j = edges.i[links], edges.j[links]
+    pair.append(reads.camera[i] * cameras + reads.camera[j])
+    elapsed.append(reads.time_s[j] - reads.time_s[i])
+    weight.append(edges.probability[links])
+    every, seconds, sure = (np.concatenate(part) for part in (pair, elapsed, weight))
+    return rides_of(rides, every // cameras, every % cameras, seconds, sure)
 
 
 class _Rates:
     """How often a vehicle on a leg is seen, unread, in a state: counted, leaning on the detour."""
 
     def __init__(
-        self,
-        believed: Believed,
-        unread: Reads,
-        hosts: Hosts,
-        context: Ints,
-        state: Ints,
-        bins: Ints,
+        self, believed: Believed, unread: Reads, hosts: Hosts, row: Ints, host: Ints
     ) -> None:
         reads, rides = believed.reads, believed.travel_model
         cameras = len(rides.fastest_s)
         states = cameras * SECTORS
         self._seconds = max(float(np.ptp(reads.time_s)), 60.0)
-        self._unread = np.bincount(unread.state, minlength=states).astype(float)
-        self._share = (self._unread + 1.0) / (
-            self._unread + np.bincount(reads.state, minlength=states) + 2.0
-        )
+        # Which kinds stay unread in a state, each drawn to the state's own share.
+        shape = (states, len(believed.kinds))
+        self._unread = _table(unread.state, unread.kind, shape)
+        every = self._unread + _table(reads.state, reads.kind, shape)
+        total = every.sum(1, keepdims=True)
+        share = (self._unread.sum(1, keepdims=True) + 1.0) / (total + 2.0)
+        by_kind = (self._unread + 8.0 * share) / (every + 8.0)
         # Where a camera sees one side of the road, no vehicle is seen heading to the others.
-        total = self._unread + np.bincount(reads.state, minlength=states)
         side = total.reshape(cameras, SECTORS)
-        self._share *= (side / np.maximum(side.sum(1, keepdims=True), 1.0)).ravel()
+        heads = (side / np.maximum(side.sum(1, keepdims=True), 1.0)).reshape(-1, 1)
+        of_host = np.where(hosts.before >= 0, reads.kind[hosts.before], reads.kind[hosts.after])
+        self._state, self._kind = unread.state[row], unread.kind[row]
+        self._likely = (heads * by_kind)[self._state, of_host[host]]
+        self._typical = (heads * share)[self._state, 0]
         ci, cj = _camera(reads, hosts.before), _camera(reads, hosts.after)
-        every = (ci + 1) * (cameras + 1) + cj + 1
-        self._known, at, self._hosts = np.unique(every, return_index=True, return_counts=True)
+        context = (ci + 1) * (cameras + 1) + cj + 1
+        known, at, self._hosts = np.unique(context, return_index=True, return_counts=True)
         detour = np.stack(
-            [_detour(rides, ci[at], cj[at], np.full(len(at), camera)) for camera in range(cameras)],
-            1,
+            [_detour(rides, ci[at], cj[at], np.full(len(at), c)) for c in range(cameras)], 1
         )
         near = np.repeat(np.digitize(detour, _BINS), SECTORS, axis=1)
-        exposure = self._hosts[:, None] * self._share[None]
+        exposure = self._hosts[:, None] * (heads * share).T
         self._exposed = np.bincount(near.ravel(), exposure.ravel(), minlength=len(_BINS) + 1)
-        self._context = np.searchsorted(self._known, context)
-        self._state, self._bins = state, bins
-        keys = self._context * states + state
-        self._keys, self._key = np.unique(keys, return_inverse=True)
+        self._context = np.searchsorted(known, context[host])
+        self._bins = np.digitize(_detour(rides, ci[host], cj[host], unread.camera[row]), _BINS)
+        keys, key = np.unique(self._context * states + self._state, return_inverse=True)
+        self._key_count, self._key = len(keys), key.ravel()
         self._rate = 0.8 * np.exp(-np.arange(len(_BINS) + 1) * 0.9)
 
-    def log_odds(self, probability: Floats, row: Ints) -> Floats:
+    def log_odds(self, probability: Floats) -> Floats:
         """Return log odds of being seen so on the leg, over the rate of what nobody claims."""
-        states = len(self._unread)
+        counted, hosts = np.zeros(self._key_count), np.zeros(len(self._hosts))
         if probability.any():
             joined = np.bincount(self._bins, probability, minlength=len(self._rate))
             self._rate = (joined + 1.0) / (self._exposed + 5.0)
-        counted = np.bincount(self._key.ravel(), probability, minlength=len(self._keys))
-        general = np.minimum(self._rate[self._bins] * self._share[self._state], 0.9)
-        own = counted[self._key.ravel()]
-        weight = np.where(probability.any(), 1.0, 0.0)
-        seen = (weight * own + _SHRUNK * general) / (weight * self._hosts[self._context] + _SHRUNK)
-        seen = np.clip(seen, 1e-5, 0.95)
-        claimed = np.bincount(self._state, probability, minlength=states)
-        free = np.maximum(self._unread - claimed, 0.0) + 1.0 + 0.02 * self._unread
-        return np.asarray(np.log(seen / (1 - seen)) - np.log(free[self._state] / self._seconds))
+            counted = np.bincount(self._key, probability, minlength=self._key_count)
+            hosts = self._hosts.astype(np.float64)
+        general = self._rate[self._bins] * self._typical
+        seen = (counted[self._key] + _SHRUNK * general) / (hosts[self._context] + _SHRUNK)
+        seen = np.clip(seen * self._likely / self._typical, 1e-5, 0.95)
+        claimed = np.zeros_like(self._unread)
+        np.add.at(claimed, (self._state, self._kind), probability)
+        free = np.maximum(self._unread - claimed, 0.0) + 0.3 + 0.03 * self._unread
+        rate = free[self._state, self._kind] / self._seconds
+        return np.asarray(np.log(seen / (1 - seen)) - np.log(rate))
+
+
+def _table(state: Ints, kind: Ints, shape: tuple[int, int]) -> Floats:
+    counts = np.zeros(shape)
+    np.add.at(counts, (state, kind), 1.0)
+    return counts
 
 
 def _hosts(believed: Believed) -> Hosts:
@@ -187,16 +216,19 @@ def _near(believed: Believed, unread: Reads, hosts: Hosts) -> tuple[Ints, Ints]:
 def _reachable(
     believed: Believed, unread: Reads, hosts: Hosts, row: Ints, host: Ints
 ) -> tuple[Ints, Ints]:
-    reads, fastest = believed.reads, believed.travel_model.fastest_s
+    reads, rides = believed.reads, believed.travel_model
     ok = np.ones(len(row), bool)
     v = unread.camera[row]
-    for end, sign in ((hosts.before[host], 1.0), (hosts.after[host], -1.0)):
-        there = end >= 0
-        camera = _camera(reads, end)
-        least = np.where(sign > 0, fastest[camera, v], fastest[v, camera]) / 1.7
+    ends = _camera(reads, hosts.before), _camera(reads, hosts.after)
+    for end, camera, sign in (
+        (hosts.before[host], ends[0][host], 1.0),
+        (hosts.after[host], ends[1][host], -1.0),
+    ):
+        fastest = rides.fastest_s[camera, v] if sign > 0 else rides.fastest_s[v, camera]
         elapsed = sign * (unread.time_s[row] - reads.time_s[end])
         sigma = np.hypot(unread.sigma_s[row], reads.sigma_s[end])
-        ok &= ~there | (elapsed + 3.0 * sigma + 1.0 >= least)
+        ok &= (end < 0) | (elapsed + 3.0 * sigma + 1.0 >= fastest / 1.7)
+    ok &= _detour(rides, ends[0][host], ends[1][host], v) <= _FARTHEST_S
     return row[ok], host[ok]
 
 
@@ -207,42 +239,44 @@ def _camera(reads: Reads, row: Ints) -> Ints:
 def _detour(rides: TravelModel, ci: Ints, cj: Ints, v: Ints) -> Floats:
     """Return how many seconds longer the way over a camera is; from an open end, how far it is."""
     out, back = rides.fastest_s[ci, v], rides.fastest_s[v, cj]
-    direct = rides.fastest_s[ci, cj]
-    between = out + back - direct
+    between = out + back - rides.fastest_s[ci, cj]
     return np.where(ci < 0, back, np.where(cj < 0, out, between))
 
 
 def _density(
-    reads: Reads, unread: Reads, rides: TravelModel, row: Ints, first: Ints, last: Ints
+    reads: Reads, unread: Reads, rides: TravelModel, row: Ints, hosts: Hosts, host: Ints
 ) -> Floats:
-    """Return the log density (per second) of passing the camera then, on that leg."""
-    v, ci, cj = unread.camera[row], _camera(reads, first), _camera(reads, last)
-    since = unread.time_s[row] - reads.time_s[first]
-    until = reads.time_s[last] - unread.time_s[row]
-    sigma_i = np.where(ci == v, 0.0, np.hypot(unread.sigma_s[row], reads.sigma_s[first]))
-    sigma_j = np.where(cj == v, 0.0, np.hypot(unread.sigma_s[row], reads.sigma_s[last]))
-    after = np.exp(rides.log_time(ci, v, since, sigma_i))
-    before = np.exp(rides.log_time(v, cj, until, sigma_j))
-    whole = reads.time_s[last] - reads.time_s[first]
-    out, back = rides.mean_s[ci, v], rides.mean_s[v, cj]
-    share = out / np.maximum(out + back, 1e-9)
-    spread_i = np.hypot(rides.spread_s[ci, v], sigma_i)
-    spread_j = np.hypot(rides.spread_s[v, cj], sigma_j)
-    spread = spread_i * spread_j / np.hypot(spread_i, spread_j)
-    spread = np.sqrt(
-        spread**2 + (0.12 * np.maximum(whole, 0)) ** 2 * 4 * share * (1 - share) + 0.25
-    )
-    on_the_way = np.exp(-0.5 * ((since - share * whole) / spread) ** 2) / (2.5066 * spread)
-    slow = np.clip((whole - out - back) / np.maximum(3.0 * (spread_i + spread_j), 10.0), 0.0, 1.0)
-    between = (1 - 0.9 * slow) * on_the_way + 0.9 * slow * 0.5 * (after + before)
-    density = np.where(first < 0, before, np.where(last < 0, after, between))
-    return np.asarray(np.log(density + 1e-9))
+    """Return the log density (per second) of passing the camera then, on that leg.
+
+    On a leg: the density of both parts of the ride, over that of the whole.
+    """
+    total = np.zeros(len(row))
+    v = unread.camera[row]
+    for end, sign in ((hosts.before[host], 1.0), (hosts.after[host], -1.0)):
+        there = np.flatnonzero(end >= 0)
+        mine, its = v[there], reads.camera[end[there]]
+        gone = sign * (unread.time_s[row[there]] - reads.time_s[end[there]])
+        sigma = np.hypot(unread.sigma_s[row[there]], reads.sigma_s[end[there]])
+        sigma = np.where(mine == its, 0.0, _LEFT_OF_CLOCKS * sigma)
+        a, b = (its, mine) if sign > 0 else (mine, its)
+        total[there] += rides.log_time(a, b, gone, sigma)
+    legs = np.flatnonzero((hosts.before >= 0) & (hosts.after >= 0))
+    whole = np.zeros(len(hosts.before))
+    i, j = hosts.before[legs], hosts.after[legs]
+    ci, cj = reads.camera[i], reads.camera[j]
+    sigma = _LEFT_OF_CLOCKS * np.where(ci == cj, 0.0, np.hypot(reads.sigma_s[i], reads.sigma_s[j]))
+    whole[legs] = rides.log_time(ci, cj, reads.time_s[j] - reads.time_s[i], sigma)
+    return np.asarray(total - whole[host])
 
 
 def _kind(believed: Believed, unread: Reads, row: Ints, first: Ints, last: Ints) -> Floats:
-    ratio = believed.kinds
+    """Return the log probability that such a vehicle is called what the unread sighting is."""
     reads = believed.reads
+    kinds = len(believed.kinds)
+    share = (np.bincount(reads.kind, minlength=kinds) + 1.0) / (len(reads.ids) + kinds)
+    called = np.exp(believed.kinds) * share
+    called = np.log(called / called.sum(1, keepdims=True))
     ours = unread.kind[row]
-    one = np.where(first >= 0, ratio[reads.kind[first], ours], ratio[ours, reads.kind[last]])
-    two = np.where(last >= 0, ratio[ours, reads.kind[last]], one)
+    one = called[reads.kind[np.where(first >= 0, first, last)], ours]
+    two = called[reads.kind[np.where(last >= 0, last, first)], ours]
     return np.asarray(0.5 * (one + two))
