@@ -94,18 +94,31 @@ def rivals(believed: Believed, *, most: int = 3, calibration: Calibration | None
     What is left to 1 is other sightings and there being none (``unseen``).
     """
     curve = calibration or default_calibration()
-    edges, count = believed.edges, len(believed.reads.ids)
+    i, j, claimed = either_way(believed)
+    count = len(believed.reads.ids)
     row = np.full((count, most), -1, np.int64)
     probability = np.zeros((count, most))
-    order = np.lexsort((edges.j, -edges.probability, edges.i))
-    i = edges.i[order]
+    order = np.lexsort((j, -claimed, i))
+    i, j, held = i[order], j[order], curve.of_links(claimed[order])
     rank = np.arange(len(i)) - np.searchsorted(i, i, side="left")
     top = rank < most
-    row[i[top], rank[top]] = edges.j[order][top]
-    probability[i[top], rank[top]] = curve.of_links(edges.probability[order][top])
-    whole = np.bincount(edges.i, curve.of_links(edges.probability), minlength=count)
+    row[i[top], rank[top]] = j[top]
+    probability[i[top], rank[top]] = held[top]
+    whole = np.bincount(i, held, minlength=count)
     scale = np.where(whole > 1.0, 1.0 / np.maximum(whole, 1e-9), 1.0)
     return Rivals(row, probability * scale[:, None], np.maximum(1.0 - whole, 0.0))
+
+
+def either_way(believed: Believed) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Return the edges, and those whose order clocks leave open the other way round too."""
+    edges = believed.edges
+    open_ = np.flatnonzero(edges.order < 0)
+    turned = edges.probability[open_] * np.expm1(-edges.order[open_])
+    return (
+        np.concatenate([edges.i, edges.j[open_]]),
+        np.concatenate([edges.j, edges.i[open_]]),
+        np.concatenate([edges.probability, turned]),
+    )
 
 
 def claimed_legs(

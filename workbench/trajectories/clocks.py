@@ -164,7 +164,9 @@ def _solve(rides: Rides, stated_s: Floats) -> tuple[Floats, Floats]:
     design[np.arange(size), rides.start] = -1.0
     design[:, count], design[:, count + 1] = rides.fastest_s, rides.fastest_s < _FAR_S
     prior = np.concatenate([np.zeros(count), [_PACE, _CROSSING_S]])
-    spread = np.concatenate([np.maximum(stated_s, 0.05), [_PACE_SPREAD, _CROSSING_SPREAD_S]])
+    spread: Floats = np.concatenate(
+        [np.maximum(stated_s, 0.05), [_PACE_SPREAD, _CROSSING_SPREAD_S]]
+    )
     weight = 1.0 / rides.spread_s**2
     answer: Floats = prior
     inverse: Floats = np.eye(count + 2)
@@ -173,7 +175,7 @@ def _solve(rides: Rides, stated_s: Floats) -> tuple[Floats, Floats]:
         inverse = np.linalg.inv(normal)
         answer = inverse @ (design.T @ (weight * rides.apart_s) + prior / spread**2)
         off = (rides.apart_s - design @ answer) / rides.spread_s / coarse
-        weight = 1.0 / (1.0 + (off / 2.0) ** 2) ** 2 / rides.spread_s**2
+        weight = np.asarray(1.0 / (1.0 + (off / 2.0) ** 2) ** 2 / rides.spread_s**2)
         typical = 1.48 * float(np.median(np.abs(answer[:count][tied])))
         spread[:count] = np.clip(1.3 * typical, 0.5, np.maximum(stated_s, 0.05))
     # One common shift of all clocks shows in no ride and is no error of any of them.

@@ -151,7 +151,8 @@ class _Rates:
 
     def log_odds(self, probability: Floats) -> Floats:
         """Return log odds of being seen so on the leg, over the rate of what nobody claims."""
-        counted, hosts = np.zeros(self._key_count), np.zeros(len(self._hosts))
+        counted: Floats = np.zeros(self._key_count)
+        hosts: Floats = np.zeros(len(self._hosts))
         if probability.any():
             joined = np.bincount(self._bins, probability, minlength=len(self._rate))
             self._rate = (joined + 1.0) / (self._exposed + 5.0)
