@@ -169,11 +169,12 @@ def _solve(rides: Rides, stated_s: Floats) -> tuple[Floats, Floats]:
     )
     weight = 1.0 / rides.spread_s**2
     answer: Floats = prior
-    inverse: Floats = np.eye(count + 2)
+    inverse: NDArray[np.floating] = np.eye(count + 2)
     for coarse in np.repeat(_COARSE, _ROUNDS):
         normal = design.T @ (design * weight[:, None]) + np.diag(1.0 / spread**2)
         inverse = np.linalg.inv(normal)
-        answer = inverse @ (design.T @ (weight * rides.apart_s) + prior / spread**2)
+        pull = design.T @ (weight * rides.apart_s) + prior / spread**2
+        answer = np.asarray(inverse @ pull, np.float64)
         off = (rides.apart_s - design @ answer) / rides.spread_s / coarse
         weight = np.asarray(1.0 / (1.0 + (off / 2.0) ** 2) ** 2 / rides.spread_s**2)
         typical = 1.48 * float(np.median(np.abs(answer[:count][tied])))

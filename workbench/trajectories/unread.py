@@ -156,8 +156,10 @@ class _Rates:
         if probability.any():
             joined = np.bincount(self._bins, probability, minlength=len(self._rate))
             self._rate = (joined + 1.0) / (self._exposed + 5.0)
-            counted = np.bincount(self._key, probability, minlength=self._key_count)
-            hosts = self._hosts.astype(np.float64)
+            counted = np.asarray(
+                np.bincount(self._key, probability, minlength=self._key_count), np.float64
+            )
+            hosts = np.asarray(self._hosts, np.float64)
         general = self._rate[self._bins] * self._typical
         seen = (counted[self._key] + _SHRUNK * general) / (hosts[self._context] + _SHRUNK)
         seen = np.clip(seen * self._likely / self._typical, 1e-5, 0.95)
