@@ -14,6 +14,7 @@ from make.passes import road, sightings
 from workbench.records import LEGS
 from workbench.trajectories import (
     claimed_legs,
+    default_calibration,
     evidence,
     join_unread,
     link,
@@ -22,6 +23,7 @@ from workbench.trajectories import (
     with_claims,
 )
 from workbench.trajectories.beliefs import Believed
+from workbench.trajectories.matching import chosen, marginals
 
 PLATE = "99B1-123.45"
 WAYS = road(A=0, B=500, C=1000, D=1500, E=2000)
@@ -149,3 +151,54 @@ def test_claims_reach_the_legs_of_a_trace() -> None:
     legs = with_claims(link(table[table["plate"] == PLATE], WAYS), claims)
     assert [row["probability"] > 0.5 for row in legs.to_pylist()] == [True] * 4
     assert with_claims(legs, claims.slice(0, 0)).num_rows == 4
+
+
+def test_traffic_one_way_does_not_move_clocks_by_a_whole_ride() -> None:
+    rng = np.random.default_rng(3)
+    rows, at_m = [], {"A": 0, "B": 400, "C": 800}
+    for n in range(60):
+        plate, start = f"99{'BCDE'[n % 4]}1-{rng.integers(10_000, 99_999)}", 40.0 * n
+        for name, metres in at_m.items():
+            off = 9.0 if name == "B" else 0.0
+            second = start + metres / rng.uniform(10.0, 14.0) + off
+            rows.append((f"{name}{n}", name, second, plate, 90.0))
+    believed = link_by_belief(sightings(rows, sigma_s=30.0), road(**at_m))
+    off = believed.clocks.offset_s - believed.clocks.offset_s.mean()
+    assert off == pytest.approx([-3.0, 6.0, -3.0], abs=2.5)
+    assert all(a[1:] == b[1:] for a, b in claimed(believed))
+
+
+def test_a_camera_that_nothing_ties_stays_unknown() -> None:
+    rows = [("1", "A", 0, PLATE), ("2", "B", 45, PLATE), ("3", "E", 4000, "30F-123.99")]
+    believed = link_by_belief(sightings(rows, sigma_s=30.0), WAYS)
+    assert not believed.clocks.known.any()
+    assert believed.clocks.sigma_s.tolist() == [30.0] * 3
+
+
+def test_links_never_go_round_in_a_ring() -> None:
+    i, j = np.array([0, 1, 2]), np.array([1, 2, 0])
+    kept = chosen(i, j, np.array([0.9, 0.8, 0.7]), 0.4)
+    assert kept.tolist() == [True, True, False]
+
+
+def test_marginals_are_those_of_all_pairings_counted_out() -> None:
+    i, j = np.array([0, 0, 1, 1]), np.array([2, 3, 2, 3])
+    log = np.log([5.0, 0.5, 2.0, 1.0])
+    weight = np.exp(log)
+    pairings = [(), (0,), (1,), (2,), (3,), (0, 3), (1, 2)]
+    total = sum(np.prod(weight[list(edges)]) for edges in pairings)
+    exact = [
+        sum(np.prod(weight[list(edges)]) for edges in pairings if edge in edges) / total
+        for edge in range(4)
+    ]
+    assert marginals(i, j, log, np.zeros(4), 4) == pytest.approx(exact, abs=0.03)
+
+
+def test_the_curve_of_claims_names_its_seeds_and_never_falls() -> None:
+    curve = default_calibration()
+    assert "seeds 101, 102, 103" in curve.origin
+    for claimed_p, held in (curve.links, curve.unread):
+        assert list(claimed_p) == sorted(claimed_p)
+        assert list(held) == sorted(held)
+        assert held[0] >= 0
+        assert held[-1] <= 1
