@@ -35,6 +35,8 @@ JOINED_AT = 0.15
 """From this probability on an unread sighting counts as the vehicle's, for IDF1 over all: low, for
 that figure never punishes a wrong guess about a sighting that nobody else claims."""
 
+_LEAST_DRAWN = 20
+
 Floats = NDArray[np.float64]
 
 
@@ -306,10 +308,12 @@ def draw(figures: Figures, out: Path) -> None:
     if not isinstance(curves, dict):
         raise BadInput(N_("these figures hold no reliability"), N_("run the benchmark anew"))
     for name, rows in curves.items():
-        claimed, held, count = zip(*rows, strict=True)
+        total = sum(n for _, _, n in rows)
+        # A handful of claims in a bin says nothing; it only draws spikes.
+        claimed, held = zip(*((c, h) for c, h, n in rows if n >= _LEAST_DRAWN), strict=True)
         strong = name in (*COMBINED, "miss30-sign8")
         axes.plot(claimed, held, marker="o", markersize=3, linewidth=1.5 if strong else 0.6,
-                  alpha=1.0 if strong else 0.4, label=f"{name} ({sum(count)})")  # fmt: skip
+                  alpha=1.0 if strong else 0.4, label=f"{name} ({total})")  # fmt: skip
     axes.set(xlabel="claimed probability of the likeliest next sighting", ylabel="share right",
              xlim=(0, 1), ylim=(0, 1))  # fmt: skip
     axes.legend(fontsize=7)
