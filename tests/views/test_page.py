@@ -74,6 +74,9 @@ def test_progress_shows_unfinished_and_failed_work_and_drops_old_finished_work()
     left = {"recognition": (Progress(1, 6, "h", "recognised S01-P1, 0:01:05 left"), 0)}
     assert "đã nhận dạng S01-P1, còn 0:01:05" in progress_html(left, 10**12, tr)
     assert " left" not in progress_html(left, 10**12, tr)
+    minutes = {"recognition": (Progress(0.05, 0.125, "h", "recognised S01-P1"), 0)}
+    assert "0.05/0.12 giờ hình" in progress_html(minutes, 10**12, tr)
+    assert "5/77 " in progress_html({"x": (Progress(5, 77, "cameras"), 0)}, 10**12, tr)
     stopped = {"recognition": (Progress(1, 6, "h", "stopped"), 0)}
     assert "đã dừng" in progress_html(stopped, 10**9, tr)
     assert progress_html(stopped, 10**12, tr) == ""

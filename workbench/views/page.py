@@ -245,10 +245,11 @@ def progress_html(jobs: Mapping[str, tuple[Progress, int]], now_ns: int, tr: Tra
             if progress.failed
             else ""
         )
+        digits = 2 if progress.unit == "h" and progress.total < 10 else 0  # minutes are not 0/0 h
         rows.append(
             f'<span class="job"><b>{escape(tr(name))}</b>'
             f'<meter min="0" max="{progress.total or 1:g}" value="{progress.done:g}"></meter>'
-            f"{progress.done:.0f}/{progress.total:.0f} {escape(tr(progress.unit))}"
+            f"{progress.done:.{digits}f}/{progress.total:.{digits}f} {escape(tr(progress.unit))}"
             f'<span class="muted what">{escape(text)}</span>{failed}</span>'
         )
     return f'<div class="progress" role="status">{"".join(rows)}</div>' if rows else ""

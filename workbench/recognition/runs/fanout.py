@@ -56,6 +56,8 @@ _WORKER_ENVIRONMENT = {
 _START_S = 15
 _ROWS_S = 10.0
 """Rows that do not arrive for so long went with their worker."""
+_REPLACED_S = 20.0
+"""A cluster of our own without a worker for so long gets a new one."""
 _DESERTED_S = 180.0
 """A run ends when its scheduler has had no worker for so long. On a busy machine a worker takes ten
 seconds to come back, and a job that kills each takes three of them before it is given up."""
@@ -269,9 +271,10 @@ class _Tally:
         if self._worked_s and self._left_s > 0:
             pace = (self._clock() - self._began_s) / self._worked_s
             text += f", {left_text(pace * self._left_s)} left"
-        self._on_progress(
-            Progress(self._done_h, self._total_h, "h", text, failed=tuple(self._failed))
-        )
+        # sums of hours in another order differ in their last digit: the end is where all jobs are
+        over = self._done + self._skipped == len(self._jobs)
+        done_h = self._total_h if over else self._done_h
+        self._on_progress(Progress(done_h, self._total_h, "h", text, failed=tuple(self._failed)))
 
     def summary(self, *, cancelled: bool = False) -> Summary:
         return Summary(
@@ -334,6 +337,7 @@ class _Spread:
         self._room = _IN_FLIGHT
         self._clock = clock
         self._deserted_s: float | None = None
+        self._replaced_s: float | None = None
 
     def run(
         self,
@@ -385,12 +389,26 @@ class _Spread:
             count = len(self._client.scheduler_info(n_workers=-1)["workers"])
             self._room = _IN_FLIGHT * max(1, count)
             self._deserted_s = None if count else self._deserted_s or self._clock()
+        self._replace_workers()
         if self._deserted_s is not None and self._clock() - self._deserted_s > _DESERTED_S:
             raise Unavailable(
                 N_("the Dask scheduler has lost all its workers"),
                 N_("start workers again and repeat the command: what has ended is kept"),
             )
         return True
+
+    def _replace_workers(self) -> None:
+        """Have a cluster of our own start another worker where none has come back for a while.
+
+        Its nannies bring dead workers back, as a rule: on a busy machine one whose worker dies in
+        the instant it is there does not always.
+        """
+        cluster, since_s = self._client.cluster, self._deserted_s
+        if cluster is None or since_s is None:
+            self._replaced_s = None
+        elif self._clock() - max(since_s, self._replaced_s or since_s) > _REPLACED_S:
+            self._replaced_s = self._clock()
+            cluster.scale(len(cluster.worker_spec) + 1)
 
     def _send(self, skip: Callable[[Job], bool]) -> None:
         while self._waiting and len(self._flying) < self._room:
