@@ -73,7 +73,9 @@ def _facts(visit: Visit, row: pd.Series) -> list[tuple[str, str, str]]:
     mono = ' class="mono"'
     facts = []
     if isinstance(row["plate"], str):
-        score = tr("every sign right: probability {score:.2f}").format(score=row["plate_score"])
+        # never rounded up to certainty, which no reading has
+        sure = min(float(row["plate_score"]), 0.99)
+        score = tr("every sign right: probability {score:.2f}").format(score=sure)
         facts.append(
             (
                 tr("Plate"),
