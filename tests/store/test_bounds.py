@@ -341,6 +341,21 @@ def test_a_spoilt_hour_stops_no_later_hour_from_being_joined(store: Store) -> No
     assert store.upkeep.spoilt_health() == [spoilt.with_suffix(".unreadable")]
 
 
+def test_a_joined_hour_that_is_spoilt_later_is_set_aside_when_the_next_hour_is_joined(
+    store: Store,
+) -> None:
+    health_hours(store)
+    assert store.upkeep.join_health(NINE + HOUR) == 1
+    (joined,) = (store.root / "health").glob("*/*-*.parquet")
+    data = bytearray(joined.read_bytes())
+    data[60:84] = bytes(24)  # its parts are gone, and no later joining of this hour comes by
+    joined.write_bytes(data)
+    assert store.upkeep.spoilt_health() == []
+    assert store.upkeep.join_health(NINE + 2 * HOUR + S) == 1
+    assert store.upkeep.spoilt_health() == [joined.with_suffix(".unreadable")]
+    assert joined.with_suffix(".unreadable").read_bytes() == bytes(data)
+
+
 def test_files_of_health_of_before_an_instant_go_whole(store: Store) -> None:
     health_hours(store)
     store.upkeep.join_health(NINE + HOUR)

@@ -182,7 +182,8 @@ class Upkeep:
 
         The joined file names those it is made of, and is there before they go: a process killed in
         between leaves both, and nothing counts twice. At most so many hours are joined at once;
-        return how many were.
+        return how many were. Each time some were, the joined files of two days are read, and one
+        that cannot be is set aside: its parts are gone, and nobody else would look at it.
         """
         waiting: list[list[Path]] = []
         yesterday = format_utc(now_ns - DAY_NS)[:10]
@@ -197,7 +198,21 @@ class Upkeep:
         joined = waiting[::-1][:most]
         for paths in joined:
             _join(paths)
+        if joined:
+            self._look_at_joined(yesterday)
         return len(joined)
+
+    def _look_at_joined(self, first_day: str) -> None:
+        for day in self._health_days():
+            if day.name.removeprefix("day=") < first_day:
+                continue
+            for path in sorted(day.glob("*-*.parquet")):
+                try:
+                    pq.read_table(path)
+                except FileNotFoundError:
+                    continue  # retention was quicker
+                except _UNREADABLE as error:
+                    _set_aside(path, error)
 
     def _health_days(self) -> list[Path]:
         return sorted((self._root / "health").glob("day=*"))
