@@ -289,7 +289,10 @@ def test_a_killed_run_goes_on_with_the_same_command(make: Callable[[str], Workbe
         process.wait()
     kept = done(wb)
     assert kept > 0
-    assert wb.runs() == []
+    assert not any(entry.action.startswith("recognise") for entry in wb.audit())
+    assert wb.runs() == wb.runs() == []
+    (entry,) = (entry for entry in wb.audit() if entry.action == "recognise.failed")
+    assert '"error": "killed"' in entry.details  # it could not say so itself
     summary = wb.recognise(workers=0)
     assert (summary.skipped, summary.done) == (kept, COUNT - kept)
     assert rows(wb) == rows(whole)

@@ -34,7 +34,7 @@ from workbench.investigation.answers import (
 from workbench.investigation.following import Followed, follow
 from workbench.records import AuditEntry, Camera, Case, FrameIndex, Progress, Purpose, Segment
 from workbench.store import Store
-from workbench.store.runs import Running, Runs
+from workbench.store.runs import Running
 from workbench.timeline import SECOND_NS, ClockFix, ClockMethod, Span, UtcNs
 
 GRANT_S = 8 * 3600
@@ -420,7 +420,7 @@ class Workbench:
 
     def runs(self) -> list[Running]:
         """Return the searches of the archive that go on now, in any process."""
-        return Runs(self.root).all()
+        return running.runs_of(self).all()
 
     def stop_runs(self, run_id: str = "") -> int:
         """Ask searches to end: one of one's own, or all; return how many. What they found stays."""

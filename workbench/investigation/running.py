@@ -18,8 +18,8 @@ from workbench.investigation.sealing import settle
 from workbench.recognition import Estimate, Expected, Job, Rates, Spent, Summary
 from workbench.records import SIGHTINGS, Progress, Purpose
 from workbench.store import Searched
-from workbench.store.runs import Runs
-from workbench.timeline import SECOND_NS, Span
+from workbench.store.runs import Running, Runs
+from workbench.timeline import SECOND_NS, Span, format_utc
 
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
@@ -81,7 +81,7 @@ def plan(
     ref = recognition.model_ref(settings)
     found = list(_jobs(house, cameras, span, settings))
     state = {} if again else _searched(house, {job.segment.sha256 for job in found}, ref)
-    rates = _rates(Runs(house.root), ref)
+    rates = _rates(runs_of(house), ref)
     fresh = [job for job in found if _key(job) not in state]
     rank, promise = _ranks(house, first), _promises(swept)
     order = recognition.in_order(
@@ -157,7 +157,7 @@ def _run(
     cancelled: Callable[[], bool],
     again: bool,
 ) -> tuple[Summary, Mapping[str, object]]:
-    store, runs = house._store, Runs(house.root)
+    store, runs = house._store, runs_of(house)
     settled = settle(store, house.ward.cameras, log=house._log)
     for job in chosen.overtaken:  # their rows are there: they count again
         store.mark_searched(job.segment.sha256, job.first_pts, job.stop_pts, chosen.model_ref)
@@ -252,8 +252,19 @@ def stop(house: Workbench, run_id: str = "") -> int:
                 actor=one.actor,
             )
         house._log("recognise.stop", one.run_id, details={"of": one.actor})
-        Runs(house.root).stop(one.run_id, house.actor)
+        runs_of(house).stop(one.run_id, house.actor)
     return len(going)
+
+
+def runs_of(house: Workbench) -> Runs:
+    """Return the searches of a root; one that was killed gets its closing entry in the log."""
+
+    def lost(one: Running) -> None:
+        details = {"of": one.actor, "started": format_utc(one.started_ns), "error": "killed"}
+        purpose = Purpose(one.case_id, "") if one.case_id else None
+        house._log("recognise.failed", one.run_id, purpose, details=details)
+
+    return Runs(house.root, lost)
 
 
 @dataclass(frozen=True, slots=True)

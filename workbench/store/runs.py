@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,10 +31,17 @@ class Running:
 
 
 class Runs:
-    """The folder ``runs`` of a root. Holds a path only."""
+    """The folder ``runs`` of a root. Holds a path only.
 
-    def __init__(self, root: Path) -> None:
-        self.folder = root / "runs"
+    Parameters
+    ----------
+    lost
+        Told of each run that was killed, once, by whoever comes by first: it could not say so
+        itself.
+    """
+
+    def __init__(self, root: Path, lost: Callable[[Running], object] = lambda _one: None) -> None:
+        self.folder, self._lost = root / "runs", lost
 
     @contextmanager
     def begin(
@@ -42,6 +49,7 @@ class Runs:
     ) -> Iterator[Running]:
         """Be one of the runs while inside."""
         self.folder.mkdir(exist_ok=True)
+        self.all()
         self._tidy()
         one = Running(uuid.uuid4().hex, actor, started_ns, case_id, footage_h)
         with files.held(self._lock(one.run_id)):
@@ -59,9 +67,10 @@ class Runs:
             with suppress(FileNotFoundError, ValueError, TypeError):
                 one = Running(**json.loads(record.read_text(encoding="utf-8")))
                 with files.held(self._lock(one.run_id)) as dead:
-                    if dead:
+                    if dead and record.exists():
+                        self._lost(one)
                         self._forget(one.run_id)
-                    else:
+                    elif not dead:
                         found.append(one)
         return sorted(found, key=lambda one: (one.started_ns, one.run_id))
 
