@@ -151,7 +151,20 @@ MISTAKES = {
     ),
     "serve beyond loopback": (("serve", "{root}", "--address", "0.0.0.0"), 3, "sign-in"),
     "serve on no port": (("serve", "{root}", "--port", "70000"), 2, "--port"),
-    "serve without users": (("serve", "{root}", "--users", "{nowhere}"), 2, "users"),
+    "serve with half a certificate": (("serve", "{root}", "--tls-cert", "{text}"), 2, "--tls-key"),
+    "serve with a certificate that is none": (
+        ("serve", "{root}", "--tls-cert", "{text}", "--tls-key", "{text}"), 2, "PEM",
+    ),
+    "people of no role": (("people", "add", "{root}", "lan", "--roles", "king"), 2, "king"),
+    "people without a terminal": (
+        ("people", "add", "{root}", "lan", "--roles", "operator"), 2, "--password-stdin",
+    ),
+    "people changed that are not there": (
+        ("people", "change", "{root}", "lan", "--lock"), 2, "nobody",
+    ),
+    "people until no time": (
+        ("people", "change", "{root}", "lan", "--until", "tomorrow"), 2, "tomorrow",
+    ),
 }  # fmt: skip
 
 

@@ -18,8 +18,8 @@ SERVE = "import sys; from pathlib import Path; from workbench.views.serve import
 class Server:
     """A running workbench; ``url`` is its origin."""
 
-    def __init__(self, root, *, users=None):
-        given = f"users=Path({str(users)!r})" if users else ""
+    def __init__(self, root, *, tls=None):
+        given = f"tls=(Path({str(tls[0])!r}), Path({str(tls[1])!r}))" if tls else ""
         call = f"serve(Path({str(root)!r}), port=0, {given})"
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE.format(call=call)], stdout=subprocess.PIPE, text=True

@@ -1,11 +1,11 @@
 """The pages in headless Chromium: their roots are drawn, and clicks lead to the very frame."""
 
-import json
+import subprocess
 from urllib.parse import urlencode
 
 import pytest
 from make.clips import read_number
-from make.small_root import CASE, PLATE, TWIN
+from make.small_root import CASE, PASSWORDS, PLATE, TWIN, with_people
 
 from workbench.records import Progress
 from workbench.store import Store
@@ -210,11 +210,15 @@ def test_playing_keeps_the_files_pace_and_stops_on_a_frame(page, server, small_r
     assert number_on(page.locator(".player[data-state] canvas")) == 2000 + index
 
 
-def test_with_sign_in_nothing_is_served_to_strangers(page, small_root, tmp_path, start_server):
-    users = tmp_path / "users.json"
-    users.write_text(json.dumps({"lan": "mat-khau-rat-dai"}))
-    users.chmod(0o600)
-    running = start_server(small_root.root, users=users)
+def test_with_sign_in_and_tls_nothing_is_served_to_strangers(
+    chromium, small_root, tmp_path, start_server
+):
+    house = with_people(small_root, tmp_path / "root")
+    running = start_server(house.root, tls=certificate(tmp_path))
+    assert running.url.startswith("https://")
+    context = chromium.new_context(ignore_https_errors=True)
+    context.set_default_timeout(30_000)
+    page = context.new_page()
     assert 'type="password"' in page.request.get(f"{running.url}/assets/workbench.css").text()
     page.goto(f"{running.url}/truc-tiep?{IN_CASE}")
     page.fill("#username", "lan")
@@ -222,13 +226,27 @@ def test_with_sign_in_nothing_is_served_to_strangers(page, small_root, tmp_path,
     page.click("button")
     page.wait_for_selector(".error")
     page.fill("#username", "lan")
-    page.fill("#password", "mat-khau-rat-dai")
+    page.fill("#password", PASSWORDS["lan"])
     page.click("button")
     page.wait_for_selector(".bar")
-    page.goto(f"{running.url}/truc-tiep?{IN_CASE}")
-    # the media process, too, knows who has signed in
+    assert "case=HL-01" in page.url  # where they were going
+    # the media process, too, knows who has signed in, over TLS as well
     page.wait_for_selector(".tile[data-state=replay]")
     assert "lan" in page.locator(".bar .end").inner_text()
+    assert all(one["secure"] for one in context.cookies() if one["name"] == "user")
+    context.close()
+
+
+def certificate(folder):
+    """Make a certificate of our own for 127.0.0.1, as a house without an authority would."""
+    paths = folder / "house.pem", folder / "house.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-out", paths[0], "-keyout", paths[1]],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return paths
 
 
 def test_a_search_of_ones_own_is_ended_after_one_question(page, server, small_root):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 
 from make.clips import make_clip
 from make.rows import sighting_row, sightings_table
-from workbench.investigation import Workbench, open_workbench
+from workbench.investigation import Workbench, add_person, open_workbench
 from workbench.records import Case
 from workbench.store import Store
 from workbench.timeline import SECOND_NS, Span, parse_instant
@@ -25,6 +26,18 @@ CASE = Case(
 )
 FRAMES, RATE = 300, 10
 SIZE = (320, 180)
+
+
+PASSWORDS = {"lan": "mật khẩu rất dài", "minh": "một câu khác hẳn"}
+
+
+def with_people(wb: Workbench, root: Path) -> Workbench:
+    """Return a copy of a root whose pages ask for a sign-in: two investigators."""
+    shutil.copytree(wb.root, root)
+    made = open_workbench(root, actor=wb.actor)
+    for name, password in PASSWORDS.items():
+        add_person(made, name, ["investigator"], password)
+    return made
 
 
 def build(root: Path, ward: Path, cameras: int = 5) -> Workbench:

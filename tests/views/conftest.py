@@ -1,7 +1,7 @@
 """One small archive for the tests of the pages, built once."""
 
 import pytest
-from make.small_root import CASE, build
+from make.small_root import CASE, build, with_people
 
 from workbench.records import Purpose
 from workbench.views.page import visit
@@ -11,6 +11,12 @@ from workbench.views.trace import trace_page
 @pytest.fixture(scope="session")
 def small_root(tmp_path_factory, ward_folder):
     return build(tmp_path_factory.mktemp("small") / "root", ward_folder)
+
+
+@pytest.fixture(scope="session")
+def manned_root(small_root, tmp_path_factory):
+    """A root whose pages ask for a sign-in."""
+    return with_people(small_root, tmp_path_factory.mktemp("manned") / "root")
 
 
 @pytest.fixture

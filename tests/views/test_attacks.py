@@ -16,13 +16,15 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from bokeh.util.token import generate_jwt_token, get_session_id
-from make.small_root import CASE, PLATE
+from make.small_root import CASE, PASSWORDS, PLATE, with_people
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.websocket import websocket_connect
 
+from workbench.cases.people import FIRST_WAIT_S, FREE_TRIES
 from workbench.errors import BadInput, Refused, Unavailable
+from workbench.investigation import change_person
 from workbench.records import Purpose
 from workbench.views import media_server
 from workbench.views.footage import Footage
@@ -37,7 +39,6 @@ from workbench.views.wall_hub import Hub, Viewer
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 IN_CASE = urlencode({"case": CASE.case_id, "reason": CASE.reason})
-USERS = {"lan": "mat-khau-rat-dai", "minh": "mat-khau-khac-dai"}
 SERVE = (
     "from pathlib import Path; from workbench.views.serve import serve; "
     "serve(Path({root!r}), port=0, {given})"
@@ -76,11 +77,8 @@ def open_port(small_root, evil_case):
 
 
 @pytest.fixture(scope="module")
-def closed_port(small_root, tmp_path_factory):
-    users = tmp_path_factory.mktemp("users") / "users.json"
-    users.write_text(json.dumps(USERS))
-    users.chmod(0o600)
-    with running(small_root.root, f"users=Path({str(users)!r})") as port:
+def closed_port(manned_root):
+    with running(manned_root.root) as port:
         yield port
 
 
@@ -92,11 +90,16 @@ def ask(port, path, headers=None, *, method="GET", body=None):
     return answer.status, answer.headers, answer.read().decode("utf-8", "replace")
 
 
+def enter(port, name, password, headers=None):
+    """Send the form of the sign-in."""
+    form = urlencode({"username": name, "password": password})
+    kind = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+    return ask(port, "/login", kind, method="POST", body=form)
+
+
 def signed_in(port, name):
     """Return the Cookie header of somebody who has signed in."""
-    form = urlencode({"username": name, "password": USERS[name]})
-    kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    _status, headers, _text = ask(port, "/login", kind, method="POST", body=form)
+    _status, headers, _text = enter(port, name, PASSWORDS[name])
     jar = SimpleCookie()
     for cookie in headers.get_all("Set-Cookie"):
         jar.load(cookie)
@@ -231,14 +234,14 @@ def test_a_session_token_made_elsewhere_opens_no_websocket(open_port):
     assert b"ACK" in join(open_port, token).encode()
 
 
-def test_no_parameter_or_cookie_changes_who_acts(small_root, closed_port):
+def test_no_parameter_or_cookie_changes_who_acts(manned_root, closed_port):
     cookie = signed_in(closed_port, "lan")
-    before = len(small_root.audit())
+    before = len(manned_root.audit())
     path = f"/truc-tiep?{IN_CASE}&actor=minh&user=minh&is_guest=1"
     status, _headers, page = ask(closed_port, path, {"Cookie": f"{cookie}; is_guest=1"})
     assert status == 200
     assert "<b>lan</b>" in page
-    assert {entry.actor for entry in small_root.audit()[before:]} == {"lan"}
+    assert {entry.actor for entry in manned_root.audit()[before:]} == {"lan"}
 
 
 def test_nobody_joins_the_session_of_somebody_else(closed_port):
@@ -249,15 +252,73 @@ def test_nobody_joins_the_session_of_somebody_else(closed_port):
     assert b"ACK" in join(closed_port, token, cookie=lan).encode()
 
 
-def test_without_signing_in_every_page_and_file_leads_to_the_sign_in(small_root, closed_port):
-    before = len(small_root.audit())
+def test_without_signing_in_every_page_and_file_leads_to_the_sign_in(manned_root, closed_port):
+    before = len(manned_root.audit())
     for path in (f"/truc-tiep?{IN_CASE}", "/truy-vet", "/xem-lai", "/truc-tiep/metadata"):
         status, headers, page = ask(closed_port, path, {"Cookie": "user=lan; is_guest=1"})
         assert status == 302
         assert "login" in headers["Location"]
         assert page == ""
-    assert len(small_root.audit()) == before
-    assert ask(closed_port, "/login?next=https://evil.example/")[0] == 400
+    assert len(manned_root.audit()) == before
+
+
+def test_the_sign_in_leads_to_no_other_site(closed_port):
+    for after in ("https://evil.example/", "//evil.example", "/\\evil.example"):
+        form = urlencode({"username": "lan", "password": PASSWORDS["lan"]})
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        path = f"/login?{urlencode({'next': after})}"
+        status, headers, _ = ask(closed_port, path, kind, method="POST", body=form)
+        assert (status, headers["Location"]) == (302, "/truc-tiep")
+
+
+def test_another_site_cannot_send_the_form_of_the_sign_in(closed_port):
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    assert enter(closed_port, "lan", PASSWORDS["lan"], elsewhere)[0] == 403
+
+
+def test_the_cookie_of_a_sign_in_is_kept_from_scripts_and_other_sites(closed_port):
+    _status, headers, _ = enter(closed_port, "lan", PASSWORDS["lan"])
+    cookie = headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert PASSWORDS["lan"] not in cookie
+
+
+def test_a_locked_person_is_out_at_once_and_a_guesser_waits(small_root, tmp_path):
+    house = with_people(small_root, tmp_path / "root")
+    with running(house.root) as port:
+        cookie = {"Cookie": signed_in(port, "lan")}
+        assert ask(port, f"/truc-tiep?{IN_CASE}", cookie)[0] == 200
+        token = token_of(ask(port, f"/truy-vet?{IN_CASE}", cookie)[2])
+        change_person(house, "lan", locked=True)
+        assert ask(port, f"/truc-tiep?{IN_CASE}", cookie)[0] == 302
+        assert join(port, token, cookie=cookie["Cookie"]) in (403, 302)
+        assert enter(port, "lan", PASSWORDS["lan"])[0] == 401
+        change_person(house, "lan", locked=False)
+        assert ask(port, f"/truc-tiep?{IN_CASE}", cookie)[0] == 302  # it must be made anew
+        for _ in range(FREE_TRIES["name"]):
+            assert enter(port, "minh", "wrong")[0] == 401
+        status, headers, page = enter(port, "minh", PASSWORDS["minh"])
+        assert status == 429
+        assert 0 < int(headers["Retry-After"]) <= FIRST_WAIT_S
+        assert "giây" in page
+        assert enter(port, "lan", PASSWORDS["lan"])[0] == 302
+    said = [entry.action for entry in house.audit()]
+    assert said.count("sign-in.refused") >= 1 + FREE_TRIES["name"]
+
+
+def test_signing_out_ends_it_in_this_browser_and_is_logged(manned_root, closed_port):
+    cookie = {"Cookie": signed_in(closed_port, "minh")}
+    status, headers, _ = ask(closed_port, "/logout", cookie)
+    assert status == 200
+    assert 'user="";' in headers["Set-Cookie"].replace("user=;", 'user="";')
+    assert manned_root.audit()[-1].action == "sign-out"
+
+
+def test_an_endless_form_is_refused_and_the_next_person_comes_in(closed_port):
+    assert enter(closed_port, "x" * 10_000, "y" * 10_000)[0] == 401
+    assert enter(closed_port, EVIL, EVIL)[0] == 401
+    assert enter(closed_port, "lan", PASSWORDS["lan"])[0] == 302
 
 
 # -- where it listens ------------------------------------------------------------------------
@@ -270,19 +331,18 @@ def test_a_port_that_is_none_is_one_sentence(small_root, port):
 
 
 def test_listening_everywhere_needs_a_name_and_listening_nowhere_is_a_sentence(
-    small_root, tmp_path
+    small_root, manned_root
 ):
-    users = tmp_path / "users.json"
-    users.write_text(json.dumps(USERS))
-    users.chmod(0o600)
     with pytest.raises(BadInput, match="--name"):
-        serve(small_root.root, address="0.0.0.0", users=users)
+        serve(manned_root.root, address="0.0.0.0", plain=True)
+    with pytest.raises(Refused, match="--tls-cert"):
+        serve(manned_root.root, address="0.0.0.0", names=["ward.local"])
     with pytest.raises(BadInput, match="IPv6"):
         serve(small_root.root, address="::1")
     with pytest.raises(Unavailable, match="cannot listen"):
         _free_port("203.0.113.7")
     with pytest.raises(Refused):
-        serve(small_root.root, address="0.0.0.0")
+        serve(small_root.root, address="0.0.0.0", names=["ward.local"])
     assert "0.0.0.0" not in names_of("0.0.0.0", ["ward.local"])
 
 

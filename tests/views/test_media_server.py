@@ -19,6 +19,7 @@ from tornado.web import create_signed_value
 from tornado.websocket import websocket_connect
 
 from workbench.investigation import GRANT_S
+from workbench.investigation.people import SignIn
 from workbench.timeline import SECOND_NS, Span
 from workbench.views import media_server
 from workbench.views.footage import Footage
@@ -152,18 +153,26 @@ def test_unknown_files_frames_and_paths_are_not_found(small_root, clip, token):
 
 
 def test_with_sign_in_a_picture_needs_the_signed_cookie_of_the_grants_holder(
-    small_root, clip, purpose
+    manned_root, clip, purpose
 ):
-    token = small_root.as_actor("lan").grant([clip.camera_id], purpose)
+    token = manned_root.as_actor("lan").grant([clip.camera_id], purpose)
     path = f"/still/{clip.sha256}/{clip.first_pts}.jpg?grant={token}"
+    until_ns = manned_root.now() + 3600 * SECOND_NS
 
-    def cookie(name, secret=SECRET):
-        return create_signed_value(secret, "user", name).decode()
+    def status(name, serial=1, until_ns=until_ns, secret=SECRET):
+        one = SignIn(name, serial, until_ns)
+        cookie = create_signed_value(secret, "user", one.text()).decode()
+        return fetch(manned_root, path, secret=SECRET, cookie=cookie).code
 
-    assert fetch(small_root, path, secret=SECRET).code == 401
-    assert fetch(small_root, path, secret=SECRET, cookie=cookie("lan", "another")).code == 401
-    assert fetch(small_root, path, secret=SECRET, cookie=cookie("minh")).code == 403
-    assert fetch(small_root, path, secret=SECRET, cookie=cookie("lan")).code == 200
+    assert fetch(manned_root, path, secret=SECRET).code == 401
+    plain = create_signed_value(SECRET, "user", "lan").decode()
+    assert fetch(manned_root, path, secret=SECRET, cookie=plain).code == 401
+    assert status("lan", secret="another") == 401
+    assert status("lan", until_ns=manned_root.now()) == 401
+    assert status("lan", serial=2) == 401  # of before a change of lan's, or after
+    assert status("nobody") == 401
+    assert status("minh") == 403
+    assert status("lan") == 200
 
 
 def test_pages_of_other_origins_get_nothing(small_root, clip, token):

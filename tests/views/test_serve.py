@@ -1,44 +1,34 @@
 """Where the pages may listen, and what a browser is allowed to load."""
 
-import json
-
 import pytest
 
 from workbench.errors import BadInput, Refused
-from workbench.views.serve import check_address, content_policy
-
-
-@pytest.fixture
-def users(tmp_path):
-    path = tmp_path / "users.json"
-    path.write_text(json.dumps({"lan": "a long pass phrase"}))
-    path.chmod(0o600)
-    return path
+from workbench.views.serve import check_address, check_tls, content_policy
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "127.3.2.1"])
-def test_loopback_needs_no_sign_in(address):
-    check_address(address, None)
+def test_loopback_needs_no_sign_in_and_no_tls(address):
+    check_address(address, people=False, tls=False)
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.10", "::", "ward.example"])
-def test_beyond_loopback_sign_in_is_needed(address, users):
-    with pytest.raises(Refused, match="sign-in"):
-        check_address(address, None)
-    check_address(address, users)
+def test_beyond_loopback_sign_in_and_tls_are_needed(address):
+    for tls in (False, True):
+        with pytest.raises(Refused, match="sign-in"):
+            check_address(address, people=False, tls=tls, plain=True)
+    with pytest.raises(Refused, match="in the clear"):
+        check_address(address, people=True, tls=False)
+    check_address(address, people=True, tls=True)
+    check_address(address, people=True, tls=False, plain=True)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"lan": ""}', "no json"])
-def test_a_file_of_users_that_lets_anyone_in_is_refused(users, content):
-    users.write_text(content)
-    with pytest.raises(BadInput):
-        check_address("0.0.0.0", users)
-
-
-def test_a_file_of_users_that_others_can_read_is_refused(users):
-    users.chmod(0o644)
-    with pytest.raises(BadInput, match="chmod 600"):
-        check_address("127.0.0.1", users)
+def test_half_a_certificate_and_one_that_is_none_are_refused(tmp_path):
+    text = tmp_path / "text.pem"
+    text.write_text("no certificate")
+    check_tls(None, None)
+    for pair in ((text, None), (None, text), (text, text), (text, tmp_path / "nowhere")):
+        with pytest.raises(BadInput, match=r"tls|PEM"):
+            check_tls(*pair)
 
 
 def test_the_policy_names_this_host_only():

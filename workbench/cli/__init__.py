@@ -15,6 +15,7 @@ from workbench.cli import (
     inventory,
     keeping,
     models,
+    people,
     plates,
     searching,
     twin,
@@ -24,7 +25,7 @@ from workbench.errors import Refused, WorkbenchError
 
 __all__ = ["app", "main"]
 
-_PARTS = (cameras, follow, incidents, inventory, keeping, models, plates, searching, twin)
+_PARTS = (cameras, follow, incidents, inventory, keeping, models, people, plates, searching, twin)
 for part in _PARTS:
     app.registered_commands.extend(part.app.registered_commands)
     app.registered_groups.extend(part.app.registered_groups)

@@ -290,19 +290,26 @@ def serve(
         int, typer.Option(help="Port of the pages; the next one serves pictures.")
     ] = 5006,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    users: Annotated[
-        Path | None, typer.Option(help="JSON file of names and passwords; needed beyond loopback.")
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate with its chain, PEM: serve over HTTPS.")
     ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="No TLS beyond this machine: something in front adds it."),
+    ] = False,
     name: Annotated[
         list[str] | None,
         typer.Option(help="Another host name or address that others open; may be repeated."),
     ] = None,
 ) -> None:
-    """Serve the pages: live wall, tracing, review."""
+    """Serve the pages: live wall, tracing, review. People sign in once the list names any."""
     from workbench.views import serve as pages
 
     _open(root)
-    pages.serve(root, port=port, address=address, users=users, names=name or ())
+    pages.check_tls(tls_cert, tls_key)
+    tls = (tls_cert, tls_key) if tls_cert and tls_key else None
+    pages.serve(root, port=port, address=address, tls=tls, plain=plain, names=name or ())
 
 
 @app.command()
@@ -326,7 +333,7 @@ def demo(
     from workbench.views import serve as pages
 
     with demonstration.builder(root, small=small):
-        pages.serve(root, port=port, address="127.0.0.1", users=None)
+        pages.serve(root, port=port, address="127.0.0.1")
 
 
 @app.command()

@@ -20,6 +20,14 @@ from workbench.investigation.models import (
     use_model,
     use_shipped,
 )
+from workbench.investigation.people import (
+    SignIn,
+    add_person,
+    cases_of,
+    change_person,
+    list_people,
+    seen_by,
+)
 from workbench.investigation.running import Candidates, first_candidates
 
 __all__ = [
@@ -33,14 +41,20 @@ __all__ = [
     "Ingested",
     "Listed",
     "PlateHit",
+    "SignIn",
     "Trace",
     "Workbench",
+    "add_person",
     "by_colour",
     "by_likeness",
+    "cases_of",
+    "change_person",
     "compare_model",
     "first_candidates",
     "list_models",
+    "list_people",
     "open_workbench",
+    "seen_by",
     "use_model",
     "use_shipped",
 ]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from workbench import archive, cases, plates, recognition, roads, trajectories, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
-from workbench.investigation import running
+from workbench.investigation import people, running
 from workbench.investigation.answers import (
     Grant,
     Ingested,
@@ -50,6 +50,7 @@ class Workbench:
     def __init__(self, store: Store, *, actor: str, now: Callable[[], int]) -> None:
         self._store = store
         self.actor = actor
+        self.sign_in: people.SignIn | None = None
         self.now = now
         self.ward = ward.load(store.ward_folder)
         self.graph = roads.RoadGraph(self.ward)
@@ -61,10 +62,10 @@ class Workbench:
         """The folder everything is kept in."""
         return self._store.root
 
-    def as_actor(self, actor: str) -> Workbench:
-        """Return the same workbench for another signed-in person."""
+    def as_actor(self, actor: str, sign_in: people.SignIn | None = None) -> Workbench:
+        """Return the same workbench for another person, who may have signed in."""
         other = object.__new__(Workbench)
-        other.__dict__.update(self.__dict__, actor=actor)
+        other.__dict__.update(self.__dict__, actor=actor, sign_in=sign_in)
         return other
 
     def camera(self, camera_id: str) -> Camera:
@@ -97,6 +98,7 @@ class Workbench:
         """Record a new case; refused where its number is taken by a different one."""
         case = replace(case, opened_by=self.actor, opened_at_ns=self.now())
         cases.check_record(case)
+        self.allow("case.open", case)
         for camera_id in case.cameras:
             self.camera(camera_id)
         if case.case_id in {known.case_id for known in self.cases()}:
@@ -115,7 +117,9 @@ class Workbench:
         """Close a case: nothing can be searched or seen under it any more."""
         if not reason.strip():
             raise BadInput(N_("a reason for closing case {case} is missing"), case=case_id)
-        self._store.put_case(replace(self._store.case(case_id), closed=True))
+        case = self._store.case(case_id)
+        self.allow("case.close", case)
+        self._store.put_case(replace(case, closed=True))
         self._log("case.close", case_id, Purpose(case_id, reason))
 
     def cases(self) -> list[Case]:
@@ -135,21 +139,18 @@ class Workbench:
         Cameras and span left open mean all that the case allows.
         """
         try:
-            if purpose is None or not purpose.case_id:
-                raise Refused(
-                    N_("searches and views belong to a case, and none was named"),
-                    N_("choose an open case and write the reason"),
-                )
-            case = self._store.case(purpose.case_id)
-            allowed = tuple(case.cameras or self.ward.cameras if cameras is None else cameras)
-            if not allowed:
-                raise Refused(N_("no camera of case {case} was asked for"), case=case.case_id)
-            wanted = span or case.period
-            cases.authorise(case, purpose, cameras=allowed, span=wanted, now_ns=self.now())
+            return people.authorise(self, purpose, action, cameras=cameras, span=span)
         except WorkbenchError as refusal:
             self._log(f"{action}.refused", refusal.sentence(), purpose)
             raise
-        return case, allowed, wanted
+
+    def allow(self, act: str, case: Case | None = None) -> None:
+        """Return when the actor's roles allow an act; log a refusal and raise it otherwise."""
+        try:
+            people.may(self, act, case)
+        except WorkbenchError as refusal:
+            self._log(f"{act}.refused", refusal.sentence())
+            raise
 
     def _log(
         self,
@@ -345,6 +346,7 @@ class Workbench:
         purpose, span = Purpose(case_id, "grant"), Span(start_ns, stop_ns)
         # a case may have been narrowed since: what it allows now is what counts
         cases.authorise(case, purpose, cameras=cameras, span=span, now_ns=now_ns)
+        people.may(self.as_actor(actor), "view", case, cameras)  # its holder may have been, too
         return Grant(actor, case_id, tuple(cameras), span, expires_ns)
 
     def picture(self, segment: Segment, pts: int) -> NDArray[np.uint8]:

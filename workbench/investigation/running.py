@@ -77,6 +77,8 @@ def plan(
         house.camera(camera_id)
     if purpose is not None:
         _, cameras, span = house._authorise(purpose, "recognise", cameras=cameras, span=span)
+    else:
+        house.allow("recognise.all")
     settings = with_models_in_use(house, settings)
     ref = recognition.model_ref(settings)
     found = list(_jobs(house, cameras, span, settings))

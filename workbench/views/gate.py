@@ -16,10 +16,12 @@ from urllib.parse import urlsplit
 from bokeh.util.token import check_token_signature, get_token_payload
 from tornado.web import Application, ErrorHandler, RequestHandler, decode_signed_value
 
+from workbench.investigation.people import SIGNED_IN_S, SignIn
+
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})
-SIGNED_IN_DAYS = 1.0
-"""How long a sign-in holds."""
+SIGNED_IN_DAYS = SIGNED_IN_S / 86_400
+"""How long the cookie of a sign-in is taken."""
 
 
 def names_of(address: str, more: Collection[str] = ()) -> frozenset[str]:
@@ -56,10 +58,13 @@ def same_host(address: str, request_host: str) -> bool:
         return False
 
 
-def signed_in(cookie: str, secret: str) -> str:
-    """Return whose sign-in a ``user`` cookie is; empty where it is forged, too old or none."""
-    user = decode_signed_value(secret, "user", cookie, max_age_days=SIGNED_IN_DAYS)
-    return user.decode("utf-8", "replace") if user else ""
+def signed_in(cookie: str, secret: str) -> SignIn | None:
+    """Return the sign-in that a ``user`` cookie carries; None where it is forged, too old or none.
+
+    Whether it still stands is the list of people's to say.
+    """
+    text = decode_signed_value(secret, "user", cookie, max_age_days=SIGNED_IN_DAYS)
+    return SignIn.read(text.decode("utf-8", "replace")) if text else None
 
 
 class _Bare(RequestHandler):  # type: ignore[misc]  # Tornado is untyped
@@ -151,7 +156,7 @@ class Gate:
             return True
         cookie = request.cookies.get("user")
         asking = signed_in(cookie.value if cookie else "", self._cookie_secret)
-        return bool(asking) and asking == signed_in(made_for, self._cookie_secret)
+        return asking is not None and asking == signed_in(made_for, self._cookie_secret)
 
     def guard(self, application: Application) -> None:
         """Put this gate before every handler of an application."""

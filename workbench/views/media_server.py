@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import struct
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from workbench.errors import BadInput, WorkbenchError
 from workbench.investigation import Grant, Workbench, open_workbench
+from workbench.investigation.people import SignIn, sign_in_stands
 from workbench.records import Box, Segment
 from workbench.streams.growing import Tails
 from workbench.timeline import Span
@@ -54,6 +56,7 @@ class Settings:
 
     An empty ``cookie_secret`` means that the house has no sign-in and listens on loopback only.
     ``names`` are the host names it answers under; a request under another one is not of the house.
+    ``certificate`` and ``key`` are PEM files; empty: without TLS.
     """
 
     root: str
@@ -62,6 +65,8 @@ class Settings:
     panel_port: int
     cookie_secret: str = ""
     names: Sequence[str] = tuple(LOOPBACK)
+    certificate: str = ""
+    key: str = ""
 
     def line(self) -> str:
         """Return the settings as the line the process reads."""
@@ -85,6 +90,7 @@ class _Checked:
     house: _House
     grant: Grant
     token: str
+    sign_in: SignIn | None = None
 
     def initialize(self, house: _House) -> None:
         self.house = house
@@ -93,18 +99,21 @@ class _Checked:
         settings = self.house.settings
         if host_of(request.request.host) not in settings.names:
             raise HTTPError(403)
-        user = ""
+        self.sign_in = None
         if settings.cookie_secret:
-            user = signed_in(request.get_cookie("user") or "", settings.cookie_secret)
-            if not user:
+            self.sign_in = signed_in(request.get_cookie("user") or "", settings.cookie_secret)
+            if self.sign_in is None or not self.still_signed_in():
                 raise HTTPError(401)
         self.token = request.get_query_argument("grant", "")
         try:
             self.grant = self.house.wb.honour(self.token)
         except WorkbenchError as error:
             raise HTTPError(403) from error
-        if settings.cookie_secret and self.grant.actor != user:
+        if self.sign_in is not None and self.grant.actor != self.sign_in.name:
             raise HTTPError(403)
+
+    def still_signed_in(self) -> bool:
+        return self.sign_in is None or sign_in_stands(self.house.wb, self.sign_in)
 
 
 def same_house(origin: str, request_host: str, panel_port: int) -> bool:
@@ -233,14 +242,17 @@ class _Pushed(_Checked, WebSocketHandler):  # type: ignore[misc]  # tornado is s
         self._watch = asyncio.ensure_future(self._end_with_grant())
 
     async def _end_with_grant(self) -> None:
-        """Close the socket when its grant runs out or its case is closed."""
+        """Close the socket when its grant or sign-in ends, or its case is closed."""
         while True:
             await asyncio.sleep(CHECK_GRANT_S)
             try:
                 self.house.wb.honour(self.token)
+                if self.still_signed_in():
+                    continue
             except WorkbenchError:
-                self.close(4403, "grant ended")
-                return
+                pass
+            self.close(4403, "grant ended")
+            return
 
 
 def _sent(writing: asyncio.Future[None]) -> None:
@@ -353,6 +365,14 @@ def _sources(
     return source_of
 
 
+def tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    """Return what a server needs for TLS 1.2 and later; OSError or SSLError where files are bad."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context
+
+
 async def serve_media(settings: Settings, ended: asyncio.Event) -> None:
     """Serve until `ended`, after printing the port taken as a JSON line."""
     wb = open_workbench(settings.root, actor="media")
@@ -366,7 +386,8 @@ async def serve_media(settings: Settings, ended: asyncio.Event) -> None:
         hub = Hub(_sources(wb, footage, tails, status), tiles, wb.now, status)
         house = _House(wb, settings, footage, hub, pictures)
         sockets = bind_sockets(settings.port, settings.address)
-        server = HTTPServer(application(house, tails))
+        tls = tls_context(settings.certificate, settings.key) if settings.key else None
+        server = HTTPServer(application(house, tails), ssl_options=tls)
         server.add_sockets(sockets)
         sys.stdout.write(json.dumps({"port": sockets[0].getsockname()[1]}) + "\n")
         sys.stdout.flush()

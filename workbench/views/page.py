@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import panel as pn
 
 from workbench.errors import N_, Refused, WorkbenchError
-from workbench.investigation import Workbench
+from workbench.investigation import Workbench, cases_of
 from workbench.records import Case, Progress
 from workbench.timeline import SECOND_NS
 from workbench.views.cancelling import CancelOwn
@@ -146,7 +146,7 @@ def build(visit: Visit, slug: str, page: PageFunction) -> pn.Template:
 
 def _words(visit: Visit, slug: str) -> dict[str, object]:
     tr, selection = visit.tr, visit.selection
-    cases = visit.wb.cases()
+    cases = cases_of(visit.wb)
     chosen = next((case for case in cases if case.case_id == selection.case_id), None)
     other = next(code for code in LANGUAGES if code != visit.lang)
     here = {key: value for key, value in visit.asked.items() if key != "lang"}

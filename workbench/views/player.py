@@ -14,6 +14,7 @@ import param
 from panel.custom import JSComponent
 
 from workbench.errors import WorkbenchError
+from workbench.investigation import seen_by
 from workbench.records import Segment
 from workbench.timeline import SECOND_NS, Span, gaps
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
@@ -70,7 +71,7 @@ class _ReviewPage:
         wb.grant(None, visit.selection.purpose)
         assert case is not None
         self._period = case.period
-        self._allowed = list(case.cameras or wb.ward.cameras)
+        self._allowed = list(seen_by(wb, tuple(case.cameras or wb.ward.cameras)))
         self._segments = self._recorded()
         tr = self.tr
         self.said = html("", visible=False)

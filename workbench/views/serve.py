@@ -6,6 +6,7 @@ import ipaddress
 import json
 import secrets
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,12 +21,13 @@ from tornado.httputil import HTTPHeaders
 from tornado.web import OutputTransform, RedirectHandler
 
 from workbench.errors import N_, BadInput, Refused, Unavailable
-from workbench.investigation import Workbench, open_workbench
+from workbench.investigation import Workbench, list_people, open_workbench
 from workbench.views.account import account
-from workbench.views.gate import WILDCARDS, Gate, host_of, names_of, signed_in
-from workbench.views.media_server import Settings
+from workbench.views.gate import WILDCARDS, Gate, host_of, names_of
+from workbench.views.media_server import Settings, tls_context
 from workbench.views.page import ASSETS, Body, PageFunction, Visit, bracketed, build, visit
 from workbench.views.player import review_page
+from workbench.views.sign_in import Door, HouseSignIn
 from workbench.views.trace import trace_page
 from workbench.views.wall import live_page
 
@@ -86,44 +88,57 @@ def _policy_transform(media_port: int, names: Collection[str]) -> type[OutputTra
     return Policy
 
 
-def check_address(address: str, users: Path | None) -> None:
-    """Refuse to listen where others can reach it while nobody has to sign in."""
-    if users is not None:
-        _read_users(users)
-        return
+def check_address(address: str, *, people: bool, tls: bool, plain: bool = False) -> None:
+    """Refuse to listen where others can reach it without signing in, or can read along.
+
+    Parameters
+    ----------
+    people
+        Whether anybody is on the list of people, so that the pages ask for a sign-in.
+    tls
+        Whether a certificate was given.
+    plain
+        Whether whoever starts the pages says that TLS is added in front of them.
+    """
     try:
         loopback = ipaddress.ip_address(address).is_loopback
     except ValueError:
         loopback = address == "localhost"
-    if not loopback:
+    if loopback:
+        return
+    if not people:
         raise Refused(
             N_("{address} can be reached by others, and no sign-in is set up"),
-            N_("give --users FILE with names and passwords, or listen on 127.0.0.1"),
+            N_("add people first (workbench people add), or listen on 127.0.0.1"),
+            address=address,
+        )
+    if not (tls or plain):
+        raise Refused(
+            N_("{address} can be reached by others, and passwords would go over it in the clear"),
+            N_("give --tls-cert and --tls-key; or --plain where something in front adds TLS"),
             address=address,
         )
 
 
-def _read_users(users: Path) -> None:
-    try:
-        if users.stat().st_mode & 0o077:
-            raise BadInput(
-                N_("the file of users can be read by others on this machine"),
-                N_("make it readable for its owner only (chmod 600)"),
-                where=str(users),
-            )
-        names = json.loads(users.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+def check_tls(certificate: Path | None, key: Path | None) -> None:
+    """Raise BadInput where certificate and key cannot be used together."""
+    if certificate is None and key is None:
+        return
+    if certificate is None or key is None:
         raise BadInput(
-            N_("the file of users cannot be read"),
-            N_('write JSON like {{"name": "password"}}'),
-            where=str(users),
-        ) from error
-    if not isinstance(names, dict) or not names or not all(names.values()):
-        raise BadInput(
-            N_("the file of users names nobody, or has an empty password"),
-            N_('write JSON like {{"name": "password"}}'),
-            where=str(users),
+            N_("a certificate needs its key, and a key its certificate"),
+            N_("give both --tls-cert and --tls-key"),
+            where="--tls-cert",
         )
+    try:
+        tls_context(str(certificate), str(key))
+    except (OSError, ssl.SSLError) as error:
+        raise BadInput(
+            N_("this certificate and key cannot be used: {error}"),
+            N_("give a certificate with its chain and the key that belongs to it, both PEM"),
+            where=str(certificate),
+            error=str(error),
+        ) from error
 
 
 @contextmanager
@@ -195,7 +210,7 @@ def _end_media(process: subprocess.Popen[str]) -> None:
 
 
 def _app(
-    wb: Workbench, slug: str, page: PageFunction, media_port: int, cookie_secret: str
+    wb: Workbench, slug: str, page: PageFunction, media_port: int, door: Door | None
 ) -> Callable[[], pn.Template]:
     def nobody(_visit: Visit) -> Body:
         raise Refused(N_("nobody is signed in"), N_("sign in again"))
@@ -207,14 +222,14 @@ def _app(
             if values
         }
         mine, shown = wb, page
-        if cookie_secret:
+        if door is not None:
             # not pn.state.user: a cookie of the browser can make that "guest"
-            user = signed_in(str(pn.state.cookies.get("user", "")), cookie_secret)
-            mine, shown = (wb.as_actor(user), page) if user else (wb.as_actor("?"), nobody)
+            one = door.whose(str(pn.state.cookies.get("user", "")))
+            mine, shown = (wb.as_actor(one.name, one), page) if one else (wb.as_actor("?"), nobody)
         host = str(pn.state.headers.get("Host", "127.0.0.1"))
         host_url = f"{pn.state.location.protocol if pn.state.location else 'http:'}//{host}"
         here = visit(
-            mine, asked, host_url=host_url, media_port=media_port, signed_in=bool(cookie_secret)
+            mine, asked, host_url=host_url, media_port=media_port, signed_in=door is not None
         )
         return build(here, slug, shown)
 
@@ -226,7 +241,8 @@ def serve(
     *,
     port: int = 5006,
     address: str = "127.0.0.1",
-    users: Path | None = None,
+    tls: tuple[Path, Path] | None = None,
+    plain: bool = False,
     names: Collection[str] = (),
     pages: Mapping[str, PageFunction] = PAGES,
     on_ready: Callable[[str], None] = lambda url: print(url, flush=True),  # noqa: T201
@@ -237,8 +253,10 @@ def serve(
     ----------
     port
         Port of the pages; pictures come from the next one. 0 takes any two free ports.
-    users
-        JSON of names and passwords for Panel's sign-in; needed beyond loopback.
+    tls
+        Certificate (with its chain) and key, PEM: the pages are then served over HTTPS.
+    plain
+        Listen beyond loopback without TLS: something in front of the pages adds it.
     names
         Host names under which others open the pages, besides `address`.
     on_ready
@@ -247,11 +265,11 @@ def serve(
     Raises
     ------
     Refused
-        Where others could reach the pages without signing in.
+        Where others could reach the pages without signing in, or read passwords along the way.
     Unavailable
         Where a port is taken.
     """
-    check_address(address, users)
+    check_tls(*(tls or (None, None)))
     check_port(port)
     if any(":" in name for name in (address, *names)):
         raise BadInput(
@@ -259,35 +277,36 @@ def serve(
             N_("give an IPv4 address or a host name"),
             where=address,
         )
+    wb = open_workbench(root, actor=account())
+    people = bool(list_people(wb))
+    check_address(address, people=people, tls=tls is not None, plain=plain)
     if address in WILDCARDS and not names:
         raise BadInput(
             N_("{address} listens on every address, and no name of this machine was given"),
             N_("give --name with the name or address that others open, or listen on that one"),
             address=address,
         )
-    wb = open_workbench(root, actor=account())
-    secret = secrets.token_urlsafe(32) if users is not None else ""
+    secret = secrets.token_urlsafe(32) if people else ""
     session_secret = secrets.token_urlsafe(32)
     known = names_of(address, names)
     pn.extension()
     free = _free_port(address)
     panel_port = port or free
     settings = Settings(
-        str(root), address, port + 1 if port else 0, panel_port, secret, tuple(sorted(known))
-    )
+        str(root), address, port + 1 if port else 0, panel_port, secret, tuple(sorted(known)),
+        *(map(str, tls) if tls else ()),
+    )  # fmt: skip
     with media_process(settings) as media_port:
         first = next(iter(pages))
-        sign_in: dict[str, Any] = {}
-        if users is not None:
-            sign_in = {
-                "basic_auth": str(users),
-                "cookie_secret": secret,
-                "login_template": str(ASSETS / "login.html"),
-                "logout_template": str(ASSETS / "logout.html"),
-            }
+        door = Door(wb, secret, f"/{first}", secure=tls is not None) if people else None
+        more: dict[str, Any] = {}
+        if door is not None:
+            more = {"auth_provider": HouseSignIn(door), "cookie_secret": secret}
+        if tls is not None:
+            more["ssl_certfile"], more["ssl_keyfile"] = map(str, tls)
         try:
             server = pn.serve(
-                {slug: _app(wb, slug, page, media_port, secret) for slug, page in pages.items()},
+                {slug: _app(wb, slug, page, media_port, door) for slug, page in pages.items()},
                 port=panel_port,
                 address=address,
                 websocket_origin=_origins(known, panel_port),
@@ -298,7 +317,7 @@ def serve(
                 show=False,
                 start=False,
                 verbose=False,
-                **sign_in,
+                **more,
             )
         except OSError as error:
             raise Unavailable(
@@ -308,7 +327,8 @@ def serve(
         Gate(known, session_secret, secret).guard(server._tornado)
         server.start()
         shown = "127.0.0.1" if address in WILDCARDS else address
-        on_ready(f"http://{bracketed(shown)}:{panel_port}/{first}")
+        scheme = "https" if tls else "http"
+        on_ready(f"{scheme}://{bracketed(shown)}:{panel_port}/{first}")
         try:
             server.io_loop.start()
         finally:

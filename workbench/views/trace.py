@@ -12,7 +12,7 @@ import pandas as pd
 import panel as pn
 
 from workbench.errors import WorkbenchError
-from workbench.investigation import PlateHit, Trace
+from workbench.investigation import PlateHit, Trace, seen_by
 from workbench.records import KINDS, Purpose
 from workbench.store import PROVISIONAL
 from workbench.views import detail
@@ -84,7 +84,9 @@ class _TracePage:
     def _cameras(self) -> list[str]:
         chosen = self.visit.selection.case_id
         case = next((c for c in self.visit.wb.cases() if c.case_id == chosen), None)
-        return sorted(case.cameras if case and case.cameras else self.visit.wb.ward.cameras)
+        wb = self.visit.wb
+        cameras = case.cameras if case and case.cameras else wb.ward.cameras
+        return sorted(seen_by(wb, tuple(cameras)))
 
     # -- building ----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import param
 from panel.custom import JSComponent
 
 from workbench.errors import N_, Refused, WorkbenchError
+from workbench.investigation import seen_by
 from workbench.monitoring import Monitoring, open_monitoring
 from workbench.records import Site
 from workbench.streams import LIGHTS, Light
@@ -102,6 +103,7 @@ class Wall(JSComponent):  # type: ignore[misc]  # Panel is untyped
         purpose = visit.selection.purpose
 
         def allow(span: Span) -> None:
+            visit.wb.allow("upkeep")
             visit.wb.grant([camera_id], purpose, span=span)
 
         try:
@@ -117,7 +119,7 @@ def live_page(visit: Visit) -> Body:
     """Return the live page: refused without a case."""
     wb, tr, selection = visit.wb, visit.tr, visit.selection
     case = next((known for known in wb.cases() if known.case_id == selection.case_id), None)
-    allowed = set(case.cameras if case and case.cameras else wb.ward.cameras)
+    allowed = set(seen_by(wb, tuple(case.cameras if case and case.cameras else wb.ward.cameras)))
 
     def present() -> list[dict[str, Any]]:
         recorded = {camera for camera, spans in wb.coverage().items() if spans}
@@ -168,6 +170,7 @@ def live_page(visit: Visit) -> Body:
     def act(what: str, incident_id: str, note: str) -> None:
         incidents.trouble = ""
         try:
+            wb.allow("upkeep")
             (house.acknowledge_incident if what == "acknowledge" else house.close_incident)(
                 incident_id, note
             )

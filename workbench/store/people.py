@@ -1,0 +1,116 @@
+"""Who may sign in, kept as ``people.json`` in a root: nobody is ever taken out of it.
+
+The log names people for years; a name that was given to somebody else meanwhile would make it lie.
+So a person is locked, not deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from workbench.errors import N_, Damaged
+from workbench.store import files
+
+Role = Literal["investigator", "traffic", "trainer", "approver", "operator", "auditor"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may sign in, and the bounds of what they may do.
+
+    ``cameras`` and ``cases`` left empty set no bounds of their own: the case's hold. ``until_ns``
+    (UTC, 0: no end) is when the account ends. ``password`` is an argon2id hash. ``serial`` grows
+    with every change; a sign-in holds under the one it was made with.
+    """
+
+    name: str
+    roles: tuple[Role, ...]
+    password: str = field(repr=False)
+    cameras: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    until_ns: int = 0
+    locked: bool = False
+    serial: int = 1
+
+
+class People:
+    """The file of people of a root. Holds paths only."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "people.json"
+        self._lock = root / ".locks" / "people"
+
+    def all(self) -> dict[str, Person]:
+        """Return everybody by name; nobody where the file was never written.
+
+        Raises
+        ------
+        Damaged
+            When the file is there and cannot be read: nobody can be let in, or kept out, by it.
+        """
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise self._damaged() from error
+        try:
+            return {name: _person(name, facts) for name, facts in json.loads(text).items()}
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise self._damaged() from error
+
+    def get(self, name: str) -> Person | None:
+        """Return one person; None where nobody has that name."""
+        return self.all().get(name)
+
+    def put(self, person: Person, *, before: Person | None) -> None:
+        """Write a new person, or one in place of `before`.
+
+        Raises
+        ------
+        Damaged
+            When somebody else changed the same person meanwhile, or the file cannot be read.
+        """
+        with files.locked(self._lock):
+            known = self.all()
+            if known.get(person.name) != before:
+                raise Damaged(
+                    N_("{name} was changed by somebody else meanwhile"),
+                    N_("look at the list, and do it again"),
+                    where="people",
+                    name=person.name,
+                )
+            known[person.name] = person
+            facts = {
+                name: {key: value for key, value in asdict(one).items() if key != "name"}
+                for name, one in sorted(known.items())
+            }
+            text = json.dumps(facts, indent=1, ensure_ascii=False)
+            files.write_bytes(self.path, text.encode(), mode=0o600)
+
+    def _damaged(self) -> Damaged:
+        return Damaged(
+            N_("the file of people cannot be read"),
+            N_("bring it back from a backup; until then nobody can sign in"),
+            where=str(self.path),
+        )
+
+
+def _person(name: str, facts: Mapping[str, object]) -> Person:
+    lists = {key: tuple(facts[key]) for key in ("roles", "cameras", "cases")}  # type: ignore[call-overload]
+    person = Person(name=name, **{**facts, **lists})
+    sound = (
+        set(person.roles) <= set(ROLES)
+        and isinstance(person.password, str)
+        and isinstance(person.until_ns, int)
+        and isinstance(person.serial, int)
+        and isinstance(person.locked, bool)
+    )
+    if not sound:
+        raise ValueError(name)
+    return person
