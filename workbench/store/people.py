@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from workbench.errors import N_, Damaged
 from workbench.store import files
@@ -101,8 +101,8 @@ class People:
         )
 
 
-def _person(name: str, facts: Mapping[str, object]) -> Person:
-    lists = {key: tuple(facts[key]) for key in ("roles", "cameras", "cases")}  # type: ignore[call-overload]
+def _person(name: str, facts: Mapping[str, Any]) -> Person:
+    lists: dict[str, Any] = {key: tuple(facts[key]) for key in ("roles", "cameras", "cases")}
     person = Person(name=name, **{**facts, **lists})
     sound = (
         set(person.roles) <= set(ROLES)
