@@ -155,6 +155,13 @@ MISTAKES = {
     "serve with a certificate that is none": (
         ("serve", "{root}", "--tls-cert", "{text}", "--tls-key", "{text}"), 2, "PEM",
     ),
+    "a bundle of nothing": (
+        ("bundle", "{root}", "{nowhere}.zip", "--plate", "X", "--case", "HS-404", "--reason", "x"),
+        2, "HS-404",
+    ),
+    "a bundle without a case": (("bundle", "{root}", "{nowhere}.zip", "--plate", "X"), 3, "case"),
+    "a bundle that is no zip": (("bundle", "{root}", "{nowhere}.tar", "--plate", "X"), 2, ".zip"),
+    "a bundle to verify that is none": (("verify", "{text}"), 2, "bundle"),
     "people of no role": (("people", "add", "{root}", "lan", "--roles", "king"), 2, "king"),
     "people without a terminal": (
         ("people", "add", "{root}", "lan", "--roles", "operator"), 2, "--password-stdin",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from workbench.cli import (
+    bundles,
     cameras,
     follow,
     incidents,
@@ -25,7 +26,19 @@ from workbench.errors import Refused, WorkbenchError
 
 __all__ = ["app", "main"]
 
-_PARTS = (cameras, follow, incidents, inventory, keeping, models, people, plates, searching, twin)
+_PARTS = (
+    bundles,
+    cameras,
+    follow,
+    incidents,
+    inventory,
+    keeping,
+    models,
+    people,
+    plates,
+    searching,
+    twin,
+)
 for part in _PARTS:
     app.registered_commands.extend(part.app.registered_commands)
     app.registered_groups.extend(part.app.registered_groups)

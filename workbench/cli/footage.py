@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import demonstration
+from workbench.cli.bundles import is_bundle, verify_bundle
 from workbench.cli.options import (
     LATEST_NS,
     Cameras,
@@ -188,8 +189,21 @@ def coverage(root: Root, cameras: Cameras = "") -> None:
 
 
 @app.command()
-def verify(root: Root) -> None:
-    """Re-hash and re-index every original and check the audit chain; name each finding."""
+def verify(
+    root: Annotated[
+        Path, typer.Argument(metavar="ROOT_OR_BUNDLE", help="An archive root, or a bundle.")
+    ],
+    key: Annotated[
+        str, typer.Option(help="Of a bundle: the key it must be signed with, as the receipt says.")
+    ] = "",
+) -> None:
+    """Re-hash and re-index every original and check the audit chain; name each finding.
+
+    Of a bundle: compare every file with the signed manifest, and walk its log.
+    """
+    if is_bundle(root):
+        verify_bundle(root, key)
+        return
     wb = _open(root)
     findings = wb.verify()
     for sentence in findings:

@@ -4,6 +4,7 @@ Pages, the command line and notebooks use these verbs and nothing below them.
 """
 
 from workbench.investigation.answers import ALWAYS, Grant, Ingested, PlateHit, Trace
+from workbench.investigation.bundling import Bundled, bundle
 from workbench.investigation.facade import (
     GRANT_S,
     LONGEST_PLATE,
@@ -34,6 +35,7 @@ __all__ = [
     "ALWAYS",
     "GRANT_S",
     "LONGEST_PLATE",
+    "Bundled",
     "Candidates",
     "Comparison",
     "Followed",
@@ -45,6 +47,7 @@ __all__ = [
     "Trace",
     "Workbench",
     "add_person",
+    "bundle",
     "by_colour",
     "by_likeness",
     "cases_of",

@@ -1,0 +1,421 @@
+"""What a case takes to court: originals, what was found in them and what was not, signed.
+
+Searches are made anew as the bundle is packed, so that what it holds is what the root answers now;
+they stand in its own log, those without an answer too. Every read that a search offers goes in,
+also those that nobody chose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import cv2
+import jinja2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from workbench.cases import bundle as packing
+from workbench.cases import verifier
+from workbench.errors import N_, BadInput, Damaged, Unavailable, WorkbenchError
+from workbench.investigation.models import list_models
+from workbench.records import AuditEntry, Box, Case, Progress, Purpose, Segment
+from workbench.store import files
+from workbench.timeline import SECOND_NS, VIET_NAM, Span, format_utc, gaps
+
+if TYPE_CHECKING:
+    from workbench.investigation.facade import Workbench
+
+MOST_PLATES = 20
+_ASSETS = Path(__file__).parent / "assets"
+_CHUNK = 1 << 20
+_BLUR = 24
+"""What is hidden keeps one value for so many pixels of the shorter side of a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """A bundle that was written: where, what is in it, and what it is known by."""
+
+    path: Path
+    files: int
+    bytes: int
+    sightings: int
+    segments: int
+    manifest_sha256: str
+    key: str
+
+
+def signing_key(house: Workbench) -> bytes:
+    """Return the root's private key, PEM; made at the first call, for its owner alone, and logged.
+
+    Raises
+    ------
+    Damaged
+        When it is there and is none.
+    """
+    path = house.root / "signing.key"
+    with files.locked(house.root / ".locks" / "signing"):
+        if not path.exists():
+            pem = packing.new_key()
+            house._log("key.make", "signing.key", details={"key": packing.public_key(pem)})
+            files.write_bytes(path, pem, mode=0o600)
+        pem = path.read_bytes()
+    packing.public_key(pem)
+    return pem
+
+
+def bundle(
+    house: Workbench,
+    purpose: Purpose,
+    out: Path,
+    *,
+    plates: Sequence[str],
+    originals: bool = True,
+    on_progress: Callable[[Progress], None] = lambda _progress: None,
+) -> Bundled:
+    """Write the evidence of a case on some plates as a signed zip.
+
+    Parameters
+    ----------
+    out
+        A path that ends in ``.zip`` and is not there yet.
+    plates
+        What is searched for, as :meth:`Workbench.search_plate` takes it.
+    originals
+        Put the untouched files in, too; without them their hashes stand there alone.
+
+    Raises
+    ------
+    Refused
+        Outside an open case and its bounds.
+    BadInput
+        When the path or the plates cannot be used.
+    Damaged
+        When an original is not what was archived: nothing is written then.
+    """
+    _check(out, plates)
+    case, cameras, span = house._authorise(purpose, "export")
+    pem = signing_key(house)
+    house._log(
+        "export", ",".join(plates), purpose, details={"to": out.name, "originals": originals}
+    )
+    pack = _Pack()
+    rows = _searched(house, purpose, plates, pack)
+    segments = [house.segment(sha256) for sha256 in dict.fromkeys(rows["segment_sha256"])]
+    _tell(house, case, cameras, span, segments, pack)
+    with files.replacing(out, mode=0o444) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
+            pack.box = box
+            _stills(house, purpose, rows, pack, on_progress)
+            if originals:
+                _originals(house, segments, pack, on_progress)
+            head = _close(house, case, pack)
+            key = packing.public_key(pem)
+            facts: Mapping[str, Any] = {
+                "made_at_ns": house.now(), "made_by": house.actor, "reason": purpose.reason,
+            }  # fmt: skip
+            _receipt(case, pack, key=key, facts=facts)
+            crate = packing.crate(
+                case, pack.items, made_at_ns=facts["made_at_ns"], made_by=house.actor
+            )
+            pack.add(packing.CRATE, _json(crate), "description for programs (RO-Crate)")
+            text = packing.manifest(case, pack.items, head=head, key=key, **facts)
+            box.writestr(verifier.MANIFEST, text)
+            box.writestr(verifier.SIGNATURE, packing.sign(text, pem) + "\n")
+        found, _ = verifier.check(str(temporary), key)
+        if found:  # a disk that lies, or somebody at work meanwhile
+            raise Damaged(
+                N_("the bundle is not what was written: {finding}"),
+                N_("check the disk, and make it again"),
+                where=str(out),
+                finding=found[0].sentence("en"),
+            )
+        size = temporary.stat().st_size
+        sha256 = hashlib.sha256(text).hexdigest()
+        told = {"to": out.name, "manifest": sha256, "files": len(pack.items), "key": key}
+        house._log("export.done", ",".join(plates), purpose, details=told)
+    return Bundled(out, len(pack.items), size, len(rows), len(segments), sha256, key)
+
+
+@dataclass(slots=True)
+class _Pack:
+    """The files of a bundle while it is made: small ones wait until the zip is open."""
+
+    items: list[packing.Item] = field(default_factory=list)
+    box: zipfile.ZipFile | None = None
+    _waiting: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def add(self, path: str, data: bytes, what: str, made_of: str = "") -> None:
+        self.items.append(packing.item(path, data, what, made_of))
+        self._waiting.append((path, data))
+        if self.box is not None:
+            for name, text in self._waiting:
+                self.box.writestr(name, text)
+            self._waiting.clear()
+
+
+def _check(out: Path, plates: Sequence[str]) -> None:
+    if out.suffix.lower() != ".zip" or not out.absolute().parent.is_dir() or out.exists():
+        raise BadInput(
+            N_("a bundle needs a new file in a folder that is there, and ends in .zip"),
+            N_("give another path; a bundle that was made is never written over"),
+            where=str(out),
+        )
+    if not 0 < len(plates) <= MOST_PLATES:
+        raise BadInput(
+            N_("a bundle is about one to {most} plates"),
+            N_("name them with --plate"),
+            where="--plate",
+            most=MOST_PLATES,
+        )
+
+
+def _searched(
+    house: Workbench, purpose: Purpose, plates: Sequence[str], pack: _Pack
+) -> pd.DataFrame:
+    """Search, tell what was asked and found, and return the rows of all that was offered."""
+    asked, legs, reads = [], [], list[str]()
+    for plate in plates:
+        hits = house.search_plate(plate, purpose)
+        reads += [hit.plate for hit in hits]
+        asked.append(
+            {
+                "asked": plate,
+                "answers": [
+                    {
+                        "plate": hit.plate,
+                        "approximate": hit.approximate,
+                        "distance": round(hit.distance, 4),
+                        "differs": [str(one) for one in hit.differences],
+                        "sightings": hit.sightings,
+                    }
+                    for hit in hits
+                ],
+            }
+        )
+        for hit in hits[:1] if hits and not hits[0].approximate else ():
+            legs += _records(house.trace(hit.plate, purpose).legs)
+    every = house.sightings(purpose, with_plate=True)
+    rows = every[every["plate"].isin(reads)].reset_index(drop=True)
+    pack.add("searches.json", _json(asked), "what was asked and what it gave, empty answers too")
+    pack.add("sightings.json", _json(_records(rows)), "the passes that were offered, a lead each")
+    pack.add("sightings.csv", rows.to_csv(index=False).encode(), "the same as a table")
+    pack.add("legs.json", _json(legs), "ways between them, impossible ones too")
+    return rows
+
+
+def _tell(
+    house: Workbench,
+    case: Case,
+    cameras: Sequence[str],
+    span: Span,
+    segments: Sequence[Segment],
+    pack: _Pack,
+) -> None:
+    """Add what is known beside the footage: case, gaps, clocks, models, originals."""
+    pack.add("case.json", _json(asdict(case)), "the case and its bounds")
+    recorded = house.coverage(list(cameras))
+    missing = {
+        camera: {
+            "not_recorded": _spans(gaps(recorded.get(camera, []), span)),
+            "not_searched": _spans(house.not_searched([camera], span).get(camera, [])),
+        }
+        for camera in cameras
+    }
+    pack.add("gaps.json", _json(missing), "what was not recorded or not searched in the period")
+    fixes = {
+        camera: [asdict(fix) for fix in house.clock_fixes(camera)]
+        for camera in dict.fromkeys(one.camera_id for one in segments)
+    }
+    pack.add("clocks.json", _json(fixes), "what is known of the cameras' clocks")
+    pack.add(
+        "models.json",
+        _json([asdict(one) for one in list_models(house.root)]),
+        "the models that found the passes",
+    )
+    told = [
+        {
+            **{key: str(value) for key, value in asdict(one).items()},
+            "utc": [format_utc(ns) for ns in _ends(house.utc_span(one))],
+        }
+        for one in segments
+    ]
+    pack.add("originals.json", _json(told), "the originals: hash, camera, time, tick")
+    pack.add("verify.py", packing.VERIFIER.read_bytes(), "checks this bundle; needs Python alone")
+
+
+def _ends(span: Span) -> tuple[int, int]:
+    return span.start_ns, span.stop_ns
+
+
+def _spans(spans: Iterable[Span]) -> list[list[str]]:
+    return [[format_utc(ns) for ns in _ends(one)] for one in spans]
+
+
+def _stills(
+    house: Workbench,
+    purpose: Purpose,
+    rows: pd.DataFrame,
+    pack: _Pack,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Add a reading copy of each pass: the best frame, all but the vehicle hidden, faces too."""
+    failed = []
+    for number, row in enumerate(rows.to_dict("records")):
+        on_progress(Progress(number, len(rows), "stills", str(row["camera_id"])))
+        name = f"stills/{row['sighting_id']}.jpg"
+        try:
+            picture = house.still(str(row["segment_sha256"]), int(row["pts"]), purpose)
+        except WorkbenchError as error:
+            failed.append({"sighting": row["sighting_id"], "why": error.sentence()})
+            continue
+        box = Box(row["box_x"], row["box_y"], row["box_w"], row["box_h"])
+        shown = reading_copy(picture, box, _faces(row["face_boxes"]))
+        done, data = cv2.imencode(".jpg", shown[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+        assert done
+        made_of = f"{row['segment_sha256']} pts {row['pts']}"
+        pack.add(name, data.tobytes(), "reading copy: others are hidden", made_of)
+    pack.add("stills.json", _json(failed), "passes without a reading copy, and why")
+
+
+def _faces(flat: Any) -> list[Box]:
+    values = [] if flat is None else [float(one) for one in flat]
+    return [Box(*values[at : at + 4]) for at in range(0, len(values) - 3, 4)]
+
+
+def reading_copy(
+    picture: NDArray[np.uint8], box: Box, faces: Sequence[Box] = ()
+) -> NDArray[np.uint8]:
+    """Return a copy of a frame in which only what is inside `box` can be recognised, faces not.
+
+    Parameters
+    ----------
+    picture
+        uint8 (y, x, 3).
+    box, faces
+        px of the picture.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the same size: outside the box, and in each face with a quarter around it, one colour for
+        every block, so that nothing can be computed back.
+    """
+    height, width = picture.shape[:2]
+    side = max(1, min(height, width) // _BLUR)
+    coarse = cv2.resize(
+        picture, (max(1, width // side), max(1, height // side)), interpolation=cv2.INTER_AREA
+    )
+    hidden = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
+    shown = hidden.copy()
+    x, y, right, bottom = _corners(box, 0.0, width, height)
+    shown[y:bottom, x:right] = picture[y:bottom, x:right]
+    for face in faces:
+        x, y, right, bottom = _corners(face, 0.25, width, height)
+        shown[y:bottom, x:right] = hidden[y:bottom, x:right]
+    return np.asarray(shown, np.uint8)
+
+
+def _corners(box: Box, more: float, width: int, height: int) -> tuple[int, int, int, int]:
+    x, y = box.x - more * box.w, box.y - more * box.h
+    right, bottom = box.x + (1 + more) * box.w, box.y + (1 + more) * box.h
+    return (
+        int(np.clip(np.floor(x), 0, width)), int(np.clip(np.floor(y), 0, height)),
+        int(np.clip(np.ceil(right), 0, width)), int(np.clip(np.ceil(bottom), 0, height)),
+    )  # fmt: skip
+
+
+def _originals(
+    house: Workbench,
+    segments: Sequence[Segment],
+    pack: _Pack,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    assert pack.box is not None
+    for number, segment in enumerate(segments):
+        on_progress(Progress(number, len(segments), "originals", segment.camera_id))
+        source = house.file(segment)
+        name = f"originals/{segment.sha256}{source.suffix}"
+        entry = zipfile.ZipInfo(name)  # video does not get smaller
+        entry.file_size = source.stat().st_size
+        with source.open("rb") as reading, pack.box.open(entry, "w") as writing:
+            sha256, size = _copied(reading, writing)
+        if sha256 != segment.sha256:
+            raise Damaged(
+                N_("the original {sha256} of {camera} is not what was archived"),
+                N_("run workbench verify; nothing was handed out"),
+                where=str(source),
+                sha256=segment.sha256[:12],
+                camera=segment.camera_id,
+            )
+        what = f"original of {segment.camera_id}, untouched"
+        pack.items.append(packing.Item(name, size, sha256, what))
+
+
+def _copied(reading: IO[bytes], writing: IO[bytes]) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    while chunk := reading.read(_CHUNK):
+        digest.update(chunk)
+        writing.write(chunk)
+        size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def _close(house: Workbench, case: Case, pack: _Pack) -> AuditEntry:
+    """Add the log as it is now, whole of this case; return its newest entry."""
+    entries = house._store.audit()
+    log = _json(packing.log_of(entries, case.case_id))
+    pack.add("log.json", log, "every act in this case; of other cases the hashes")
+    return entries[-1]
+
+
+def _receipt(case: Case, pack: _Pack, *, key: str, facts: Mapping[str, Any]) -> None:
+    """Add a page for people, in Vietnamese: what is in it, and how to check it."""
+    checker = next(one for one in pack.items if one.path == "verify.py")
+    page = jinja2.Environment(autoescape=True, loader=jinja2.FileSystemLoader(_ASSETS))
+    html = page.get_template("receipt.html").render(
+        case=case.case_id, title=case.title, basis=case.legal_basis, training=case.training,
+        reason=facts["reason"], by=facts["made_by"], at=_local(facts["made_at_ns"]), key=key,
+        checker=checker.sha256,
+        rows=[one for one in pack.items if not one.path.startswith("stills/")],
+        stills=sum(one.path.startswith("stills/") for one in pack.items),
+    )  # fmt: skip
+    pack.add("receipt.html", html.encode(), "receipt, to be printed and signed")
+    pack.add("receipt.pdf", _pdf(html), "the same as PDF")
+
+
+def _local(ns: int) -> str:
+    return datetime.fromtimestamp(ns // SECOND_NS, VIET_NAM).strftime("%d/%m/%Y %H:%M:%S (UTC+7)")
+
+
+def _pdf(html: str) -> bytes:
+    try:
+        from weasyprint import HTML
+    except OSError as error:  # Pango is a package of the system
+        raise Unavailable(
+            N_("no PDF can be made ({reason})"),
+            N_("install libpango-1.0-0 and libpangoft2-1.0-0"),
+            reason=str(error).splitlines()[0],
+        ) from error
+    file = BytesIO()
+    HTML(string=html, base_url=None).write_pdf(file)
+    return file.getvalue()
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    text = frame.to_json(orient="records", date_format="iso", date_unit="ns", default_handler=str)
+    records: list[dict[str, Any]] = json.loads(text)
+    return records
+
+
+def _json(facts: object) -> bytes:
+    return json.dumps(facts, indent=1, ensure_ascii=False, sort_keys=True, default=str).encode()
