@@ -3,7 +3,8 @@
 Pages, the command line and notebooks use these verbs and nothing below them.
 """
 
-from workbench.investigation.answers import ALWAYS, Grant, Ingested, PlateHit, Trace
+from workbench.investigation.answers import ALWAYS, Grant, Ingested, Linked, PlateHit, Trace
+from workbench.investigation.believing import Belief, believe, on_the_way, with_belief
 from workbench.investigation.bundling import Bundled, bundle
 from workbench.investigation.facade import (
     GRANT_S,
@@ -35,18 +36,21 @@ __all__ = [
     "ALWAYS",
     "GRANT_S",
     "LONGEST_PLATE",
+    "Belief",
     "Bundled",
     "Candidates",
     "Comparison",
     "Followed",
     "Grant",
     "Ingested",
+    "Linked",
     "Listed",
     "PlateHit",
     "SignIn",
     "Trace",
     "Workbench",
     "add_person",
+    "believe",
     "bundle",
     "by_colour",
     "by_likeness",
@@ -56,8 +60,10 @@ __all__ = [
     "first_candidates",
     "list_models",
     "list_people",
+    "on_the_way",
     "open_workbench",
     "seen_by",
     "use_model",
     "use_shipped",
+    "with_belief",
 ]

@@ -37,14 +37,36 @@ class PlateHit:
     differences: tuple[plates.Difference, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Linked:
+    """What linking all reads of the case says of one trace.
+
+    ``calibrated`` is False where there was too little to learn from: no probability is given then.
+    ``possible`` are rows of unread sightings that may lie on a leg (from_id, to_id, probability);
+    ``rivals`` are rows of the sightings that legs name as others; ``via`` are rows of reads that
+    linking puts between the two of a leg (from_id, to_id), in order: as often as not misreads.
+    """
+
+    calibrated: bool
+    reads: int
+    links: int
+    possible: pd.DataFrame
+    rivals: pd.DataFrame
+    via: pd.DataFrame
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The sightings of one plate inside a case, the legs between them and the paths they allow."""
+    """The sightings of one plate inside a case, the legs between them and the paths they allow.
+
+    ``linked`` is None until the case's reads are linked, see ``with_belief``.
+    """
 
     plate: str
     sightings: pd.DataFrame
     legs: pd.DataFrame
     journeys: tuple[trajectories.Journey, ...]
+    linked: Linked | None = None
 
 
 @dataclass(frozen=True, slots=True)

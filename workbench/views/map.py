@@ -25,6 +25,7 @@ from folium.utilities import JsCode
 from workbench.investigation import Trace, Workbench
 from workbench.records import Camera
 from workbench.trajectories import explain
+from workbench.views.belief import share
 from workbench.views.page import ASSETS
 from workbench.views.text import Translate, clock, translator
 
@@ -55,6 +56,7 @@ class LegLine:
     """The way by road between two stops; ``line`` is empty where the leg is impossible.
 
     ``journey`` counts the paths that the sightings allow, the fullest being 0; -1 is no path.
+    ``probability`` is None until linking says how sure it is.
     """
 
     number: int
@@ -64,6 +66,18 @@ class LegLine:
     reason: str
     line: tuple[LonLat, ...]
     journey: int = 0
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """A sighting without a plate that may lie on a leg: where it is drawn, and what is said."""
+
+    sighting_id: str
+    camera_id: str
+    lon_deg: float
+    lat_deg: float
+    label: str
 
 
 class _Connect(MacroElement):  # type: ignore[misc]  # branca is untyped
@@ -95,6 +109,7 @@ def ward_map(
     lang: str = "vi",
     stops: Sequence[Stop] = (),
     legs: Sequence[LegLine] = (),
+    maybe: Sequence[Maybe] = (),
     assets: Assets = "served",
 ) -> folium.Map:
     """Return the map of a ward, with a journey on it where stops and legs are given.
@@ -122,6 +137,7 @@ def ward_map(
     for leg in legs:
         _draw_leg(chart, leg, tr)
     picks = [_draw_stop(chart, stop) for stop in stops]
+    picks += [_draw_maybe(chart, one) for one in maybe]
     points = [(stop.lon_deg, stop.lat_deg) for stop in stops]
     points += [point for leg in legs for point in leg.line]
     points = points or [(site.lon_deg, site.lat_deg) for site in ward.sites.values()]
@@ -158,6 +174,20 @@ def stops_of(wb: Workbench, trace: Trace) -> list[Stop]:
     return stops
 
 
+def maybe_of(wb: Workbench, trace: Trace, tr: Translate) -> list[Maybe]:
+    """Return what may lie on a trace's legs, one mark a camera: its likeliest sighting there."""
+    found: dict[str, Maybe] = {}
+    rows = trace.linked.possible.to_dict("records") if trace.linked is not None else []
+    for row in rows:
+        camera = wb.camera(row["camera_id"])
+        at_ns = pd.Timestamp(row["utc"]).as_unit("ns").value
+        said = share(row["probability"])
+        label = " · ".join(filter(None, [tr("possible"), clock(at_ns), said]))
+        one = Maybe(row["sighting_id"], camera.camera_id, camera.lon_deg, camera.lat_deg, label)
+        found.setdefault(camera.camera_id, one)
+    return list(found.values())
+
+
 def legs_of(wb: Workbench, trace: Trace, stops: Iterable[Stop], tr: Translate) -> list[LegLine]:
     """Return a trace's legs with their way by road: the fullest journey's first, each in order.
 
@@ -181,7 +211,7 @@ def _leg(
 ) -> LegLine:  # fmt: skip
     return LegLine(
         number, stops[row["from_id"]], stops[row["to_id"]], row["plausible"], explain(row, tr),
-        line, journey,
+        line, journey, row.get("probability"),
     )  # fmt: skip
 
 
@@ -381,8 +411,9 @@ def _draw_leg(chart: folium.Map, leg: LegLine, tr: Translate) -> None:
         chart,
         data,
         lambda _f: {
-            "color": colour, "weight": 4, "opacity": 0.85,
-            "dashArray": None if sure else "8 6", "className": "wb-legline",
+            "color": colour, "weight": leg_width(leg.probability), "opacity": 0.85,
+            "dashArray": None if sure and (leg.probability or 1.0) >= 0.5 else "8 6",
+            "className": "wb-legline",
         },
     )  # fmt: skip
     lon, lat, bearing = _middle(leg.line)
@@ -396,6 +427,26 @@ def _draw_leg(chart: folium.Map, leg: LegLine, tr: Translate) -> None:
     )
     icon = folium.DivIcon(html=arrow, icon_size=(0, 0), icon_anchor=(0, 0), class_name="wb-leg")
     folium.Marker([lat, lon], icon=icon, interactive=False).add_to(chart)
+
+
+def leg_width(probability: float | None) -> float:
+    """Return how wide a leg is drawn, px: the surer the wider; 4 where nobody has said.
+
+    >>> leg_width(None), leg_width(0.0), leg_width(1.0)
+    (4.0, 1.5, 7.0)
+    """
+    if probability is None or math.isnan(probability):
+        return 4.0
+    return round(1.5 + 5.5 * probability, 1)
+
+
+def _draw_maybe(chart: folium.Map, one: Maybe) -> tuple[str, str, str, str]:
+    text = f"<div><b>?</b><span>{escape(one.label)}</span></div>"
+    icon = folium.DivIcon(
+        html=text, icon_size=(0, 0), icon_anchor=(0, 0), class_name="wb-stop maybe"
+    )
+    marker = folium.Marker([one.lat_deg, one.lon_deg], icon=icon).add_to(chart)
+    return marker.get_name(), "sighting", one.sighting_id, one.camera_id
 
 
 def _draw_stop(chart: folium.Map, stop: Stop) -> tuple[str, str, str, str]:

@@ -12,12 +12,12 @@ import pandas as pd
 import panel as pn
 
 from workbench.errors import WorkbenchError
-from workbench.investigation import PlateHit, Trace, seen_by
+from workbench.investigation import Belief, PlateHit, Trace, seen_by, with_belief
 from workbench.records import KINDS, Purpose
 from workbench.store import PROVISIONAL
-from workbench.views import detail
+from workbench.views import belief, detail
 from workbench.views.following import LOOK_MS, following_html, rows_of
-from workbench.views.map import legs_of, stops_of, ward_map, way_points
+from workbench.views.map import legs_of, maybe_of, stops_of, ward_map, way_points
 from workbench.views.map_bridge import WardMap
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
 from workbench.views.rows import Cell, Rows, image, marked, plate
@@ -56,6 +56,7 @@ class _TracePage:
         # asks for leave at once: without a case the page is refused before it is drawn
         self._token = visit.wb.grant(self._cameras(), self.purpose)
         self._trace: Trace | None = None
+        self._linking = belief.Linking(visit.wb, self.purpose)
         self._listed: dict[str, pd.Series] = {}
         self._choose: Callable[[str], None] = self._choose_plate
         self._again: Callable[[], None] = lambda: None
@@ -65,9 +66,31 @@ class _TracePage:
         if wanted := visit.asked.get("plate", ""):
             # filled in, not searched for: an address may be anybody's, a search is an officer's
             self._pattern.value = self._pattern.value_input = wanted
-        self._look_at_following()
+        self._look_again()
         if pn.state.curdoc is not None:
-            pn.state.add_periodic_callback(self._look_at_following, period=LOOK_MS)
+            pn.state.add_periodic_callback(self._look_again, period=LOOK_MS)
+
+    def _look_again(self) -> None:
+        self._look_at_following()
+        self._look_at_links()
+
+    def _look_at_links(self) -> None:
+        """Take the links of the case over, once they are there."""
+        if self._linking.goes_on:
+            self._take(self._linking.answer)
+
+    def _take(self, ask: Callable[[], Belief | None]) -> None:
+        try:
+            found = ask()
+        except WorkbenchError as error:
+            self._linked.object = refusal(error, self.tr)
+            return
+        if found is not None and self._trace is not None:
+            self._trace = with_belief(self.visit.wb, self._trace, found, self.purpose)
+            self._draw_trace()
+        linked = self._trace.linked if self._trace else None
+        said = belief.summary(linked, self._linking.goes_on, self.tr)
+        self._linked.param.update(object=said, visible=bool(said))
 
     def _look_at_following(self) -> None:
         """Say how the following of this case goes; where it found more, ask the same again."""
@@ -115,16 +138,17 @@ class _TracePage:
         self._pattern.param.watch(lambda _event: self._search_plate(), "enter_pressed")
         self._said = html("", visible=False)
         self._following = html("", visible=False)
+        self._linked = html("", visible=False)
         self.form = pn.Column(
             pn.Row(self._pattern, search, margin=0, sizing_mode="stretch_width"),
             pn.Row(self._site, self._kind, passes, margin=0, sizing_mode="stretch_width"),
-            self._said, self._following, margin=0, sizing_mode="stretch_width",
+            self._said, self._following, self._linked, margin=0, sizing_mode="stretch_width",
         )  # fmt: skip
         self.candidates = Rows(
             on_choose=lambda key: self._choose(key),
             empty=tr("Search for a plate or list sightings"),
         )
-        self.legs = Rows(empty=tr("Choose a candidate to see its legs"))
+        self.legs = Rows(on_choose=self._show_leg, empty=tr("Choose a candidate to see its legs"))
         self.chart = WardMap(
             ward_map(ward, lang=self.visit.lang),
             on_sighting=self._pick,
@@ -256,14 +280,26 @@ class _TracePage:
             self._say(refusal(error, self.tr))
             return
         self._trace = trace
+        self.visit.selection.plate = chosen
+        self._draw_trace()
+        if len(trace.sightings):
+            self._pick(str(trace.sightings.sort_values("utc")["sighting_id"].iloc[0]))
+        self._take(self._linking.ask)
+
+    def _draw_trace(self) -> None:
+        """Draw the chosen trace, with what its links say where they are there."""
+        trace, wb, tr = self._trace, self.visit.wb, self.tr
+        assert trace is not None
         self._keep(trace.sightings)
-        wb, tr = self.visit.wb, self.tr
+        if trace.linked is not None:
+            for more in (trace.linked.possible, trace.linked.rivals, trace.linked.via):
+                self._listed |= {row["sighting_id"]: row for _, row in more.iterrows()}
         stops = stops_of(wb, trace)
         legs = legs_of(wb, trace, stops, tr)
+        maybe = maybe_of(wb, trace, tr)
         with pn.io.hold():
-            self.visit.selection.plate = chosen
             self.chart.show(
-                ward_map(wb.ward, lang=self.visit.lang, stops=stops, legs=legs),
+                ward_map(wb.ward, lang=self.visit.lang, stops=stops, legs=legs, maybe=maybe),
                 way_points(legs, stops),
             )
             self.legs.param.update(
@@ -276,20 +312,31 @@ class _TracePage:
                 empty=tr("One sighting: no leg"),
             )
             self._draw_times()
-        if len(trace.sightings):
-            self._pick(stops[0].sighting_id)
+            self._mark(self.visit.selection.sighting_id)
+
+    def _show_leg(self, key: str) -> None:
+        """Say what speaks for a leg and against it."""
+        if self._trace is not None:
+            shown = belief.reasons(self.visit, self._trace.legs, self._trace.linked, key)
+            if shown is not None:
+                self.detail[:] = [html(shown)]
 
     def _leg_row(self, leg: Any) -> dict[str, Any]:
         tr = self.tr
         elapsed = duration((leg.stop.utc_ns - leg.start.utc_ns) / 1e9, tr)
         way = f"{leg.start.camera_id} → {leg.stop.camera_id}"
         times = f"{clock(leg.start.utc_ns)} → {clock(leg.stop.utc_ns)} · {elapsed}"
+        linked = self._trace.linked if self._trace else None
+        possible = leg.plausible != "impossible"
+        sure = belief.how_sure(linked, leg.probability, tr) if possible else ""
+        sub = " · ".join(filter(None, [sure, leg.reason]))
         return {
+            "key": belief.key_of(leg.start.sighting_id, leg.stop.sighting_id),
             "class": "bad" if leg.plausible == "impossible" else "",
             "cells": [
                 marked(str(leg.number or "✕"), f"leg {leg.plausible}"),
                 marked(way, sub=times),
-                marked(tr(leg.plausible), f"tag {leg.plausible}", sub=leg.reason),
+                marked(tr(leg.plausible), f"tag {leg.plausible}", sub=sub),
             ],
         }
 
