@@ -22,6 +22,7 @@ from workbench.investigation.models import (
     use_model,
     use_shipped,
 )
+from workbench.investigation.oversight import Inspected, inspect, page_of, write_inspected
 from workbench.investigation.people import (
     SignIn,
     add_person,
@@ -43,6 +44,7 @@ __all__ = [
     "Followed",
     "Grant",
     "Ingested",
+    "Inspected",
     "Linked",
     "Listed",
     "PlateHit",
@@ -58,12 +60,15 @@ __all__ = [
     "change_person",
     "compare_model",
     "first_candidates",
+    "inspect",
     "list_models",
     "list_people",
     "on_the_way",
     "open_workbench",
+    "page_of",
     "seen_by",
     "use_model",
     "use_shipped",
     "with_belief",
+    "write_inspected",
 ]

@@ -390,14 +390,15 @@ def _receipt(case: Case, pack: _Pack, *, key: str, facts: Mapping[str, Any]) -> 
         stills=sum(one.path.startswith("stills/") for one in pack.items),
     )  # fmt: skip
     pack.add("receipt.html", html.encode(), "receipt, to be printed and signed")
-    pack.add("receipt.pdf", _pdf(html), "the same as PDF")
+    pack.add("receipt.pdf", pdf_of(html), "the same as PDF")
 
 
 def _local(ns: int) -> str:
     return datetime.fromtimestamp(ns // SECOND_NS, VIET_NAM).strftime("%d/%m/%Y %H:%M:%S (UTC+7)")
 
 
-def _pdf(html: str) -> bytes:
+def pdf_of(html: str) -> bytes:
+    """Return a page as PDF; Unavailable where the system lacks what that needs."""
     try:
         from weasyprint import HTML
     except OSError as error:  # Pango is a package of the system

@@ -25,6 +25,7 @@ from workbench.investigation import Workbench, list_people, open_workbench
 from workbench.views.account import account
 from workbench.views.gate import WILDCARDS, Gate, host_of, names_of
 from workbench.views.media_server import Settings, tls_context
+from workbench.views.oversight import oversight_page
 from workbench.views.page import ASSETS, Body, PageFunction, Visit, bracketed, build, visit
 from workbench.views.player import review_page
 from workbench.views.sign_in import Door, HouseSignIn
@@ -35,6 +36,7 @@ PAGES: Mapping[str, PageFunction] = {
     "truc-tiep": live_page,
     "truy-vet": trace_page,
     "xem-lai": review_page,
+    "giam-sat": oversight_page,
 }
 LAST_PORT = 65_535
 RESTART_S = 5.0
