@@ -19,6 +19,7 @@ from workbench.cli import (
     people,
     plates,
     searching,
+    sightings,
     twin,
 )
 from workbench.cli.footage import app
@@ -37,6 +38,7 @@ _PARTS = (
     people,
     plates,
     searching,
+    sightings,
     twin,
 )
 for part in _PARTS:

@@ -6,6 +6,16 @@ Pages, the command line and notebooks use these verbs and nothing below them.
 from workbench.investigation.answers import ALWAYS, Grant, Ingested, Linked, PlateHit, Trace
 from workbench.investigation.believing import Belief, believe, on_the_way, with_belief
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.exchanging import (
+    TakenIn,
+    export_sightings,
+    import_sightings,
+    imports,
+    origin,
+    remove_import,
+    searched_elsewhere,
+    watched,
+)
 from workbench.investigation.facade import (
     GRANT_S,
     LONGEST_PLATE,
@@ -47,6 +57,7 @@ __all__ = [
     "Listed",
     "PlateHit",
     "SignIn",
+    "TakenIn",
     "Trace",
     "Workbench",
     "add_person",
@@ -57,13 +68,20 @@ __all__ = [
     "cases_of",
     "change_person",
     "compare_model",
+    "export_sightings",
     "first_candidates",
+    "import_sightings",
+    "imports",
     "list_models",
     "list_people",
     "on_the_way",
     "open_workbench",
+    "origin",
+    "remove_import",
+    "searched_elsewhere",
     "seen_by",
     "use_model",
     "use_shipped",
+    "watched",
     "with_belief",
 ]

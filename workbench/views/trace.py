@@ -14,7 +14,7 @@ import panel as pn
 from workbench.errors import WorkbenchError
 from workbench.investigation import Belief, PlateHit, Trace, seen_by, with_belief
 from workbench.records import KINDS, Purpose
-from workbench.store import PROVISIONAL
+from workbench.store import PROVISIONAL, is_imported
 from workbench.views import belief, detail
 from workbench.views.following import LOOK_MS, following_html, rows_of
 from workbench.views.map import legs_of, maybe_of, stops_of, ward_map, way_points
@@ -172,6 +172,8 @@ class _TracePage:
     def _crop(self, row: pd.Series) -> Cell:
         if is_provisional(row):
             return marked(self.tr("provisional"), "tag")  # its picture comes with the sealed file
+        if is_imported(str(row["model_ref"])):
+            return marked(self.tr("imported"), "tag")  # there is no footage of it here
         on_plate = row["plate_box"] is not None and len(row["plate_box"]) == 4
         box = row["plate_box"] if on_plate else [row[f"box_{side}"] for side in "xywh"]
         pts = row["plate_pts"] if on_plate else row["pts"]
@@ -204,7 +206,12 @@ class _TracePage:
         except WorkbenchError as error:
             self._say(refusal(error, tr))
             return
-        best = read.sort_values("plate_score").groupby("plate").tail(1).set_index("plate")
+        best = (
+            read.sort_values("plate_score", na_position="first")
+            .groupby("plate")
+            .tail(1)
+            .set_index("plate")
+        )
         self._choose = self._choose_plate
         with pn.io.hold():
             answered = tr("{count} plates answer “{pattern}”")
