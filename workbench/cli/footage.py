@@ -26,7 +26,14 @@ from workbench.cli.options import (
     span_of,
 )
 from workbench.errors import N_, BadInput
-from workbench.investigation import Workbench, open_workbench, origin, searched_elsewhere
+from workbench.exchange import trace_format
+from workbench.investigation import (
+    Workbench,
+    export_trace,
+    open_workbench,
+    origin,
+    searched_elsewhere,
+)
 from workbench.records import Case, Purpose
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc
 from workbench.views.account import account
@@ -287,8 +294,13 @@ def trace(
     reason: Reason = "",
     also: Annotated[str, typer.Option(help="Other reads taken for it, comma-separated.")] = "",
     out: Annotated[Path | None, typer.Option("--json", help="Write the legs to this file.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option("--out", help="Write the trace as .geojson, .gpkg or .kml.")
+    ] = None,
 ) -> None:
     """Print where a plate was read and what way by road that allows. A lead, not an identity."""
+    if chart is not None:
+        trace_format(chart)
     wb = _open(root)
     found = wb.trace(plate, Purpose(case, reason), also=camera_list(also) or ())
     for leg in found.legs.itertuples():
@@ -300,6 +312,9 @@ def trace(
     for ref, count in found.sightings["model_ref"].value_counts().items():
         if one := origin(wb, str(ref)):
             typer.echo(f"{count} of them are of {one.source}, imported: {one.sha256[:12]}")
+    if chart is not None:
+        count = export_trace(wb, found, chart, Purpose(case, reason))
+        typer.echo(f"{count} features written to {chart}")
     if out is not None:
         partial = out.with_name(out.name + ".part")
         partial.write_text(found.legs.to_json(orient="records", date_format="iso", indent=1))

@@ -16,6 +16,7 @@ from workbench.exchange.columns import (
     zone_of,
 )
 from workbench.exchange.tables import format_of, read, read_covered, read_places, write
+from workbench.exchange.traces import Feature, at_most, trace_format, write_trace
 
 __all__ = [
     "COLUMNS",
@@ -23,9 +24,11 @@ __all__ = [
     "LONGEST",
     "MOST_SIGMA_S",
     "BadRow",
+    "Feature",
     "Incoming",
     "RowReader",
     "as_sightings",
+    "at_most",
     "exported",
     "format_of",
     "identity",
@@ -34,6 +37,8 @@ __all__ = [
     "read_places",
     "refuse_names",
     "same_facts",
+    "trace_format",
     "write",
+    "write_trace",
     "zone_of",
 ]

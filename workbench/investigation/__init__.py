@@ -23,6 +23,7 @@ from workbench.investigation.facade import (
     open_workbench,
 )
 from workbench.investigation.following import Followed
+from workbench.investigation.giving import export_trace, trace_bytes
 from workbench.investigation.looks import by_colour, by_likeness
 from workbench.investigation.models import (
     Comparison,
@@ -69,6 +70,7 @@ __all__ = [
     "change_person",
     "compare_model",
     "export_sightings",
+    "export_trace",
     "first_candidates",
     "import_sightings",
     "imports",
@@ -80,6 +82,7 @@ __all__ = [
     "remove_import",
     "searched_elsewhere",
     "seen_by",
+    "trace_bytes",
     "use_model",
     "use_shipped",
     "watched",

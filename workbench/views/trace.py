@@ -21,6 +21,7 @@ from workbench.views.map import legs_of, maybe_of, stops_of, ward_map, way_point
 from workbench.views.map_bridge import WardMap
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
 from workbench.views.rows import Cell, Rows, image, marked, plate
+from workbench.views.saving import SaveTrace
 from workbench.views.text import clock, duration
 from workbench.views.timebar import timeline
 
@@ -42,7 +43,7 @@ def trace_page(visit: Visit) -> Body:
         {
             "form": page.form, "candidates": page.candidates, "legs": page.legs,
             "map": page.chart.pane, "travel": page.chart.bridge, "timeline": page.when,
-            "detail": page.detail,
+            "detail": page.detail, "save": page.save.row,
         },
     )  # fmt: skip
 
@@ -148,6 +149,7 @@ class _TracePage:
             on_choose=lambda key: self._choose(key),
             empty=tr("Search for a plate or list sightings"),
         )
+        self.save = SaveTrace(self.visit, self._say)
         self.legs = Rows(on_choose=self._show_leg, empty=tr("Choose a candidate to see its legs"))
         self.chart = WardMap(
             ward_map(ward, lang=self.visit.lang),
@@ -298,6 +300,7 @@ class _TracePage:
         trace, wb, tr = self._trace, self.visit.wb, self.tr
         assert trace is not None
         self._keep(trace.sightings)
+        self.save.offer(trace)
         if trace.linked is not None:
             for more in (trace.linked.possible, trace.linked.rivals, trace.linked.via):
                 self._listed |= {row["sighting_id"]: row for _, row in more.iterrows()}
