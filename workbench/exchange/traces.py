@@ -185,5 +185,5 @@ def _kml(features: Sequence[Feature], about: Mapping[str, str]) -> bytes:
                     "coordinates",
                     " ".join(f"{lon:.7f},{lat:.7f}" for lon, lat in one.points),
                 )
-    data: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return data
+    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written

@@ -24,6 +24,7 @@ from workbench.investigation.facade import (
 )
 from workbench.investigation.following import Followed
 from workbench.investigation.giving import export_trace, trace_bytes
+from workbench.investigation.in_time import InTime, sightings_in_time
 from workbench.investigation.looks import by_colour, by_likeness
 from workbench.investigation.models import (
     Comparison,
@@ -53,6 +54,7 @@ __all__ = [
     "Comparison",
     "Followed",
     "Grant",
+    "InTime",
     "Ingested",
     "Linked",
     "Listed",
@@ -82,6 +84,7 @@ __all__ = [
     "remove_import",
     "searched_elsewhere",
     "seen_by",
+    "sightings_in_time",
     "trace_bytes",
     "use_model",
     "use_shipped",
