@@ -29,10 +29,12 @@ from workbench.errors import N_, BadInput
 from workbench.exchange import trace_format
 from workbench.investigation import (
     Workbench,
+    believe,
     export_trace,
     open_workbench,
     origin,
     searched_elsewhere,
+    with_belief,
 )
 from workbench.records import Case, Purpose
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc
@@ -313,7 +315,9 @@ def trace(
         if one := origin(wb, str(ref)):
             typer.echo(f"{count} of them are of {one.source}, imported: {one.sha256[:12]}")
     if chart is not None:
-        count = export_trace(wb, found, chart, Purpose(case, reason))
+        purpose = Purpose(case, reason)
+        sure = with_belief(wb, found, believe(wb, purpose), purpose)
+        count = export_trace(wb, sure, chart, purpose)
         typer.echo(f"{count} features written to {chart}")
     if out is not None:
         partial = out.with_name(out.name + ".part")

@@ -21,6 +21,35 @@ sightings_app = typer.Typer(
 app.add_typer(sightings_app, name="sightings")
 
 
+@app.command()
+def flows(
+    root: Root,
+    case: CaseId = "",
+    reason: Reason = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write them as .nc (netCDF) or .csv.")
+    ] = None,
+    least: Annotated[
+        float, typer.Option(help="Expected vehicles below which a flow is not written; 5 or more.")
+    ] = 5.0,
+) -> None:
+    """Count vehicles between sites by hour, inside a case: sums of probabilities, no plates.
+
+    The largest flows are printed. Those below --least are left out, here and in files.
+    """
+    wb = open_workbench(root, actor=account())
+    purpose = Purpose(case, reason)
+    if out is not None:
+        cube = investigation.export_flows(wb, out, purpose, least=least)
+        typer.echo(f"flows of {cube.sizes['origin']} sites and {cube.sizes['hour']} hours: {out}")
+        return
+    cube = investigation.flows(wb, purpose)
+    whole = investigation.summed_flows(cube, least)
+    for row in whole.itertuples():
+        typer.echo(f"{row.origin} -> {row.destination}  {row.vehicles:8.1f} vehicles expected")
+    typer.echo(f"{len(whole)} flows of {least:g} vehicles or more in the case's period", err=True)
+
+
 @sightings_app.command("import")
 def import_(
     root: Root,

@@ -22,6 +22,7 @@ from workbench.investigation.facade import (
     Workbench,
     open_workbench,
 )
+from workbench.investigation.flowing import export_flows, flows, summed_flows
 from workbench.investigation.following import Followed
 from workbench.investigation.giving import export_trace, trace_bytes
 from workbench.investigation.in_time import InTime, sightings_in_time
@@ -71,9 +72,11 @@ __all__ = [
     "cases_of",
     "change_person",
     "compare_model",
+    "export_flows",
     "export_sightings",
     "export_trace",
     "first_candidates",
+    "flows",
     "import_sightings",
     "imports",
     "list_models",
@@ -85,6 +88,7 @@ __all__ = [
     "searched_elsewhere",
     "seen_by",
     "sightings_in_time",
+    "summed_flows",
     "trace_bytes",
     "use_model",
     "use_shipped",

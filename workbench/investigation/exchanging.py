@@ -74,6 +74,7 @@ def import_sightings(
     BadInput
         Where the file, a column or a row cannot be used; nothing is stored then.
     """
+    wb.allow("upkeep")
     try:
         done = _take_in(wb, path, source, reason, timezone, sigma_s, places, covered, on_fault)
     except WorkbenchError as error:
@@ -271,6 +272,7 @@ def remove_import(wb: Workbench, sha256: str, reason: str) -> tuple[Imported, in
     sha256
         Of the imported file, or the first 8 digits of it or more.
     """
+    wb.allow("upkeep")
     if not any(sign.isalnum() for sign in reason):
         raise BadInput(N_("a reason is missing"), N_("say why it is removed"), where="--reason")
     named = [one for one in imports(wb) if len(sha256) >= 8 and one.sha256.startswith(sha256)]

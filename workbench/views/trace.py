@@ -16,6 +16,7 @@ from workbench.investigation import (
     Belief,
     PlateHit,
     Trace,
+    flows,
     seen_by,
     sightings_in_time,
     with_belief,
@@ -25,6 +26,7 @@ from workbench.store import PROVISIONAL, is_imported
 from workbench.timeline import Span
 from workbench.views import belief, detail
 from workbench.views.density import Density
+from workbench.views.flow_map import flow_map
 from workbench.views.following import LOOK_MS, following_html, rows_of
 from workbench.views.map import legs_of, maybe_of, stops_of, ward_map, way_points
 from workbench.views.map_bridge import WardMap
@@ -146,6 +148,8 @@ class _TracePage:
         passes = _button(tr("List sightings"), "default")
         search.on_click(lambda _event: self._search_plate())
         passes.on_click(lambda _event: self._search_passes())
+        between = _button(tr("Flows between sites"), "default")
+        between.on_click(lambda _event: self._show_flows())
         # Enter in the field searches; typing alone does not
         self._pattern.param.watch(lambda _event: self._search_plate(), "enter_pressed")
         self._said = html("", visible=False)
@@ -154,6 +158,7 @@ class _TracePage:
         self.form = pn.Column(
             pn.Row(self._pattern, search, margin=0, sizing_mode="stretch_width"),
             pn.Row(self._site, self._kind, passes, margin=0, sizing_mode="stretch_width"),
+            pn.Row(between, margin=0),
             self._said, self._following, self._linked, margin=0, sizing_mode="stretch_width",
         )  # fmt: skip
         self.candidates = Rows(
@@ -287,6 +292,22 @@ class _TracePage:
                 self._density = Density(found, tr, self._list_cell)
                 drawn = pn.pane.HoloViews(self._density.drawn, sizing_mode="stretch_both", margin=0)
                 self.when[:] = [drawn]
+
+    def _show_flows(self) -> None:
+        """Draw how many vehicles went between the sites of the case, by its links."""
+        try:
+            found = self._linking.ask()
+            if found is None:
+                waits = self.tr("Linking every read of the case; press again in a while")
+                self._say(_note(waits))
+                return
+            cube = flows(self.visit.wb, self.purpose, found)
+        except WorkbenchError as error:
+            self._say(refusal(error, self.tr))
+            return
+        self._density = None
+        self._say("")
+        self.when[:] = [flow_map(cube, self.tr)]
 
     def _list_cell(self, site: str, span: Span) -> None:
         """List what a tapped cell of the timeline holds, and mark its site on the map."""
