@@ -20,6 +20,7 @@ from workbench.cli import (
     people,
     plates,
     searching,
+    sightings,
     twin,
 )
 from workbench.cli.footage import app
@@ -39,6 +40,7 @@ _PARTS = (
     people,
     plates,
     searching,
+    sightings,
     twin,
 )
 for part in _PARTS:

@@ -26,7 +26,16 @@ from workbench.cli.options import (
     span_of,
 )
 from workbench.errors import N_, BadInput
-from workbench.investigation import Workbench, open_workbench
+from workbench.exchange import trace_format
+from workbench.investigation import (
+    Workbench,
+    believe,
+    export_trace,
+    open_workbench,
+    origin,
+    searched_elsewhere,
+    with_belief,
+)
 from workbench.records import Case, Purpose
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc
 from workbench.views.account import account
@@ -177,15 +186,20 @@ def clock_set(
 
 @app.command()
 def coverage(root: Root, cameras: Cameras = "") -> None:
-    """Print what is recorded, camera by camera."""
+    """Print what is recorded, camera by camera, and what other systems say they looked at."""
     wb = _open(root)
-    for camera_id, spans in wb.coverage(camera_list(cameras)).items():
-        for span in spans:
-            seconds = span.duration_ns / SECOND_NS
-            typer.echo(
-                f"{camera_id}  {format_utc(span.start_ns)}  {format_utc(span.stop_ns)}  "
-                f"{seconds:.1f} s"
-            )
+    wanted = camera_list(cameras)
+    for found, said in (
+        (wb.coverage(wanted), ""),
+        (searched_elsewhere(wb, wanted), "  searched elsewhere"),
+    ):
+        for camera_id, spans in found.items():
+            for span in spans:
+                seconds = span.duration_ns / SECOND_NS
+                typer.echo(
+                    f"{camera_id}  {format_utc(span.start_ns)}  {format_utc(span.stop_ns)}  "
+                    f"{seconds:.1f} s{said}"
+                )
 
 
 @app.command()
@@ -282,15 +296,29 @@ def trace(
     reason: Reason = "",
     also: Annotated[str, typer.Option(help="Other reads taken for it, comma-separated.")] = "",
     out: Annotated[Path | None, typer.Option("--json", help="Write the legs to this file.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option("--out", help="Write the trace as .geojson, .gpkg or .kml.")
+    ] = None,
 ) -> None:
     """Print where a plate was read and what way by road that allows. A lead, not an identity."""
-    found = _open(root).trace(plate, Purpose(case, reason), also=camera_list(also) or ())
+    if chart is not None:
+        trace_format(chart)
+    wb = _open(root)
+    found = wb.trace(plate, Purpose(case, reason), also=camera_list(also) or ())
     for leg in found.legs.itertuples():
         typer.echo(
             f"{leg.from_utc:%H:%M:%S} {leg.from_camera} -> {leg.to_utc:%H:%M:%S} {leg.to_camera}  "
             f"{leg.elapsed_s:.1f} s ± {leg.elapsed_sigma_s:.1f}  {leg.plausible}: {leg.reason}"
         )
     typer.echo(f"{len(found.sightings)} sightings, {len(found.legs)} legs")
+    for ref, count in found.sightings["model_ref"].value_counts().items():
+        if one := origin(wb, str(ref)):
+            typer.echo(f"{count} of them are of {one.source}, imported: {one.sha256[:12]}")
+    if chart is not None:
+        purpose = Purpose(case, reason)
+        sure = with_belief(wb, found, believe(wb, purpose), purpose)
+        count = export_trace(wb, sure, chart, purpose)
+        typer.echo(f"{count} features written to {chart}")
     if out is not None:
         partial = out.with_name(out.name + ".part")
         partial.write_text(found.legs.to_json(orient="records", date_format="iso", indent=1))

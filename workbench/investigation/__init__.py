@@ -6,13 +6,26 @@ Pages, the command line and notebooks use these verbs and nothing below them.
 from workbench.investigation.answers import ALWAYS, Grant, Ingested, Linked, PlateHit, Trace
 from workbench.investigation.believing import Belief, believe, on_the_way, with_belief
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.exchanging import (
+    TakenIn,
+    export_sightings,
+    import_sightings,
+    imports,
+    origin,
+    remove_import,
+    searched_elsewhere,
+    watched,
+)
 from workbench.investigation.facade import (
     GRANT_S,
     LONGEST_PLATE,
     Workbench,
     open_workbench,
 )
+from workbench.investigation.flowing import export_flows, flows, summed_flows
 from workbench.investigation.following import Followed
+from workbench.investigation.giving import export_trace, trace_bytes
+from workbench.investigation.in_time import InTime, sightings_in_time
 from workbench.investigation.looks import by_colour, by_likeness
 from workbench.investigation.models import (
     Comparison,
@@ -43,12 +56,14 @@ __all__ = [
     "Comparison",
     "Followed",
     "Grant",
+    "InTime",
     "Ingested",
     "Inspected",
     "Linked",
     "Listed",
     "PlateHit",
     "SignIn",
+    "TakenIn",
     "Trace",
     "Workbench",
     "add_person",
@@ -59,16 +74,29 @@ __all__ = [
     "cases_of",
     "change_person",
     "compare_model",
+    "export_flows",
+    "export_sightings",
+    "export_trace",
     "first_candidates",
+    "flows",
+    "import_sightings",
+    "imports",
     "inspect",
     "list_models",
     "list_people",
     "on_the_way",
     "open_workbench",
+    "origin",
     "page_of",
+    "remove_import",
+    "searched_elsewhere",
     "seen_by",
+    "sightings_in_time",
+    "summed_flows",
+    "trace_bytes",
     "use_model",
     "use_shipped",
+    "watched",
     "with_belief",
     "write_inspected",
 ]

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from workbench import trajectories
 from workbench.investigation.answers import Linked, Trace, frame_of
+from workbench.investigation.exchanging import searched_elsewhere, watched
 from workbench.records import LEGS, Purpose
 from workbench.timeline import Span, gaps
 
@@ -216,7 +217,12 @@ def on_the_way(house: Workbench, leg: Mapping[str, Any], purpose: Purpose) -> di
     if not between or start >= stop or len(ends) == 1:
         return {}
     span = Span(start, stop)
-    recorded, waiting = house.coverage(between), house.not_searched(between, span)
+    recorded, elsewhere = watched(house, between), searched_elsewhere(house, between)
+    # what another system looked at needs no search here
+    waiting = {
+        name: [part for one in spans for part in gaps(elsewhere[name], one)]
+        for name, spans in house.not_searched(between, span).items()
+    }
 
     def share(spans: Sequence[Span]) -> float:
         inside = (one.overlap(span) for one in spans)

@@ -18,6 +18,7 @@ from workbench.errors import N_, BadInput
 from workbench.investigation.facade import Workbench
 from workbench.investigation.models import likeness_in_use
 from workbench.records import Box, Purpose
+from workbench.store import is_imported
 
 MOST = 200
 """Passes looked at unless told otherwise: each costs the decoding of part of a GOP."""
@@ -51,10 +52,11 @@ def by_colour(
             colours=", ".join(recognition.COLOURS),
         )
     ranked = sightings.head(most).copy()
-    seen = [
-        recognition.colour_of(picture, box, kind)
-        for picture, box, kind in _best_frames(bench, ranked, purpose)
-    ]
+    here = [not is_imported(str(ref)) for ref in ranked["model_ref"]]
+    pictures = _best_frames(bench, ranked[here], purpose)
+    named = (recognition.colour_of(picture, box, kind) for picture, box, kind in pictures)
+    # of what another system saw there is no picture: its colour is unknown
+    seen = [next(named) if ours else None for ours in here]
     ranked["colour"] = [one.name if one else None for one in seen]
     ranked["colour_confidence"] = [one.confidence if one else 0.0 for one in seen]
     sure = [
@@ -71,7 +73,8 @@ def by_likeness(
     """Return vehicles by how much they look like that of one pass, to a network of the operator's.
 
     Two columns are added: ``likeness`` (a cosine, comparable within one answer only) and
-    ``likeness_ref``, which names the network by its SHA-256. People are left out.
+    ``likeness_ref``, which names the network by its SHA-256. People are left out, and what was
+    imported: there is no picture of it.
 
     Parameters
     ----------
@@ -86,7 +89,8 @@ def by_likeness(
         Where none is given and none is switched on.
     """
     like = recognition.open_likeness(network or likeness_in_use(bench))
-    ranked = sightings[sightings["kind"] != "person"].head(most).copy()
+    ranked = sightings[sightings["kind"] != "person"]
+    ranked = ranked[[not is_imported(str(ref)) for ref in ranked["model_ref"]]].head(most).copy()
     ((picture, box, kind),) = _best_frames(bench, pd.DataFrame([example]), purpose)
     wanted = like(picture, box, kind)
     values: list[float] = [

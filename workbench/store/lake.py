@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -33,6 +34,8 @@ from workbench.store import files
 from workbench.store.catalogue import Catalogue
 from workbench.store.sightings import TIMES, checked
 from workbench.timeline import SECOND_NS, Span
+
+Told = TypeVar("Told")
 
 _DAY_NS = 86_400 * SECOND_NS
 _LAST_NS = 2**63 - 2
@@ -80,8 +83,44 @@ class Lake:
                     self._replace(crowd, self._read(crowd))
             return int(new.num_rows)
 
-    def forget(self, segments: Sequence[str]) -> int:
-        """Take away the sightings of segments that were dropped; return how many they were."""
+    def append_whole(self, table: pa.Table, told: Callable[[int], tuple[str, bytes, Told]]) -> Told:
+        """Write the rows that are not there yet and a file that tells of them, all or nothing.
+
+        Parameters
+        ----------
+        told
+            From the number of rows added to that file's name inside the lake, its bytes, and what
+            is returned.
+        """
+        rows = checked(table)
+        with files.locked(self._writers):
+            new = rows.filter(pc.invert(self._stored(rows))) if rows.num_rows else rows
+            name, data, answer = told(new.num_rows)
+            self._replace([], new, beside={name: data})
+            return answer
+
+    def segments_made_by(self, model_ref: str) -> list[str]:
+        """Return the segments that rows with this `model_ref` name."""
+        query = "SELECT DISTINCT segment_sha256 AS one FROM lake WHERE model_ref = $ref ORDER BY 1"
+        found = self._run(query, {"ref": model_ref}, None)
+        return [] if found is None else found["one"].to_pylist()
+
+    def counts_made_by(self, start: str) -> dict[str, int]:
+        """Return how many rows carry each `model_ref` that begins so."""
+        query = (
+            "SELECT model_ref, count(*) AS rows FROM lake WHERE starts_with(model_ref, $start) "
+            "GROUP BY model_ref"
+        )
+        found = self._run(query, {"start": start}, None)
+        if found is None:
+            return {}
+        return dict(zip(found["model_ref"].to_pylist(), found["rows"].to_pylist(), strict=True))
+
+    def forget(self, segments: Sequence[str], *, made_by: str | None = None) -> int:
+        """Take away the sightings of segments that were dropped; return how many they were.
+
+        With `made_by`, only those with this ``model_ref``.
+        """
         wanted = pa.array(list(segments), pa.string())
         forgotten = 0
         with files.locked(self._writers):
@@ -91,11 +130,15 @@ class Lake:
             for folder in folders:
                 paths = [path for path in old if path.parent == folder]
                 rows = self._read(paths)
-                left = rows.filter(pc.invert(pc.is_in(rows["segment_sha256"], wanted)))
+                named = pc.is_in(rows["segment_sha256"], wanted)
+                if made_by is not None:
+                    named = pc.and_(named, pc.equal(rows["model_ref"], made_by))
+                left = rows.filter(pc.invert(named))
                 if left.num_rows < rows.num_rows:
                     forgotten += rows.num_rows - left.num_rows
                     self._replace(paths, left)
-            self._catalogue.forget_days(segments)
+            if made_by is None:  # others may have left rows of the same segments
+                self._catalogue.forget_days(segments)
         return forgotten
 
     def note_days(self) -> None:
@@ -130,11 +173,22 @@ class Lake:
             self._replace(old, changed)
             return int(differs.sum())
 
-    def _replace(self, old: Sequence[Path], rows: pa.Table) -> None:
-        """Put files of these rows in the place of old ones. The caller holds the writers' lock."""
+    def _replace(
+        self, old: Sequence[Path], rows: pa.Table, *, beside: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Put files of these rows in the place of old ones. The caller holds the writers' lock.
+
+        `beside` are other files of the lake that appear in the same step, by name.
+        """
         self._note_days(rows)
         self._tidy(self._folder)
         renames, kept = [], set()
+        for name, data in (beside or {}).items():
+            final = self._folder / name
+            self._tidy(final.parent)
+            temporary = final.with_name(f"{files.TEMPORARY}{final.name}")
+            files.write_bytes(temporary, data)
+            renames.append([self._name(temporary), self._name(final)])
         for partition, part in _partitions(checked(rows)):
             name, data = _parquet(part)
             final = self._folder / partition / name

@@ -18,6 +18,7 @@ from workbench.errors import N_, BadInput, Damaged
 from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
 from workbench.store import files
 from workbench.store.catalogue import Catalogue
+from workbench.store.imports import Imports
 from workbench.store.journal import Journal, read_sidecar, sidecar_of, write_sidecar
 from workbench.store.keeping import Keeping
 from workbench.store.lake import Lake
@@ -53,6 +54,7 @@ class Store:
         self._ledger = Ledger(self._catalogue, root / "audit-head.json", root / ".locks" / "audit")
         self.live = Live(root / "live", root / ".locks")
         self._lake = Lake(root / "sightings", root / ".locks", self._catalogue)
+        self.imports = Imports(root, self._lake)
         self.journal = Journal(root / "journal", root / ".locks" / "journal", self._catalogue)
         self.upkeep = Upkeep(root, self._catalogue, self.journal)
         self.keeping = Keeping(root, self._catalogue, self.journal, self._lake, self.live)
@@ -429,8 +431,8 @@ class Store:
         return self._lake.rewrite(camera_id, lambda rows: retimed(rows, known, fixes))
 
     def check_sightings(self) -> list[Damaged]:
-        """Return a finding for each file of sightings that is not as it was written."""
-        return list(self._lake.check())
+        """Return a finding for each file of sightings, or record of imports, not as written."""
+        return [*self._lake.check(), *self.imports.check()]
 
     def mark_searched(
         self,

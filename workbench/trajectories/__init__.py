@@ -11,12 +11,14 @@ from workbench.trajectories.claims import (
     rivals,
     with_claims,
 )
+from workbench.trajectories.flows import LEAST, flows, without_small
 from workbench.trajectories.hops import Rules, explain
 from workbench.trajectories.journeys import Journey, Score, SetAside, consecutive, journeys, score
 from workbench.trajectories.link import cluster, link, link_all
 from workbench.trajectories.unread import Possible, join_unread
 
 __all__ = [
+    "LEAST",
     "Believed",
     "Calibration",
     "Evidence",
@@ -32,6 +34,7 @@ __all__ = [
     "either_way",
     "evidence",
     "explain",
+    "flows",
     "join_unread",
     "journeys",
     "link",
@@ -40,4 +43,5 @@ __all__ = [
     "rivals",
     "score",
     "with_claims",
+    "without_small",
 ]

@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.errors import N_
+from workbench.investigation import origin
 from workbench.records import Box
+from workbench.store import is_imported
 from workbench.views.footage import RUN_QUALITY, crop, jpeg, shrink
 from workbench.views.page import Visit
 from workbench.views.text import Translate, clock
@@ -35,6 +37,8 @@ def sighting(visit: Visit, sighting_id: str) -> str:
     """
     wb, tr, purpose = visit.wb, visit.tr, visit.selection.purpose
     row = wb.sighting(sighting_id, purpose)
+    if is_imported(str(row["model_ref"])):
+        return _of_another_system(visit, row)
     pts, sha256 = int(row["pts"]), str(row["segment_sha256"])
     frame = wb.still(sha256, pts, purpose)
     box = Box(*(float(row[f"box_{side}"]) for side in "xywh"))
@@ -65,6 +69,30 @@ def sighting(visit: Visit, sighting_id: str) -> str:
     )
 
 
+def _of_another_system(visit: Visit, row: pd.Series) -> str:
+    """Return the HTML of a sighting that was imported: what it says, and who says so."""
+    tr = visit.tr
+    mono = ' class="mono"'
+    # ticks, file and model are of footage, and there is none of it here
+    facts = _facts(visit, row)[:-3]
+    if one := origin(visit.wb, str(row["model_ref"])):
+        by = f"{one.actor}, {clock(one.at_ns, date=True)}: {one.reason}"
+        facts += [
+            (tr("From"), "", escape(one.source)),
+            (tr("Imported by"), "", escape(by)),
+            (tr("Imported file"), "", escape(one.file)),
+            (tr("File (SHA-256)"), mono, one.sha256),
+        ]
+    else:
+        facts.append((tr("From"), "", escape(tr("unknown: the record of its import is lost"))))
+    shown = "".join(f"<dt>{escape(name)}</dt><dd{mark}>{value}</dd>" for name, mark, value in facts)
+    said = tr("Imported from another system: there is no picture of it here")
+    return (
+        f'<div class="frame" data-sighting="{escape(str(row["sighting_id"]))}">'
+        f'<p class="empty">{escape(said)}</p><dl class="facts">{shown}</dl></div>'
+    )
+
+
 def _facts(visit: Visit, row: pd.Series) -> list[tuple[str, str, str]]:
     tr, wb = visit.tr, visit.wb
     camera = wb.camera(str(row["camera_id"]))
@@ -74,8 +102,10 @@ def _facts(visit: Visit, row: pd.Series) -> list[tuple[str, str, str]]:
     facts = []
     if isinstance(row["plate"], str):
         # never rounded up to certainty, which no reading has
-        sure = min(float(row["plate_score"]), 0.99)
-        score = tr("every sign right: probability {score:.2f}").format(score=sure)
+        score = tr("how sure it is was not said")
+        if pd.notna(row["plate_score"]):
+            sure = min(float(row["plate_score"]), 0.99)
+            score = tr("every sign right: probability {score:.2f}").format(score=sure)
         facts.append(
             (
                 tr("Plate"),

@@ -16,7 +16,7 @@ from workbench.timeline import SECOND_NS
 from workbench.views.text import Translate
 
 BINS = 24
-_TICKS = {
+TICKS = {
     "milliseconds": "%H:%M:%S.%3N", "seconds": "%H:%M:%S", "minsec": "%H:%M:%S",
     "minutes": "%H:%M", "hourmin": "%H:%M", "hours": "%H:%M", "days": "%d/%m", "months": "%m/%Y",
 }  # fmt: skip
@@ -91,7 +91,7 @@ def timeline(
         xlabel="",
         ylabel="",
         xaxis=None,
-        hooks=[_quiet],
+        hooks=[quiet],
     )
     tapped = Selection1D(source=points)
 
@@ -115,13 +115,13 @@ def timeline(
         xlabel="",
         ylabel=tr("Count"),
         yticks=[0, int(number["sightings"].max())],
-        hooks=[_quiet],
+        hooks=[quiet],
     )
     layout: Any = (points + bars).cols(1)
     return layout.opts(backend="bokeh", shared_axes=True, toolbar=None, merge_tools=False)
 
 
-def _quiet(plot: Any, _element: object) -> None:
+def quiet(plot: Any, _element: object) -> None:
     """Give a Bokeh figure the page's quiet look."""
     figure = plot.state
     figure.outline_line_color = LINE
@@ -130,7 +130,7 @@ def _quiet(plot: Any, _element: object) -> None:
     figure.toolbar.logo = None
     figure.min_border_right = 10
     for axis in figure.xaxis:
-        axis.formatter = DatetimeTickFormatter(**_TICKS)
+        axis.formatter = DatetimeTickFormatter(**TICKS)
     for axis in figure.axis:
         axis.axis_line_color = LINE
         axis.major_tick_line_color = LINE

@@ -12,15 +12,27 @@ import pandas as pd
 import panel as pn
 
 from workbench.errors import WorkbenchError
-from workbench.investigation import Belief, PlateHit, Trace, seen_by, with_belief
+from workbench.investigation import (
+    Belief,
+    PlateHit,
+    Trace,
+    flows,
+    seen_by,
+    sightings_in_time,
+    with_belief,
+)
 from workbench.records import KINDS, Purpose
-from workbench.store import PROVISIONAL
+from workbench.store import PROVISIONAL, is_imported
+from workbench.timeline import Span
 from workbench.views import belief, detail
+from workbench.views.density import Density
+from workbench.views.flow_map import flow_map
 from workbench.views.following import LOOK_MS, following_html, rows_of
 from workbench.views.map import legs_of, maybe_of, stops_of, ward_map, way_points
 from workbench.views.map_bridge import WardMap
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
 from workbench.views.rows import Cell, Rows, image, marked, plate
+from workbench.views.saving import SaveTrace
 from workbench.views.text import clock, duration
 from workbench.views.timebar import timeline
 
@@ -42,7 +54,7 @@ def trace_page(visit: Visit) -> Body:
         {
             "form": page.form, "candidates": page.candidates, "legs": page.legs,
             "map": page.chart.pane, "travel": page.chart.bridge, "timeline": page.when,
-            "detail": page.detail,
+            "detail": page.detail, "save": page.save.row,
         },
     )  # fmt: skip
 
@@ -57,12 +69,14 @@ class _TracePage:
         self._token = visit.wb.grant(self._cameras(), self.purpose)
         self._trace: Trace | None = None
         self._linking = belief.Linking(visit.wb, self.purpose)
+        self._density: Density | None = None
         self._listed: dict[str, pd.Series] = {}
         self._choose: Callable[[str], None] = self._choose_plate
         self._again: Callable[[], None] = lambda: None
         self._followed_rows: int | None = None
         self._build()
         visit.selection.param.watch(self._show_sighting, "sighting_id")
+        visit.selection.param.watch(self._mark_site, "site_id")
         if wanted := visit.asked.get("plate", ""):
             # filled in, not searched for: an address may be anybody's, a search is an officer's
             self._pattern.value = self._pattern.value_input = wanted
@@ -134,6 +148,8 @@ class _TracePage:
         passes = _button(tr("List sightings"), "default")
         search.on_click(lambda _event: self._search_plate())
         passes.on_click(lambda _event: self._search_passes())
+        between = _button(tr("Flows between sites"), "default")
+        between.on_click(lambda _event: self._show_flows())
         # Enter in the field searches; typing alone does not
         self._pattern.param.watch(lambda _event: self._search_plate(), "enter_pressed")
         self._said = html("", visible=False)
@@ -142,16 +158,18 @@ class _TracePage:
         self.form = pn.Column(
             pn.Row(self._pattern, search, margin=0, sizing_mode="stretch_width"),
             pn.Row(self._site, self._kind, passes, margin=0, sizing_mode="stretch_width"),
+            pn.Row(between, margin=0),
             self._said, self._following, self._linked, margin=0, sizing_mode="stretch_width",
         )  # fmt: skip
         self.candidates = Rows(
             on_choose=lambda key: self._choose(key),
             empty=tr("Search for a plate or list sightings"),
         )
+        self.save = SaveTrace(self.visit, self._say)
         self.legs = Rows(on_choose=self._show_leg, empty=tr("Choose a candidate to see its legs"))
         self.chart = WardMap(
             ward_map(ward, lang=self.visit.lang),
-            on_sighting=self._pick,
+            on_sighting=self._pick, on_site=self._list_site,
             words={
                 "play": tr("Play"), "pause": tr("Pause"), "time": tr("Time"),
                 "speed": tr("10 × faster; between sightings the place is estimated"),
@@ -172,6 +190,8 @@ class _TracePage:
     def _crop(self, row: pd.Series) -> Cell:
         if is_provisional(row):
             return marked(self.tr("provisional"), "tag")  # its picture comes with the sealed file
+        if is_imported(str(row["model_ref"])):
+            return marked(self.tr("imported"), "tag")  # there is no footage of it here
         on_plate = row["plate_box"] is not None and len(row["plate_box"]) == 4
         box = row["plate_box"] if on_plate else [row[f"box_{side}"] for side in "xywh"]
         pts = row["plate_pts"] if on_plate else row["pts"]
@@ -204,7 +224,12 @@ class _TracePage:
         except WorkbenchError as error:
             self._say(refusal(error, tr))
             return
-        best = read.sort_values("plate_score").groupby("plate").tail(1).set_index("plate")
+        best = (
+            read.sort_values("plate_score", na_position="first")
+            .groupby("plate")
+            .tail(1)
+            .set_index("plate")
+        )
         self._choose = self._choose_plate
         with pn.io.hold():
             answered = tr("{count} plates answer “{pattern}”")
@@ -235,19 +260,21 @@ class _TracePage:
         times = marked(str(hit.sightings), sub=f"{clock(first)} – {clock(last)}")
         return {"key": hit.plate, "cells": [picture, shown, times]}
 
-    def _find_passes(self, site: str, kind: str) -> None:
+    def _find_passes(self, site: str, kind: str, span: Span | None = None) -> None:
         tr, wb = self.tr, self.visit.wb
         allowed = set(self._cameras())
         cameras = [c.camera_id for c in wb.ward.cameras_at(site) if c.camera_id in allowed]
         kinds = [kind] if kind else None
         try:
-            found = wb.sightings(self.purpose, cameras=cameras if site else None, kinds=kinds)
+            found, listed = sightings_in_time(
+                wb, self.purpose, cameras=cameras if site else None, kinds=kinds, span=span,
+                most=MOST_SIGHTINGS,
+            )  # fmt: skip
         except WorkbenchError as error:
             self._say(refusal(error, tr))
             return
-        listed = found.head(MOST_SIGHTINGS)
         self._choose = self._pick
-        self._keep(found)
+        self._keep(listed)
         with pn.io.hold():
             answered = tr("{count} sightings, {listed} listed")
             self._say(_note(answered.format(count=len(found), listed=len(listed))))
@@ -261,6 +288,42 @@ class _TracePage:
                 chosen="",
                 empty=tr("No sighting in this case answers that"),
             )
+            if span is None and len(found):
+                self._density = Density(found, tr, self._list_cell)
+                drawn = pn.pane.HoloViews(self._density.drawn, sizing_mode="stretch_both", margin=0)
+                self.when[:] = [drawn]
+
+    def _show_flows(self) -> None:
+        """Draw how many vehicles went between the sites of the case, by its links."""
+        try:
+            found = self._linking.ask()
+            if found is None:
+                waits = self.tr("Linking every read of the case; press again in a while")
+                self._say(_note(waits))
+                return
+            cube = flows(self.visit.wb, self.purpose, found)
+        except WorkbenchError as error:
+            self._say(refusal(error, self.tr))
+            return
+        self._density = None
+        self._say("")
+        self.when[:] = [flow_map(cube, self.tr)]
+
+    def _list_cell(self, site: str, span: Span) -> None:
+        """List what a tapped cell of the timeline holds, and mark its site on the map."""
+        self._ask(partial(self._find_passes, site, self._kind.value, span))
+        self.visit.selection.site_id = site
+
+    def _list_site(self, site: str) -> None:
+        """List what a site tapped on the map saw in the time that the timeline shows."""
+        if self._density is not None and site in self.visit.wb.ward.sites:
+            self._list_cell(site, self._density.shown_inside())
+
+    def _mark_site(self, _event: object) -> None:
+        site = self.visit.selection.site_id
+        self.chart.highlight(site, "site")
+        if self._density is not None:
+            self._density.mark(None, site)
 
     def _pass_row(self, row: pd.Series) -> dict[str, Any]:
         at_ns = pd.Timestamp(row["utc"]).as_unit("ns").value
@@ -279,7 +342,7 @@ class _TracePage:
         except WorkbenchError as error:
             self._say(refusal(error, self.tr))
             return
-        self._trace = trace
+        self._trace, self._density = trace, None
         self.visit.selection.plate = chosen
         self._draw_trace()
         if len(trace.sightings):
@@ -290,7 +353,10 @@ class _TracePage:
         """Draw the chosen trace, with what its links say where they are there."""
         trace, wb, tr = self._trace, self.visit.wb, self.tr
         assert trace is not None
+        listed = self._listed if self._density is not None else {}
         self._keep(trace.sightings)
+        self._listed |= listed  # links may come while other sightings are listed
+        self.save.offer(trace)
         if trace.linked is not None:
             for more in (trace.linked.possible, trace.linked.rivals, trace.linked.via):
                 self._listed |= {row["sighting_id"]: row for _, row in more.iterrows()}
@@ -341,7 +407,11 @@ class _TracePage:
         }
 
     def _draw_times(self) -> None:
-        if self._trace is None or not len(self._trace.sightings):
+        chosen = self._listed.get(self.visit.selection.sighting_id)
+        if self._density is not None and chosen is not None:
+            camera = self.visit.wb.camera(str(chosen["camera_id"]))
+            self._density.mark(pd.Timestamp(chosen["utc"]).as_unit("ns").value, camera.site_id)
+        if self._density is not None or self._trace is None or not len(self._trace.sightings):
             return
         drawn = timeline(
             self._trace.sightings, self.tr, self._pick, chosen=self.visit.selection.sighting_id
