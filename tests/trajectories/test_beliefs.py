@@ -107,6 +107,9 @@ def test_the_order_of_rows_decides_nothing() -> None:
     one, other = (link_by_belief(t, town.graph().between) for t in (table, mixed))
     assert claimed(one) == claimed(other)
     assert np.array_equal(one.edges.probability, other.edges.probability)
+    first, again = (join_unread(found, found.unread) for found in (one, other))
+    assert np.array_equal(first.host, again.host)
+    assert np.array_equal(first.probability, again.probability)
 
 
 def test_unread_ones_join_and_never_lead_on() -> None:

@@ -1,8 +1,9 @@
 """Sightings without a plate, as possible stops on the way of a vehicle that was read.
 
 Each may belong to one leg of a vehicle, or to the time after its last or before its first read, and
-a vehicle passes a camera once on a leg. Only reads are hosts: one unread sighting never leads to
-another, so that no identity is carried through them.
+a vehicle passes a camera once on a leg. Only reads are hosts: no identity is carried through unread
+ones. When and where a vehicle may have been is weighed along its whole way, its other possible
+unread sightings included.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ Floats = NDArray[np.float64]
 _OPEN_S = 120.0
 """How long after its last read, or before its first, a vehicle is looked for."""
 _SLACK_S = 3.0
-_ROUNDS = 5
+_ROUNDS = 3
 _BINS = np.array([2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0])
 _SHRUNK = 6.0
 _WORTH_KEEPING = -9.0
 _FARTHEST_S = 40.0
+_WORTH_CHAINING = 0.003
+_TURNS, _WARM_UP = 14, 4
+_ANEW = 0.5
+"""The share of unread sightings given anew in a turn: neighbours must not swap for ever."""
 _LEFT_OF_CLOCKS = 0.5
 """Rides by pair of cameras are learned with what the clocks are off: part of it is in them."""
 
@@ -82,7 +87,157 @@ def join_unread(believed: Believed, unread: Reads) -> Possible:
         weight = density + kind + learnt.log_odds(probability)
         probability = marginals(row, slot, weight, np.zeros(size), size)
         rides = _with_unread(believed, unread, hosts, row, host, probability)
-    return Possible(unread, hosts, row, host, probability)
+    keep = probability > _WORTH_CHAINING
+    if not keep.any():
+        return Possible(unread, hosts, row, host, probability)
+    row, host, kind, slot = row[keep], host[keep], kind[keep], slot[keep]
+    chained = _chained(believed, unread, hosts, row, host, kind, slot, probability[keep], rides)
+    return Possible(unread, hosts, row, host, chained)
+
+
+def _chained(
+    believed: Believed,
+    unread: Reads,
+    hosts: Hosts,
+    row: Ints,
+    host: Ints,
+    kind: Floats,
+    slot: Ints,
+    probability: Floats,
+    rides: TravelModel,
+) -> Floats:
+    """Return probabilities in which unread sightings of one vehicle must follow one another.
+
+    In each turn every sighting is given to a vehicle by lot, as likely as that is, and then each is
+    weighed against the two that lie next to it in that vehicle's way, read or unread. What is
+    returned is the mean over turns. Lots are drawn from a fixed seed: same input, same output.
+    """
+    everyone = _joined(believed.reads, unread)
+    count, size = len(unread.ids), len(believed.reads.ids)
+    rng = np.random.default_rng(0)
+    given = np.full(count, -1, np.int64)
+    summed = np.zeros(len(row))
+    learnt = _Rates(believed, unread, hosts, row, host)
+    whole = count + len(row)
+    for turn in range(_TURNS):
+        drawn = _drawn(row, host, probability, count, rng)
+        again = rng.random(count) < _ANEW if turn else np.ones(count, bool)
+        given = np.where(again, drawn, given)
+        before, after, links = _around(everyone, size, hosts, given, row, host)
+        learnt.along(everyone, before, after, links)
+        density = _between(everyone, rides, before, row + size, after)
+        weight = density + kind + learnt.log_odds(probability)
+        probability = marginals(row, slot, weight, np.zeros(whole), whole)
+        rides = _along(believed, everyone, rides, links)
+        if turn >= _WARM_UP:
+            summed += probability
+    return summed / (_TURNS - _WARM_UP)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Everyone:
+    """All sightings, the reads first."""
+
+    time_s: Floats
+    camera: Ints
+    state: Ints
+    sigma_s: Floats
+
+
+def _joined(reads: Reads, unread: Reads) -> _Everyone:
+    return _Everyone(
+        np.concatenate([reads.time_s, unread.time_s]),
+        np.concatenate([reads.camera, unread.camera]),
+        np.concatenate([reads.state, unread.state]),
+        np.concatenate([reads.sigma_s, unread.sigma_s]),
+    )
+
+
+def _drawn(
+    row: Ints, host: Ints, probability: Floats, count: int, rng: np.random.Generator
+) -> Ints:
+    """Return for each unread sighting a host by lot; -1: none. Candidates lie in any order."""
+    order = np.argsort(row, kind="stable")
+    mine = row[order]
+    summed = np.cumsum(probability[order])
+    begins = np.searchsorted(mine, np.arange(count))
+    base = np.concatenate([[0.0], summed])[begins]
+    wanted = base + rng.random(count)
+    at = np.searchsorted(summed, wanted)
+    ends = np.searchsorted(mine, np.arange(count), side="right")
+    found = np.full(count, -1, np.int64)
+    hit = at < ends
+    found[hit] = host[order[at[hit]]]
+    return found
+
+
+def _around(
+    everyone: _Everyone, size: int, hosts: Hosts, given: Ints, row: Ints, host: Ints
+) -> tuple[Ints, Ints, tuple[Ints, Ints]]:
+    """Return the sightings before and after each candidate in its host's way, without itself.
+
+    Also all neighbours in all ways, as pairs; -1 stands for an open end.
+    """
+    inside = np.flatnonzero(given >= 0)
+    rows = size + inside
+    order = np.lexsort((everyone.time_s[rows], given[inside]))
+    rows, owner = rows[order], given[inside][order]
+    since = everyone.time_s - everyone.time_s.min()
+    span = float(since.max()) + 1.0
+    at = np.searchsorted(owner * span + since[rows], host * span + since[row + size])
+    padded = np.concatenate([[-1, -1], rows, [-1, -1]])
+    owners = np.concatenate([[-1, -1], owner, [-1, -1]])
+    me = row + size
+
+    def taken(first: Ints, second: Ints, end: Ints) -> Ints:
+        one = np.where(padded[first] == me, second, first)
+        return np.where(owners[one] == host, padded[one], end)
+
+    before = taken(at + 1, at, hosts.before[host])
+    after = taken(at + 2, at + 3, hosts.after[host])
+    heads = np.concatenate([[True], owner[1:] != owner[:-1]]) if len(owner) else np.zeros(0, bool)
+    tails = np.concatenate([heads[1:], [True]]) if len(owner) else heads
+    first = np.where(heads, hosts.before[owner], np.concatenate([[-1], rows[:-1]])[: len(rows)])
+    alone = np.ones(len(hosts.before), bool)
+    alone[owner] = False
+    links = (
+        np.concatenate([first, rows[tails], hosts.before[alone]]),
+        np.concatenate([rows, hosts.after[owner[tails]], hosts.after[alone]]),
+    )
+    return before, after, links
+
+
+def _ride_log(everyone: _Everyone, rides: TravelModel, a: Ints, b: Ints) -> Floats:
+    """Return log densities of rides from sightings a to b; 0 where one of them is none."""
+    total = np.zeros(len(a))
+    there = np.flatnonzero((a >= 0) & (b >= 0))
+    i, j = a[there], b[there]
+    ci, cj = everyone.camera[i], everyone.camera[j]
+    sigma = np.where(ci == cj, 0.0, np.hypot(everyone.sigma_s[i], everyone.sigma_s[j]))
+    elapsed = everyone.time_s[j] - everyone.time_s[i]
+    total[there] = rides.log_time(ci, cj, elapsed, _LEFT_OF_CLOCKS * sigma)
+    return total
+
+
+def _between(
+    everyone: _Everyone, rides: TravelModel, before: Ints, mine: Ints, after: Ints
+) -> Floats:
+    parts = _ride_log(everyone, rides, before, mine) + _ride_log(everyone, rides, mine, after)
+    return np.asarray(parts - _ride_log(everyone, rides, before, after))
+
+
+def _along(
+    believed: Believed, everyone: _Everyone, rides: TravelModel, links: tuple[Ints, Ints]
+) -> TravelModel:
+    """Return the model of rides counted anew between neighbours on the ways of this turn."""
+    i, j = links
+    both = (i >= 0) & (j >= 0)
+    edges = believed.edges
+    kept = believed.links
+    i = np.concatenate([i[both], edges.i[kept]])
+    j = np.concatenate([j[both], edges.j[kept]])
+    elapsed = everyone.time_s[j] - everyone.time_s[i]
+    return rides_of(rides, everyone.camera[i], everyone.camera[j], elapsed, np.ones(len(i)))
 
 
 def _with_unread(
@@ -134,34 +289,59 @@ class _Rates:
         self._state, self._kind = unread.state[row], unread.kind[row]
         self._likely = (heads * by_kind)[self._state, of_host[host]]
         self._typical = (heads * share)[self._state, 0]
-        ci, cj = _camera(reads, hosts.before), _camera(reads, hosts.after)
-        context = (ci + 1) * (cameras + 1) + cj + 1
-        known, at, self._hosts = np.unique(context, return_index=True, return_counts=True)
-        detour = np.stack(
-            [_detour(rides, ci[at], cj[at], np.full(len(at), c)) for c in range(cameras)], 1
-        )
-        near = np.repeat(np.digitize(detour, _BINS), SECTORS, axis=1)
-        exposure = self._hosts[:, None] * (heads * share).T
-        self._exposed = np.bincount(near.ravel(), exposure.ravel(), minlength=len(_BINS) + 1)
-        self._context = np.searchsorted(known, context[host])
-        self._bins = np.digitize(_detour(rides, ci[host], cj[host], unread.camera[row]), _BINS)
-        keys, key = np.unique(self._context * states + self._state, return_inverse=True)
-        self._key_count, self._key = len(keys), key.ravel()
+        self._heads_share, self._travel, self._camera = heads * share, rides, unread.camera[row]
         self._rate = 0.8 * np.exp(-np.arange(len(_BINS) + 1) * 0.9)
+        ends = _state(reads, hosts.before), _state(reads, hosts.after)
+        self._set_context(ends[0], ends[1], ends[0][host], ends[1][host])
+
+    def along(
+        self, everyone: _Everyone, before: Ints, after: Ints, links: tuple[Ints, Ints]
+    ) -> None:
+        """Take what lies around each candidate for the leg it is on."""
+        ends = [_state(everyone, end) for end in (*links, before, after)]
+        self._set_context(*ends)
+
+    def _set_context(self, si: Ints, sj: Ints, mine_i: Ints, mine_j: Ints) -> None:
+        """Count legs by the states at their ends, and by their cameras; find each candidate's."""
+        cameras = len(self._travel.fastest_s)
+        states = cameras * SECTORS
+        ends = (_of_state(side) for side in (si, sj, mine_i, mine_j))
+        ci, cj, mine_ci, mine_cj = ends
+        known, self._hosts, self._context = _counted(
+            (ci + 1) * (cameras + 1) + cj + 1, (mine_ci + 1) * (cameras + 1) + mine_cj + 1
+        )
+        a, b = known // (cameras + 1) - 1, known % (cameras + 1) - 1
+        detour = np.stack(
+            [_detour(self._travel, a, b, np.full(len(known), c)) for c in range(cameras)], 1
+        )
+        near = np.digitize(detour, _BINS)
+        by_camera = self._heads_share.reshape(cameras, SECTORS).sum(1)
+        exposure = self._hosts[:, None] * by_camera[None]
+        self._exposed = np.bincount(near.ravel(), exposure.ravel(), minlength=len(_BINS) + 1)
+        self._bins = np.digitize(_detour(self._travel, mine_ci, mine_cj, self._camera), _BINS)
+        self._key = np.unique(self._context * states + self._state, return_inverse=True)[1].ravel()
+        _, self._finer_hosts, self._finer = _counted(
+            (si + 1) * (states + 1) + sj + 1, (mine_i + 1) * (states + 1) + mine_j + 1
+        )
+        self._finer_key = np.unique(self._finer * states + self._state, return_inverse=True)[
+            1
+        ].ravel()
 
     def log_odds(self, probability: Floats) -> Floats:
         """Return log odds of being seen so on the leg, over the rate of what nobody claims."""
-        counted: Floats = np.zeros(self._key_count)
-        hosts: Floats = np.zeros(len(self._hosts))
         if probability.any():
             joined = np.bincount(self._bins, probability, minlength=len(self._rate))
             self._rate = (joined + 1.0) / (self._exposed + 5.0)
-            counted = np.asarray(
-                np.bincount(self._key, probability, minlength=self._key_count), np.float64
-            )
-            hosts = np.asarray(self._hosts, np.float64)
-        general = self._rate[self._bins] * self._typical
-        seen = (counted[self._key] + _SHRUNK * general) / (hosts[self._context] + _SHRUNK)
+        seen = self._rate[self._bins] * self._typical
+        for key, context, hosts in (
+            (self._key, self._context, self._hosts),
+            (self._finer_key, self._finer, self._finer_hosts),
+        ):
+            if probability.any():
+                # Without itself: nothing becomes likely by having been thought likely.
+                others = np.bincount(key, probability)[key] - probability
+                legs = np.maximum(hosts[context] - 1.0, others)
+                seen = (others + _SHRUNK * seen) / (legs + _SHRUNK)
         seen = np.clip(seen * self._likely / self._typical, 1e-5, 0.95)
         claimed = np.zeros_like(self._unread)
         np.add.at(claimed, (self._state, self._kind), probability)
@@ -233,6 +413,22 @@ def _reachable(
         ok &= (end < 0) | (elapsed + 3.0 * sigma + 1.0 >= fastest / 1.7)
     ok &= _detour(rides, ends[0][host], ends[1][host], v) <= _FARTHEST_S
     return row[ok], host[ok]
+
+
+def _counted(every: Ints, mine: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the keys there are, how many of ``every`` have each, and which each of mine is."""
+    known, inverse = np.unique(np.concatenate([every, mine]), return_inverse=True)
+    inverse = inverse.ravel()
+    size = len(every)
+    return known, np.bincount(inverse[:size], minlength=len(known)), inverse[size:]
+
+
+def _of_state(state: Ints) -> Ints:
+    return np.where(state >= 0, state // SECTORS, -1)
+
+
+def _state(sightings: Reads | _Everyone, row: Ints) -> Ints:
+    return np.where(row >= 0, sightings.state[row], -1)
 
 
 def _camera(reads: Reads, row: Ints) -> Ints:
