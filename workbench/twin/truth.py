@@ -145,7 +145,7 @@ def _hidden(
         at_y = other.y_m(t)
         if not -6 < at_y < y:
             continue
-        box, depth = view.project(body.box() + np.array((other.lateral_m, at_y, 0.0)))
+        box, depth = view.project(body.box() + np.array((other.x_m(t), at_y, 0.0)))
         if depth.max() > 1 and (box.min(0) < centre).all() and (centre < box.max(0)).all():
             return True
     return False
@@ -167,7 +167,7 @@ def _pass_row(
         y = one.y_m(float(t))
         if not -6 < y < view.far_m - 6:
             continue
-        where = np.array([one.lateral_m, y, 0.0])
+        where = np.array([one.x_m(float(t)), y, 0.0])
         box, depth = view.project(body.box() + where)
         lo = np.maximum(box.min(0), 0)
         hi = np.minimum(box.max(0), (view.width_px, view.height_px))
