@@ -36,6 +36,16 @@ def simulate(
     vehicles_per_hour: Annotated[
         float, typer.Option(help="Departures in the busiest hour of the day's profile.")
     ] = 6000.0,
+    collisions: Annotated[
+        float, typer.Option(min=0, max=60, help="Collisions an hour on average.")
+    ] = 4.0,
+    stand: Annotated[
+        float,
+        typer.Option(min=0, max=600, help="Seconds the two stand afterwards; 0: they drive on."),
+    ] = 0.0,
+    evening_return: Annotated[
+        float, typer.Option(min=0, max=1, help="Share who set out by morning and return at night.")
+    ] = 0.0,
     tables: Annotated[
         Path, typer.Option("--ward", help="Folder of the ward's tables; the illustrative one.")
     ] = WARD,
@@ -50,7 +60,12 @@ def simulate(
         seed=seed,
         hours=hours,
         start_hour=_hour(start),
-        traffic=traffic.Traffic(vehicles_per_hour=vehicles_per_hour),
+        traffic=traffic.Traffic(
+            vehicles_per_hour=vehicles_per_hour,
+            collisions_per_hour=collisions,
+            collision_stand_s=stand,
+            evening_return=evening_return,
+        ),
     )
     typer.echo(", ".join(f"{count} {name}" for name, count in told["counts"].items()))
 

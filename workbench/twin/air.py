@@ -269,41 +269,42 @@ class Air:
 
     def finish(self, picture: RGB, number: int) -> RGB:
         """Return the frame in this hour's light and weather."""
-        height, width = picture.shape[:2]
         result = picture
         if self.dark:
-            factor = cv2.resize(self._static + self._pools, (width, height))
-            shine = cv2.resize(self._shine, (width, height))
-            shine[self._covered > 0] = 0
-            lit = picture.astype(np.float32) * (factor + shine)
-            if self.grey:
-                grey = lit @ np.array([0.4, 0.4, 0.2], np.float32)
-                lit = np.repeat(grey[..., None], 3, -1)
-            back = self._plates > 0
-            if back.any():
-                thrown = picture[back].astype(np.float32)
-                if self.grey:
-                    thrown = np.repeat(
-                        (thrown @ np.array([0.4, 0.4, 0.2], np.float32))[:, None], 3, -1
-                    )
-                # Glass beads throw light back to where it came from: brighter than all else.
-                gain = np.clip(1.5 * factor[back].mean(-1, keepdims=True) + 0.10, 0.1, 1.02)
-                lit[back] = np.maximum(lit[back], thrown * gain)
+            result = self._in_the_dark(picture)
+        elif self.weather.rain:
+            result = cv2.convertScaleAbs(picture, alpha=0.8)
+        return self._veiled(result, number) if self.weather.rain else result
+
+    def _part(self, layer: NDArray[Any]) -> NDArray[Any]:
+        return layer[..., 0] if self.grey else layer
+
+    def _in_the_dark(self, picture: RGB) -> RGB:
+        size = picture.shape[1::-1]
+        # What a camera sees in grey is worked out in one channel: it costs a third.
+        source = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if self.grey else picture
+        factor = cv2.resize(self._part(self._static + self._pools), size)
+        shine = cv2.resize(self._part(self._shine), size)
+        shine[self._covered > 0] = 0
+        lit = cv2.multiply(source, cv2.add(factor, shine), dtype=cv2.CV_32F)
+        back = self._plates > 0
+        if back.any():
+            # Glass beads throw light back to where it came from: brighter than all else.
+            gain = np.clip(1.5 * factor[back] + 0.10, 0.1, 1.02)
+            lit[back] = np.maximum(lit[back], source[back] * gain)
+        if self._glow.any():
             glare = self.weather.hour == "glare"
             bloom = self._bloom(glare)
-            lit += cv2.resize(bloom, (width, height)) * 255
             if glare:
                 lit *= 1 / (1 + 2.2 * min(float(bloom.mean()), 0.5))
-            lit = np.maximum(lit, cv2.GaussianBlur(self._core, (0, 0), 0.8).astype(np.float32))
-            result = np.clip(lit, 0, 255).astype(np.uint8)
-        elif self.weather.rain:
-            result = cv2.multiply(picture, np.array([0.8, 0.8, 0.8, 0.0]))
-        return self._veiled(result, number) if self.weather.rain else result
+            cv2.scaleAdd(cv2.resize(self._part(bloom), size), 255.0, lit, lit)
+            glass = cv2.GaussianBlur(np.ascontiguousarray(self._part(self._core)), (0, 0), 0.8)
+            lit = cv2.max(lit, glass.astype(np.float32))
+        done = cv2.convertScaleAbs(lit)
+        return np.asarray(cv2.cvtColor(done, cv2.COLOR_GRAY2RGB) if self.grey else done)
 
     def _bloom(self, glare: bool) -> NDArray[np.float32]:
         g = self._glow
-        if not g.any():
-            return g
         scale = g.shape[1] / 320
         near = cv2.GaussianBlur(g, (0, 0), 2.2 * scale) * (1.3 if glare else 0.7)
         wide = cv2.GaussianBlur(g, (0, 0), 9 * scale) * (2.6 if glare else 0.6)

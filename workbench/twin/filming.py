@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ _AROUND_S = 20.0
 _LONGEST_S = 1.6
 _WIDE_KMH, _LANE_M, _SINGLE_M = 45.0, 3.5, 4.5
 _AT_END_M = 0.3
+_STANDS_MPS = 0.3
 _BEGINS_M = 14.0
 
 
@@ -227,7 +229,8 @@ def _places(folder: Path, edges: set[str], span: Span) -> pd.DataFrame:
 
 def _vehicles(folder: Path, names: set[str], seed: int) -> dict[str, Vehicle]:
     table = pq.read_table(
-        folder / "vehicles.parquet", filters=pc.field("vehicle_id").isin(sorted(names))
+        folder / "vehicles.parquet",
+        filters=pc.field("vehicle_id").isin(pa.array(sorted(names), pa.string())),
     )
     found = {}
     for row in table.to_pylist():
@@ -284,7 +287,7 @@ def _tracks(rows: pd.DataFrame, frame: _Frame, span: Span) -> Iterator[Track]:
     gone = (np.abs(rows["offset_m"] - last) < _AT_END_M) & (
         rows["offset_m"] == rows.groupby(["vehicle_id", "forward"])["offset_m"].shift()
     )
-    rows = rows[~gone]
+    rows = rows[~gone | (rows["speed_mps"] < _STANDS_MPS)]
     again = (rows["vehicle_id"] != rows["vehicle_id"].shift()) | (
         rows["forward"] != rows["forward"].shift()
     )

@@ -133,6 +133,7 @@ class _Mover:
 
     vehicle: Vehicle
     one: Pass
+    body: Body | None = None
     model: Model | None = None
     held: _Held = field(default_factory=_Held)
     plates: dict[int, RGB] = field(default_factory=dict)
@@ -262,8 +263,9 @@ class _Scene:
     def _bodies(self, t: float) -> Iterator[tuple[Vehicle, Pass, Body]]:
         for mover in self.movers:
             if -14 < mover.one.y_m(t) < self.view.far_m:
-                body = body_of(mover.vehicle) if mover.model is None else mover.model.body
-                yield mover.vehicle, mover.one, body
+                if mover.body is None:
+                    mover.body = body_of(mover.vehicle)
+                yield mover.vehicle, mover.one, mover.body
 
     def _vehicles(self, t: float) -> Iterator[tuple[float, RGBA, int, int]]:
         for mover in self.movers:
