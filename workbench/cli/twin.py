@@ -44,7 +44,10 @@ def simulate(
         typer.Option(min=0, max=600, help="Seconds the two stand afterwards; 0: they drive on."),
     ] = 0.0,
     evening_return: Annotated[
-        float, typer.Option(min=0, max=1, help="Share who set out by morning and return at night.")
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of the morning's drivers who return in the evening."
+        ),
     ] = 0.0,
     tables: Annotated[
         Path, typer.Option("--ward", help="Folder of the ward's tables; the illustrative one.")
@@ -112,7 +115,7 @@ def render(
 ) -> None:
     """Draw what cameras see of simulated traffic: clips to ingest, true boxes and plates.
 
-    Needs the drawing packages, not SUMO. A camera's minute takes two to four minutes of a core.
+    Needs the drawing packages, not SUMO. A camera's minute takes one to two minutes of a core.
     """
     known = ward.load(tables)
     weather = Weather.read(light)
