@@ -8,6 +8,7 @@ from pathlib import Path
 from workbench.bench.clips import HOUSE, Figures, bench_footage, bench_ward, footage_folder
 from workbench.bench.live import bench_live
 from workbench.bench.recognition import bench_recognition
+from workbench.bench.rendered import bench_rendered
 from workbench.bench.trajectories import SEEDS, bench_trajectories
 from workbench.errors import N_, BadInput
 
@@ -29,7 +30,7 @@ def run(
     ----------
     root
         A demonstration built already, for ``ward``; a folder of simulated hours by seed, for
-        ``trajectories``.
+        ``trajectories``; one simulated stretch, for ``rendered``.
     only
         One part of ``live`` or of ``recognition``.
     clips
@@ -44,6 +45,7 @@ def run(
     """
     known: Mapping[str, Callable[[bool, Path | None], Figures]] = {
         "footage": lambda quick, _root: bench_footage(footage_folder(), quick=quick),
+        "rendered": lambda quick, root: bench_rendered(root, quick=quick),
         "ward": lambda quick, root: bench_ward(root, quick=quick),
         "recognition": lambda quick, _root: bench_recognition(quick=quick, clips=clips, only=only),
         "trajectories": lambda quick, root: bench_trajectories(

@@ -339,7 +339,7 @@ def _all_trails(street: Street) -> Iterator[tuple[Trail, bool]]:
     for one in scenario.passes:
         vehicle = scenario.vehicles[one.vehicle_id]
         corners = body_of(vehicle).box()
-        places = [(one.lateral_m, one.y_m(float(t))) for t in times]
+        places = [(one.x_m(float(t)), one.y_m(float(t))) for t in times]
         shown = [n for n, (_, y) in enumerate(places) if -3 < y < view.far_m - 6]
         trail = _trail(view, one.vehicle_id, vehicle.kind, corners, places, shown)
         if trail is not None:

@@ -70,6 +70,15 @@ _PAINTS = {
 }
 
 
+PAINTS_BY_NAME = {
+    "white": (232, 232, 230), "silver": (186, 189, 193), "grey": (112, 115, 120),
+    "black": (28, 28, 32), "red": (150, 18, 24), "orange": (206, 98, 30),
+    "yellow": (214, 178, 44), "green": (40, 104, 70), "blue": (34, 64, 132),
+    "brown": (94, 64, 44),
+}  # fmt: skip
+"""RGB of the colours that the simulation names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vehicle:
     """One vehicle: ``plate`` as PLATES are written (``99B1-123.45``), empty where it has none."""
@@ -113,7 +122,7 @@ def make_fleet(count: int, rng: np.random.Generator) -> list[Vehicle]:
                 kind,
                 model,
                 plate,
-                _ground(kind, rng),
+                plate_ground(kind, rng),
                 paints[int(rng.integers(len(paints)))],
                 int(rng.integers(1 << 30)),
             )
@@ -121,7 +130,8 @@ def make_fleet(count: int, rng: np.random.Generator) -> list[Vehicle]:
     return fleet
 
 
-def _ground(kind: str, rng: np.random.Generator) -> Ground:
+def plate_ground(kind: str, rng: np.random.Generator) -> Ground:
+    """Return the colour of a plate's ground: yellow is hired, blue the state's."""
     draw = rng.random()
     if kind in ("bus", "truck"):
         return "yellow" if draw < 0.6 else "white"

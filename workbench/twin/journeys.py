@@ -61,6 +61,14 @@ class Pass:
         sign = 1.0 if self.direction == "away" else -1.0
         return sign * self.speed_mps * (t_s - self.abreast_s)
 
+    def x_m(self, t_s: float) -> float:
+        """Return where across the street it is at a scenario time."""
+        return self.lateral_m
+
+    def speed_at(self, t_s: float) -> float:
+        """Return its speed in m/s at a scenario time."""
+        return self.speed_mps
+
 
 @dataclass(frozen=True, slots=True)
 class Walk:

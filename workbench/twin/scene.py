@@ -20,8 +20,10 @@ from workbench.errors import N_, BadInput
 from workbench.media import ClipWriter
 from workbench.timeline import SECOND_NS
 from workbench.twin import bodies, cars, people, sprites
+from workbench.twin.air import Air, Weather
 from workbench.twin.fleet import Vehicle
 from workbench.twin.journeys import Pass, Scenario, Walk
+from workbench.twin.lamps import lit_at
 from workbench.twin.mesh import Body
 from workbench.twin.pictures import font_file, plate_picture
 from workbench.twin.sprites import RGB, RGBA, Model, Painter, Rect, Sprite, make_model
@@ -56,7 +58,9 @@ class _PlanarClipWriter(ClipWriter):
         self._container.mux(self._stream.encode(frame))
 
 
-def render_camera(scenario: Scenario, camera_id: str, out: Path) -> Path:
+def render_camera(
+    scenario: Scenario, camera_id: str, out: Path, weather: Weather | None = None
+) -> Path:
     """Draw one camera's clip as H.264 in MP4 and return its path.
 
     Pure but for the file: same scenario, same pixels. One process can draw one camera; several
@@ -87,21 +91,25 @@ def render_camera(scenario: Scenario, camera_id: str, out: Path) -> Path:
 
 
 def frames(
-    scenario: Scenario, camera_id: str, numbers: range | None = None
+    scenario: Scenario,
+    camera_id: str,
+    numbers: range | None = None,
+    weather: Weather | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield a camera's frames as they are before encoding, RGB uint8[y, x, 3], new arrays."""
-    for planes in _planes(
-        scenario, camera_id, range(scenario.frame_count) if numbers is None else numbers
-    ):
+    wanted = range(scenario.frame_count) if numbers is None else numbers
+    for planes in _planes(scenario, camera_id, wanted, weather):
         yield cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)
 
 
-def _planes(scenario: Scenario, camera_id: str, numbers: range) -> Iterator[NDArray[np.uint8]]:
+def _planes(
+    scenario: Scenario, camera_id: str, numbers: range, weather: Weather | None = None
+) -> Iterator[NDArray[np.uint8]]:
     # One process a core draws: OpenCV's own threads would only fight over them.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        scene = _Scene(scenario, scenario.views[camera_id])
+        scene = _Scene(scenario, scenario.views[camera_id], weather)
         try:
             for number in numbers:
                 yield scene.frame(number)
@@ -125,6 +133,7 @@ class _Mover:
 
     vehicle: Vehicle
     one: Pass
+    body: Body | None = None
     model: Model | None = None
     held: _Held = field(default_factory=_Held)
     plates: dict[int, RGB] = field(default_factory=dict)
@@ -133,16 +142,24 @@ class _Mover:
 class _Scene:
     """What stays the same over a clip, and the drawing of one frame after another."""
 
-    def __init__(self, scenario: Scenario, view: View) -> None:
+    def __init__(self, scenario: Scenario, view: View, weather: Weather | None = None) -> None:
         self.scenario, self.view = scenario, view
         self.light = Light.of(view.heading_deg, view.seed)
+        self.air = None if weather in (None, Weather()) else Air(view, weather)
+        if self.air is not None:
+            self.light = self.air.light(self.light)
         self.painter = Painter(view, self.light)
         self.still = paint_street(view, self.light)
+        if self.air is not None:
+            self.still = self.air.still(self.still)
         self._park()
         rng = np.random.default_rng([view.seed, 61])
         shape = self.still.shape[:2]
         self.noise = [
-            rng.normal(0, 1.7, shape).round().astype(np.int8) for _ in range(_NOISE_FRAMES)
+            rng.normal(0, 1.7 if self.air is None else self.air.sigma, shape)
+            .round()
+            .astype(np.int8)
+            for _ in range(_NOISE_FRAMES)
         ]
         self.empty = [self._empty(noise) for noise in self.noise]
         self.movers = [
@@ -212,8 +229,43 @@ class _Scene:
             for rect in touched:
                 if rect is not None:
                     _put_planes(planes, canvas, rect, self.noise[k])
+        if self.air is not None:
+            planes = self._in_air(self.air, things, t, number, self.noise[k])
         self._burn_clock(planes, t)
         return planes
+
+    def _in_air(
+        self,
+        air: Air,
+        things: list[tuple[float, RGBA, int, int]],
+        t: float,
+        number: int,
+        noise: NDArray[np.int8],
+    ) -> NDArray[np.uint8]:
+        """Return the frame in an hour or a weather of its own, as planes."""
+        canvas = self.still.copy()
+        air.begin()
+        beam = air.weather.hour == "glare"
+        lit = list(lit_at(self.view, self._bodies(t), t, full_beam=beam)) if air.dark else []
+        for one in lit:
+            one.pool(air)
+        for y, rgba, u, v in sorted(things, key=lambda thing: -thing[0]):
+            sprites.lay(canvas, rgba, u, v)
+            air.cover(rgba, u, v)
+            for one in lit:
+                if one.y == y:
+                    one.shine(air)
+        planes = _to_planes(air.finish(canvas, number))
+        height = self.view.height_px
+        planes[:height] = cv2.add(planes[:height], noise, dtype=cv2.CV_8U)
+        return planes
+
+    def _bodies(self, t: float) -> Iterator[tuple[Vehicle, Pass, Body]]:
+        for mover in self.movers:
+            if -14 < mover.one.y_m(t) < self.view.far_m:
+                if mover.body is None:
+                    mover.body = body_of(mover.vehicle)
+                yield mover.vehicle, mover.one, mover.body
 
     def _vehicles(self, t: float) -> Iterator[tuple[float, RGBA, int, int]]:
         for mover in self.movers:
@@ -222,12 +274,12 @@ class _Scene:
                 mover.model, mover.held = None, _Held()
                 mover.plates.clear()
                 continue
-            layer = self._vehicle(mover, y)
+            layer = self._vehicle(mover, y, t)
             if layer is not None:
                 yield (y, *layer)
 
-    def _vehicle(self, mover: _Mover, y: float) -> tuple[RGBA, int, int] | None:
-        view, x = self.view, mover.one.lateral_m
+    def _vehicle(self, mover: _Mover, y: float, t: float) -> tuple[RGBA, int, int] | None:
+        view, x = self.view, mover.one.x_m(t)
         if mover.model is None:
             mover.model = make_model(
                 body_of(mover.vehicle), self.light, view,
@@ -240,8 +292,9 @@ class _Scene:
         if found is None:
             return None
         layer, u, v = found
-        self._put_plate(mover, model, layer, (u, v), y)
-        sprites.smear(layer, self._image_speed(mover.one, y) * view.exposure_s)
+        self._put_plate(mover, model, layer, (u, v), (x, y))
+        speed = mover.one.speed_at(t)
+        sprites.smear(layer, self._image_speed(x, y, speed) * view.exposure_s)
         layer = sprites.blurred(layer, sigma)
         fade = min(1.0, (view.far_m - y) / _FADE_M)
         if fade < 1:
@@ -274,18 +327,23 @@ class _Scene:
         off = abs(1 / max(near_m, 1.5) - 1 / (self.view.sweet_m + 1.5))
         return min(7.0, 26.0 * max(0.0, off - 0.035))
 
-    def _image_speed(self, one: Pass, y: float) -> float:
-        ends = np.array([(one.lateral_m, max(y, 2.0) + step, 0.6) for step in (0.0, 0.1)])
+    def _image_speed(self, x: float, y: float, speed_mps: float) -> float:
+        ends = np.array([(x, max(y, 2.0) + step, 0.6) for step in (0.0, 0.1)])
         a, b = self.view.project(ends)[0]
-        return float(np.linalg.norm(b - a)) * 10 * one.speed_mps
+        return float(np.linalg.norm(b - a)) * 10 * speed_mps
 
     def _put_plate(
-        self, mover: _Mover, model: Model, layer: RGBA, at: tuple[int, int], y: float
+        self,
+        mover: _Mover,
+        model: Model,
+        layer: RGBA,
+        at: tuple[int, int],
+        where: tuple[float, float],
     ) -> None:
         end = "rear" if mover.one.direction == "away" else "front"
         if end not in mover.vehicle.plated_ends or end not in model.body.plates:
             return
-        place = model.placed(model.body.plates[end], mover.one.lateral_m, y)
+        place = model.placed(model.body.plates[end], *where)
         corners, depth = self.view.project(place)
         wide = float(np.linalg.norm(corners[1] - corners[0]))
         if depth.min() > 1.0 and wide > 7:

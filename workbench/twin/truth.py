@@ -25,6 +25,13 @@ READABLE_PX = 90.0
 """A two-line plate this wide is called visible; a long one must span 2.2 times as much."""
 TOLERANCE_S = 0.5
 """How far apart a sighting and a pass may be in time and still be the same."""
+_PASSES = (
+    "vehicle_id", "plate", "kind", "camera_id", "enter_utc", "best_utc", "leave_utc", "direction",
+    "plate_visible", "plate_px", "speed_kmh",
+)  # fmt: skip
+_JOURNEYS = (
+    "journey_id", "vehicle_id", "plate", "kind", "depart_utc", "speed_kmh", "road_m", "cameras",
+)  # fmt: skip
 _STEP_S = 0.1
 _OTHERS_S = 15.0
 
@@ -75,7 +82,9 @@ def truth_of(scenario: Scenario) -> Truth:
                     walk.speed_mps,
                 )
             )
-    passes = pd.DataFrame(rows).sort_values(["camera_id", "best_utc"], ignore_index=True)
+    passes = pd.DataFrame(rows, columns=list(_PASSES)).sort_values(
+        ["camera_id", "best_utc"], ignore_index=True
+    )
     journeys = pd.DataFrame(
         [
             {
@@ -93,7 +102,8 @@ def truth_of(scenario: Scenario) -> Truth:
                 ),
             }
             for j in scenario.journeys
-        ]
+        ],
+        columns=list(_JOURNEYS),
     )
     clocks = pd.DataFrame(
         [
@@ -145,7 +155,7 @@ def _hidden(
         at_y = other.y_m(t)
         if not -6 < at_y < y:
             continue
-        box, depth = view.project(body.box() + np.array((other.lateral_m, at_y, 0.0)))
+        box, depth = view.project(body.box() + np.array((other.x_m(t), at_y, 0.0)))
         if depth.max() > 1 and (box.min(0) < centre).all() and (centre < box.max(0)).all():
             return True
     return False
@@ -167,7 +177,7 @@ def _pass_row(
         y = one.y_m(float(t))
         if not -6 < y < view.far_m - 6:
             continue
-        where = np.array([one.lateral_m, y, 0.0])
+        where = np.array([one.x_m(float(t)), y, 0.0])
         box, depth = view.project(body.box() + where)
         lo = np.maximum(box.min(0), 0)
         hi = np.minimum(box.max(0), (view.width_px, view.height_px))

@@ -9,7 +9,7 @@ has X > 0 and what comes towards it has X < 0.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -73,6 +73,14 @@ class View:
         depth = np.maximum(local[..., 2], 0.05)
         pixels = local[..., :2] * (self.focal_px / depth)[..., None]
         return pixels + np.array((self.width_px, self.height_px)) / 2, depth
+
+    def sized(self, width_px: int, height_px: int, *, focal: float = 1.0) -> View:
+        """Return the view on a sensor of another size, its focal length times `focal`."""
+        return replace(self, width_px=width_px, height_px=height_px, focal_px=self.focal_px * focal)
+
+    def turned(self, yaw: float, pitch: float, roll: float) -> View:
+        """Return the view of the same camera knocked by some radians."""
+        return replace(self, yaw=self.yaw + yaw, pitch=self.pitch + pitch, roll=self.roll + roll)
 
     def rays(self) -> NDArray[np.float32]:
         """Return the street-frame direction of every pixel, float32[y, x, 3]."""
@@ -144,11 +152,14 @@ class Light:
         return np.asarray(-self.sun[:2] / self.sun[2])
 
 
-def plate_view(camera: Camera, *, seed: int, clock_offset_ns: int) -> View:
-    """Return the tight view of a plate camera on the lane whose plates it can see."""
+def plate_view(camera: Camera, *, seed: int, clock_offset_ns: int, lanes: int = 1) -> View:
+    """Return the tight view of a plate camera on the lane whose plates it can see.
+
+    Of two lanes a direction it covers the one beside the kerb.
+    """
     rng = np.random.default_rng([seed, 1])
-    half_road = float(rng.uniform(3.4, 4.2))
-    lane = half_road * 0.47
+    half_road = float(rng.uniform(3.4, 4.2)) * (1.75 if lanes == 2 else 1.0)
+    lane = half_road * (0.74 if lanes == 2 else 0.47)
     if camera.sees == "front":
         lane = -lane
     elif camera.sees == "both":
@@ -170,10 +181,10 @@ def plate_view(camera: Camera, *, seed: int, clock_offset_ns: int) -> View:
     )  # fmt: skip
 
 
-def overview_view(camera: Camera, *, seed: int, clock_offset_ns: int) -> View:
+def overview_view(camera: Camera, *, seed: int, clock_offset_ns: int, lanes: int = 1) -> View:
     """Return the wide view of an overview camera on a pole at the right of its street."""
     rng = np.random.default_rng([seed, 2])
-    half_road = float(rng.uniform(3.6, 4.4))
+    half_road = float(rng.uniform(3.6, 4.4)) * (1.75 if lanes == 2 else 1.0)
     x = float(rng.choice([-1, 1], p=[0.3, 0.7])) * (half_road + 0.5)
     width, tall = 960, 540
     fov = math.radians(float(rng.uniform(56, 66)))

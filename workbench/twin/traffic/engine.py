@@ -20,8 +20,11 @@
     worker), ``style`` (calm, weaving, careless), ``depart_ns``. The swing of those who weave is
     laid over SUMO's positions (``demand.Sway``); it causes no collision.
 ``collisions.parquet``
-    ``time_ns``, ``edge``, ``offset_m``, ``collider_id``, ``victim_id``, ``where`` (road or
-    crossing), ``collider_mps``, ``victim_mps``; a pair once a minute.
+    A few an hour, each with a cause (``workbench.twin.traffic.collisions``): ``time_ns``, ``edge``,
+    ``offset_m``, ``collider_id``, ``victim_id``, ``where`` (road or crossing), ``collider_mps``,
+    ``victim_mps``, ``node`` (of a crossing), ``collider_kind``, ``victim_kind``, ``cause`` (right
+    of way ignored, following too close, swerving) and ``cameras`` (on whose stretch of road one of
+    the two was). Unless ``Traffic.collision_stand_s`` is given the two drive on.
 ``cameras.parquet``
     ``camera_id``, ``site_id``, ``kind``, ``heading_deg``, ``edge``, ``along_m`` (of the sweet
     spot), ``fibre_branch``, ``power_branch``: what degrading needs.
@@ -35,10 +38,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -47,12 +52,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workbench.errors import N_, BadInput, Unavailable
 from workbench.roads import RoadGraph
 from workbench.store import files
 from workbench.timeline import SECOND_NS
+from workbench.twin.traffic import collisions
 from workbench.twin.traffic.crossings import Follower
 from workbench.twin.traffic.demand import Sway, Traffic, Trip, make_trips, sways, write_routes
 from workbench.twin.traffic.network import Network, build
@@ -80,15 +87,7 @@ _POSITIONS = pa.schema(
         ("lateral_m", pa.float32()), ("speed_mps", pa.float32()),
     ]
 )  # fmt: skip
-_COLLISIONS = pa.schema(
-    [
-        ("time_ns", pa.int64()), ("edge", pa.string()), ("offset_m", pa.float64()),
-        ("collider_id", pa.string()), ("victim_id", pa.string()), ("where", pa.string()),
-        ("collider_mps", pa.float64()), ("victim_mps", pa.float64()),
-    ]
-)  # fmt: skip
 _BATCH_ROWS = 400_000
-_SAME_COLLISION_S = 60.0
 _PARKED_M = 1.0
 
 
@@ -165,15 +164,21 @@ def simulate(
             hours=hours,
         )
         write_routes(trips, traffic, folder / "ward.rou.xml")
-        _run(sumo, folder, traffic, seed, hours)
+        attempts = _run(sumo, folder, traffic, seed, hours)
         # The origin of SUMO's time is the beginning of the warm-up.
         zero_ns = start_ns - round(traffic.warm_up_s * 1000) * 1_000_000
         out.mkdir(parents=True, exist_ok=True)
-        passes, position_rows = _read(folder, network, trips, zero_ns, start_ns, seed, out)
-        collisions = _collisions(folder / "collisions.xml", network, zero_ns, start_ns)
+        touching = collisions.overlaps(folder / "collisions.xml")
+        chosen = collisions.choose(touching, trips, traffic, seed=seed, hours=hours)
+        after = collisions.Aftermath(chosen, traffic.collision_stand_s)
+        passes, position_rows = _read(folder, network, trips, zero_ns, start_ns, seed, out, after)
         ends = _endings(folder / "statistics.xml")
     write_table(passes, out / "passes.parquet")
-    write_table(collisions, out / "collisions.parquet")
+    told_collisions = collisions.table(
+        chosen, network, trips, {c.camera_id: c.kind for c in ward.cameras.values()},
+        _around(out / "positions.parquet", chosen), zero_ns,
+    )  # fmt: skip
+    write_table(told_collisions, out / "collisions.parquet")
     write_table(_vehicles(trips, start_ns), out / "vehicles.parquet")
     write_table(_cameras(ward, network), out / "cameras.parquet")
     told = {
@@ -185,16 +190,18 @@ def simulate(
             "eclipse-sumo": version("eclipse-sumo"), "numpy": np.__version__,
             "pyarrow": pa.__version__, "workbench": version("phuchan-workbench"),
         },
+        "sumo_attempts": attempts,
         "counts": {
             "vehicles": len(trips), "passes": passes.num_rows, "positions": position_rows,
-            "collisions": collisions.num_rows, **ends,
+            "collisions": told_collisions.num_rows, "sumo_overlaps": len(touching), **ends,
         },
     }  # fmt: skip
     files.write_bytes(out / "scenario.json", (json.dumps(told, indent=1) + "\n").encode())
     return told
 
 
-def _run(sumo: Path, folder: Path, traffic: Traffic, seed: int, hours: float) -> None:
+def _run(sumo: Path, folder: Path, traffic: Traffic, seed: int, hours: float) -> int:
+    """Run SUMO, once more where it crashed, and return how many times it took."""
     words = [
         str(sumo), "-n", "ward.net.xml", "-r", "ward.rou.xml", "--seed", str(seed % 2**31),
         "--begin", "0", "--end", f"{traffic.warm_up_s + hours * 3600:.1f}",
@@ -209,13 +216,42 @@ def _run(sumo: Path, folder: Path, traffic: Traffic, seed: int, hours: float) ->
         "--statistic-output", "statistics.xml", "--no-step-log", "--no-warnings",
         "--xml-validation", "never", "--threads", "1",
     ]  # fmt: skip
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Unavailable(
-            N_("SUMO ended with an error: {said}"),
-            N_("run it again with another seed, or report the sentence"),
-            said=(done.stderr.strip() or done.stdout.strip())[-400:],
-        )
+    said: list[str] = []
+    for attempt in (1, 2):
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        if not done.returncode:
+            return attempt
+        said.append(_last_words(done))
+        # A program killed by a signal may do it right the next time: with the same seed the
+        # result is the same. An error that it states itself it would state again.
+        if done.returncode > 0:
+            break
+    raise Unavailable(
+        N_("SUMO could not simulate seed {seed}, {attempts} times tried: {said}"),
+        N_("try another seed or fewer vehicles an hour; the folder was left as it was"),
+        seed=seed,
+        attempts=len(said),
+        said=said[-1],
+    )
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """Return in a few words how SUMO ended."""
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    errors = [line for line in lines if line.startswith("Error")] or lines[-1:]
+    told = errors[-1][:200] if errors else "it said nothing"
+    if done.returncode < 0:
+        with suppress(ValueError):
+            return f"{signal.Signals(-done.returncode).name}, {told}"
+    return told
+
+
+def _around(path: Path, chosen: list[collisions.Collision]) -> pd.DataFrame:
+    """Return the positions of those who collided."""
+    names = sorted({name for one in chosen for name in (one.collider_id, one.victim_id)})
+    table = pq.read_table(path, filters=pc.field("vehicle_id").isin(pa.array(names, pa.string())))
+    found: pd.DataFrame = table.to_pandas()
+    return found
 
 
 def _read(
@@ -226,6 +262,7 @@ def _read(
     start_ns: int,
     seed: int,
     out: Path,
+    after: collisions.Aftermath,
 ) -> tuple[pa.Table, int]:
     """Write positions.parquet from SUMO's own, and return the passes and how many positions."""
     follower = Follower(network.lanes, network.spots)
@@ -240,7 +277,7 @@ def _read(
     ):
         for batch in source.iter_batches(_BATCH_ROWS):
             rows = _on_the_road(_named(batch.to_pandas()), parked)
-            positions, crossings = follower.take(rows)
+            positions, crossings = follower.take(after.take(rows))
             _sway(positions, swaying)
             if len(positions):
                 follower.forget_older(float(positions["time"].max()) - 10)
@@ -371,38 +408,6 @@ def _cameras(ward: Ward, network: Network) -> pa.Table:
             for c in ward.cameras.values()
         ]
     )  # fmt: skip
-
-
-def _collisions(path: Path, network: Network, zero_ns: int, start_ns: int) -> pa.Table:
-    rows: list[dict[str, Any]] = []
-    last: dict[tuple[str, str], float] = {}
-    for one in ET.parse(path).getroot().iter("collision"):
-        at_s = float(one.get("time", "0"))
-        collider, victim = one.get("collider", ""), one.get("victim", "")
-        pair = (min(collider, victim), max(collider, victim))
-        again = at_s - last.get(pair, -1e9) < _SAME_COLLISION_S
-        last[pair] = at_s
-        at_ns = zero_ns + round(at_s * 1000) * 1_000_000
-        if again or at_ns < start_ns:
-            continue
-        name, pos = one.get("lane", "").rpartition("_")[0], float(one.get("pos", "0"))
-        lane = network.lanes.get(name)
-        share = min(max(pos / lane.length_m, 0.0), 1.0) if lane else 0.0
-        rows.append(
-            {
-                "time_ns": at_ns,
-                "edge": lane.edge_id if lane else "",
-                "offset_m": round(lane.start_m + (lane.stop_m - lane.start_m) * share, 2)
-                if lane
-                else None,
-                "collider_id": collider,
-                "victim_id": victim,
-                "where": "road" if lane else "crossing",
-                "collider_mps": float(one.get("colliderSpeed", "nan")),
-                "victim_mps": float(one.get("victimSpeed", "nan")),
-            }
-        )
-    return pa.Table.from_pylist(rows, schema=_COLLISIONS)
 
 
 def _endings(path: Path) -> dict[str, int]:
