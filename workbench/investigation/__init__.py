@@ -4,7 +4,14 @@ Pages, the command line and notebooks use these verbs and nothing below them.
 """
 
 from workbench.investigation.answers import ALWAYS, Grant, Ingested, Linked, PlateHit, Trace
-from workbench.investigation.believing import Belief, believe, on_the_way, with_belief
+from workbench.investigation.believing import (
+    Belief,
+    Passed,
+    believe,
+    cameras_between,
+    on_the_way,
+    with_belief,
+)
 from workbench.investigation.bundling import Bundled, bundle
 from workbench.investigation.facade import (
     GRANT_S,
@@ -45,6 +52,7 @@ __all__ = [
     "Ingested",
     "Linked",
     "Listed",
+    "Passed",
     "PlateHit",
     "SignIn",
     "Trace",
@@ -54,6 +62,7 @@ __all__ = [
     "bundle",
     "by_colour",
     "by_likeness",
+    "cameras_between",
     "cases_of",
     "change_person",
     "compare_model",

@@ -12,10 +12,18 @@ import pandas as pd
 import panel as pn
 
 from workbench.errors import WorkbenchError
-from workbench.investigation import Belief, PlateHit, Trace, seen_by, with_belief
+from workbench.investigation import (
+    Belief,
+    PlateHit,
+    Trace,
+    on_the_way,
+    seen_by,
+    with_belief,
+)
 from workbench.records import KINDS, Purpose
 from workbench.store import PROVISIONAL
 from workbench.views import belief, detail
+from workbench.views.around import around
 from workbench.views.following import LOOK_MS, following_html, rows_of
 from workbench.views.map import legs_of, maybe_of, stops_of, ward_map, way_points
 from workbench.views.map_bridge import WardMap
@@ -58,6 +66,7 @@ class _TracePage:
         self._trace: Trace | None = None
         self._linking = belief.Linking(visit.wb, self.purpose)
         self._listed: dict[str, pd.Series] = {}
+        self._numbers: dict[str, int] = {}
         self._choose: Callable[[str], None] = self._choose_plate
         self._again: Callable[[], None] = lambda: None
         self._followed_rows: int | None = None
@@ -297,6 +306,9 @@ class _TracePage:
         stops = stops_of(wb, trace)
         legs = legs_of(wb, trace, stops, tr)
         maybe = maybe_of(wb, trace, tr)
+        self._numbers = {
+            belief.key_of(leg.start.sighting_id, leg.stop.sighting_id): leg.number for leg in legs
+        }
         with pn.io.hold():
             self.chart.show(
                 ward_map(wb.ward, lang=self.visit.lang, stops=stops, legs=legs, maybe=maybe),
@@ -315,11 +327,21 @@ class _TracePage:
             self._mark(self.visit.selection.sighting_id)
 
     def _show_leg(self, key: str) -> None:
-        """Say what speaks for a leg and against it."""
-        if self._trace is not None:
-            shown = belief.reasons(self.visit, self._trace.legs, self._trace.linked, key)
-            if shown is not None:
-                self.detail[:] = [html(shown)]
+        """Say what speaks for a leg and against it; draw where else it may have gone."""
+        trace = self._trace
+        leg = belief.leg_of(trace.legs, key) if trace is not None else None
+        if trace is None or trace.linked is None or leg is None:
+            return
+        try:
+            passed = on_the_way(self.visit.wb, leg, self.purpose)
+            shown = belief.leg_html(leg, trace.linked, passed, self.tr)
+            number = self._numbers.get(key, 0)
+            drawn = around(self.visit.wb, number, leg, trace.linked, passed, self.tr)
+        except WorkbenchError as error:
+            shown, drawn = refusal(error, self.tr), {}
+        with pn.io.hold():
+            self.detail[:] = [html(shown)]
+            self.chart.around(drawn)
 
     def _leg_row(self, leg: Any) -> dict[str, Any]:
         tr = self.tr
