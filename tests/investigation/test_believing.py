@@ -150,7 +150,11 @@ def test_cameras_on_the_way_that_did_not_record_say_so(busy):
         for leg in wb.trace(plate, PURPOSE).legs.to_dict("records"):
             passed = on_the_way(wb, leg, PURPOSE)
             if passed:
-                assert set(passed.values()) == {"not recorded"}  # there is no footage at all here
+                assert {one.state for one in passed.values()} == {"not recorded"}  # no footage here
+                start, stop = (
+                    pd.Timestamp(leg[f"{end}_utc"]).as_unit("ns").value for end in ("from", "to")
+                )
+                assert {one.gaps for one in passed.values()} == {(Span(start, stop),)}
                 ends = {wb.camera(leg[f"{end}_camera"]).site_id for end in ("from", "to")}
                 assert not ends & {wb.camera(name).site_id for name in passed}
                 return

@@ -1,16 +1,20 @@
 """What the trace page says of how sure a leg is: never certain, with reasons, nothing invented."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from make.small_root import CASE, PLATE, TWIN
 
 from workbench.errors import Refused
-from workbench.investigation import Linked, believing
+from workbench.investigation import Linked, Passed, believing, cameras_between
 from workbench.records import Purpose
+from workbench.timeline import SECOND_NS, Span
 from workbench.views import belief
+from workbench.views.around import around
 from workbench.views.belief import Linking, how_sure, key_of, share, summary
-from workbench.views.map import Maybe, leg_width, ward_map
-from workbench.views.text import translator
+from workbench.views.map import Maybe, leg_width, legs_of, stops_of, ward_map
+from workbench.views.text import clock, translator
 from workbench.views.trace import _TracePage
 
 VI = translator("vi")
@@ -73,12 +77,49 @@ def test_a_chosen_leg_tells_for_and_against_and_what_lies_between(page):
 def test_what_users_and_readers_wrote_stays_text(page):
     linked = Linked(True, 9, 9, NONE, NONE, NONE)
     legs = page._trace.legs.head(1).assign(from_camera="<b>x</b>")
-    key = key_of(legs["from_id"].iloc[0], legs["to_id"].iloc[0])
-    with pytest.raises(Exception, match="x"):
-        # no such camera: said by the ward, and never drawn
-        belief.leg_html(page.visit, legs.to_dict("records")[0], linked)
-    shown = belief.reasons(page.visit, legs, linked, key)
-    assert "<b>x</b>" not in shown
+    leg = belief.leg_of(legs, key_of(legs["from_id"].iloc[0], legs["to_id"].iloc[0]))
+    shown = belief.leg_html(leg, linked, {"<i>": Passed("not seen")}, VI)
+    assert "&lt;b&gt;x" in shown
+    assert not {"<b>x</b>", "<i>"} & set(shown.split("&"))
+    assert "<i>" not in shown
+    # no such camera: said by the ward in a sentence, and nothing is drawn around it
+    page._trace = replace(page._trace, legs=legs)
+    page._show_leg(key_of(leg["from_id"], leg["to_id"]))
+    assert "<b>x</b>" not in page.detail[0].object
+    assert "refusal" in page.detail[0].object
+    assert page.chart.bridge.around == {}
+
+
+def test_around_a_leg_are_ways_to_its_rivals_and_cameras_that_were_out(page, small_root):
+    leg = belief.leg_of(page._trace.legs, page.legs.rows[1]["key"])
+    rival = page._trace.sightings.tail(1).assign(plate=TWIN)
+    leg |= {"others": [rival["sighting_id"].iloc[0], "not in the case"], "others_p": [0.3, 0.2]}
+    linked = replace(page._trace.linked, rivals=rival)
+    at = pd.Timestamp(leg["from_utc"]).as_unit("ns").value
+    out = Passed("partly recorded", (Span(at, at + 5 * SECOND_NS),))
+    passed = {"S01-P1": out, "S02-P1": Passed("not seen")}
+    drawn = around(small_root, 2, leg, linked, passed, VI)
+    (line,) = drawn["lines"]
+    assert "0.30" in line["text"]
+    assert TWIN in line["text"]
+    assert len(line["line"]) >= 2
+    (mark,) = drawn["marks"]
+    assert "không ghi hình" in mark["text"]
+    assert clock(at + 5 * SECOND_NS) in mark["text"]
+
+
+def test_a_leg_past_a_camera_is_dashed_and_the_legend_says_what_is_drawn(page, small_root):
+    legs = legs_of(small_root, page._trace, stops_of(small_root, page._trace), VI)
+    reading = [name for name, one in small_root.ward.cameras.items() if one.kind == "plate"]
+    for leg, row in zip(legs, page._trace.journeys[0].legs.to_pylist(), strict=False):
+        assert leg.inferred == bool(cameras_between(small_root, row, reading))
+    first = [replace(leg, inferred=bool(number)) for number, leg in enumerate(legs[:2])]
+    html = ward_map(small_root.ward, legs=first).get_root().render()
+    assert html.count('"9 7"') >= 2  # the line, and its entry in the legend
+    assert "suy ra" in html
+    plain = ward_map(small_root.ward, legs=first[:1]).get_root().render()
+    assert "suy ra" not in plain
+    assert "wbMap.key" in plain
 
 
 def test_rivals_and_possible_ones_can_be_picked_and_others_cannot(page):
@@ -103,7 +144,9 @@ def test_while_it_computes_the_page_says_so():
 
 
 def test_a_possible_sighting_is_drawn_as_a_question(small_root):
-    chart = ward_map(small_root.ward, maybe=[Maybe("a" * 32, "S01-P1", 105.97, 21.09, "<x> 0.62")])
+    chart = ward_map(
+        small_root.ward, maybe=[Maybe("a" * 32, "S01-P1", 105.97, 21.09, "<x>", "0.62")]
+    )
     drawn = chart.get_root().render()
     assert "wb-stop maybe" in drawn
     assert "0.62" in drawn

@@ -4,7 +4,14 @@ Pages, the command line and notebooks use these verbs and nothing below them.
 """
 
 from workbench.investigation.answers import ALWAYS, Grant, Ingested, Linked, PlateHit, Trace
-from workbench.investigation.believing import Belief, believe, on_the_way, with_belief
+from workbench.investigation.believing import (
+    Belief,
+    Passed,
+    believe,
+    cameras_between,
+    on_the_way,
+    with_belief,
+)
 from workbench.investigation.bundling import Bundled, bundle
 from workbench.investigation.exchanging import (
     TakenIn,
@@ -61,6 +68,7 @@ __all__ = [
     "Inspected",
     "Linked",
     "Listed",
+    "Passed",
     "PlateHit",
     "SignIn",
     "TakenIn",
@@ -71,6 +79,7 @@ __all__ = [
     "bundle",
     "by_colour",
     "by_likeness",
+    "cameras_between",
     "cases_of",
     "change_person",
     "compare_model",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,12 +19,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import shapely
 
 from workbench import trajectories
 from workbench.investigation.answers import Linked, Trace, frame_of
 from workbench.investigation.exchanging import searched_elsewhere, watched
 from workbench.records import LEGS, Purpose
-from workbench.timeline import Span, gaps
+from workbench.timeline import SECOND_NS, Span, gaps
 
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
@@ -44,7 +45,22 @@ _COLUMNS = (
     "bearing_deg",
 )  # fmt: skip
 
-OnWay = Literal["not recorded", "not searched", "not seen"]
+_SEAM_NS = 2 * SECOND_NS
+"""Shorter gaps are seams between two files of a recording."""
+_ON_THE_LINE_DEG = 3e-5  # about three metres
+
+OnWay = Literal["not recorded", "partly recorded", "not searched", "not seen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What it is worth that a camera on the way of a leg has no such read.
+
+    ``gaps`` are the spans of UTC, within the leg, from which there is no recording.
+    """
+
+    state: OnWay
+    gaps: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,22 +215,40 @@ def _rows(house: Workbench, purpose: Purpose, ids: Sequence[str]) -> pd.DataFram
     return frame_of(found)
 
 
-def on_the_way(house: Workbench, leg: Mapping[str, Any], purpose: Purpose) -> dict[str, OnWay]:
+def cameras_between(
+    house: Workbench, leg: Mapping[str, Any], cameras: Iterable[str]
+) -> tuple[str, ...]:
+    """Return which of `cameras` the shortest way of a leg goes past, those at its ends left out."""
+    ends = {house.camera(leg[f"{end}_camera"]).site_id for end in ("from", "to")}
+    edges = set(leg["edges"] if leg["edges"] is not None else ())
+    near = [name for name in cameras if house.graph.cameras[name].edge_id in edges]
+    way = house.graph.between(leg["from_camera"], leg["to_camera"]) if near else None
+    if way is None or len(ends) == 1:
+        return ()
+    line = shapely.LineString(way.line)  # begins and ends at the cameras, not at crossings
+
+    def on_it(name: str) -> bool:
+        at = house.graph.cameras[name]
+        return bool(line.distance(shapely.Point(at.lon_deg, at.lat_deg)) <= _ON_THE_LINE_DEG)
+
+    return tuple(name for name in near if house.camera(name).site_id not in ends and on_it(name))
+
+
+def on_the_way(house: Workbench, leg: Mapping[str, Any], purpose: Purpose) -> dict[str, Passed]:
     """Return the cameras of the case between the ends of a leg, and what their silence means.
 
     A camera that did not record, or whose footage nobody searched, says nothing; one that was
     searched and has no such read speaks a little against the way past it.
+
+    Raises
+    ------
+    Refused
+        Outside an open case and its bounds.
     """
     _, allowed, _ = house._authorise(purpose, "search")
-    edges = set(leg["edges"] if leg["edges"] is not None else ())
-    ends = {house.camera(leg[f"{end}_camera"]).site_id for end in ("from", "to")}
-    between = [
-        name
-        for name in allowed
-        if house.graph.cameras[name].edge_id in edges and house.camera(name).site_id not in ends
-    ]
+    between = cameras_between(house, leg, allowed)
     start, stop = (pd.Timestamp(leg[f"{end}_utc"]).as_unit("ns").value for end in ("from", "to"))
-    if not between or start >= stop or len(ends) == 1:
+    if not between or start >= stop:
         return {}
     span = Span(start, stop)
     recorded, elsewhere = watched(house, between), searched_elsewhere(house, between)
@@ -224,16 +258,21 @@ def on_the_way(house: Workbench, leg: Mapping[str, Any], purpose: Purpose) -> di
         for name, spans in house.not_searched(between, span).items()
     }
 
-    def share(spans: Sequence[Span]) -> float:
+    def share(spans: Iterable[Span]) -> float:
         inside = (one.overlap(span) for one in spans)
         return sum(one.duration_ns for one in inside if one) / span.duration_ns
 
-    found: dict[str, OnWay] = {}
+    found: dict[str, Passed] = {}
     for name in between:
-        if share(gaps(recorded.get(name, []), span)) > 0.5:
-            found[name] = "not recorded"
+        missing = tuple(
+            one for one in gaps(recorded.get(name, []), span) if one.duration_ns >= _SEAM_NS
+        )
+        if share(missing) > 0.5:
+            found[name] = Passed("not recorded", missing)
+        elif missing:
+            found[name] = Passed("partly recorded", missing)
         elif share(waiting.get(name, [])) > 0.5:
-            found[name] = "not searched"
+            found[name] = Passed("not searched")
         else:
-            found[name] = "not seen"
+            found[name] = Passed("not seen")
     return found

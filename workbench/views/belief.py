@@ -9,11 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.errors import N_, WorkbenchError
-from workbench.investigation import Belief, Linked, Workbench, believe, on_the_way
+from workbench.errors import N_
+from workbench.investigation import Belief, Linked, Passed, Workbench, believe
 from workbench.records import Purpose
 from workbench.trajectories import evidence, explain
-from workbench.views.page import Visit, refusal
 from workbench.views.text import Translate, clock
 
 SURE_MOST, SURE_LEAST = 0.99, 0.01
@@ -21,7 +20,8 @@ SURE_MOST, SURE_LEAST = 0.99, 0.01
 AT_ONCE_S = 0.3
 """A page waits so long for links: few reads need no second drawing."""
 ON_WAY = {
-    "not recorded": N_("not recorded then: that it was not seen there says nothing"),
+    "not recorded": N_("no recording {gaps}: that it was not seen there says nothing"),
+    "partly recorded": N_("no recording {gaps}: that it was not seen there says little"),
     "not searched": N_("recorded, and never searched: that it was not seen there says nothing"),
     "not seen": N_("recorded and searched, without such a read"),
 }
@@ -107,9 +107,10 @@ def summary(linked: Linked | None, waits: bool, tr: Translate) -> str:
     return f'<p class="note linked" role="status">{escape(text)}</p>'
 
 
-def leg_html(visit: Visit, leg: Mapping[str, Any], linked: Linked) -> str:
+def leg_html(
+    leg: Mapping[str, Any], linked: Linked, passed: Mapping[str, Passed], tr: Translate
+) -> str:
     """Return what speaks for a leg and against it, its rivals, and the cameras it went past."""
-    tr = visit.tr
     found = evidence(leg)
     parts = [
         f"<h3>{escape(leg['from_camera'])} → {escape(leg['to_camera'])}</h3>",
@@ -118,9 +119,12 @@ def leg_html(visit: Visit, leg: Mapping[str, Any], linked: Linked) -> str:
         _list(tr("Speaks for it"), [one.sentence(tr) for one in found.speaks_for]),
         _list(tr("Speaks against it"), [one.sentence(tr) for one in found.speaks_against]),
         _list(tr("Read between the two, as another plate"), _via(leg, linked, tr)),
-        _list(tr("Other sightings that may be next"), _rivals(leg, linked, tr)),
+        _list(
+            tr("Other sightings that may be next"),
+            [_line(row, p, tr) for row, p in rivals(leg, linked)],
+        ),
         _list(tr("Sightings without a plate, possibly on this leg"), _possible(leg, linked, tr)),
-        _list(tr("Cameras between"), _between(visit, leg)),
+        _list(tr("Cameras between"), [silence(name, one, tr) for name, one in passed.items()]),
     ]
     lead = tr("A lead for a person to check, no finding.")
     return f'<div class="leg-reasons">{"".join(parts)}<p class="muted">{escape(lead)}</p></div>'
@@ -140,16 +144,14 @@ def _line(row: Mapping[str, Any], probability: float | None, tr: Translate) -> s
     return " · ".join(filter(None, [clock(at_ns), row["camera_id"], read, said]))
 
 
-def _rivals(leg: Mapping[str, Any], linked: Linked, tr: Translate) -> list[str]:
+def rivals(leg: Mapping[str, Any], linked: Linked) -> list[tuple[Mapping[str, Any], float | None]]:
+    """Return the sightings that may be the next one instead, with their probabilities if any."""
     rows = {row["sighting_id"]: row for row in linked.rivals.to_dict("records")}
     names = [] if leg.get("others") is None else list(leg["others"])
     shares = [] if leg.get("others_p") is None else list(leg["others_p"])
     shares += [None] * (len(names) - len(shares))
-    return [
-        _line(rows[name], p, tr)  # type: ignore[arg-type]
-        for name, p in zip(names, shares, strict=True)
-        if name in rows
-    ]
+    known = [(name, p) for name, p in zip(names, shares, strict=True) if name in rows]
+    return [({str(k): v for k, v in rows[name].items()}, p) for name, p in known]
 
 
 def _via(leg: Mapping[str, Any], linked: Linked, tr: Translate) -> list[str]:
@@ -164,22 +166,17 @@ def _possible(leg: Mapping[str, Any], linked: Linked, tr: Translate) -> list[str
     return [_line(row, row["probability"], tr) for row in mine.to_dict("records")]
 
 
-def _between(visit: Visit, leg: Mapping[str, Any]) -> list[str]:
-    tr = visit.tr
-    found = on_the_way(visit.wb, leg, visit.selection.purpose)
-    return [f"{camera_id}: {tr(ON_WAY[state])}" for camera_id, state in found.items()]
+def silence(camera_id: str, passed: Passed, tr: Translate) -> str:
+    """Return what it is worth that a camera on the way has no such read, in words."""
+    spans = ", ".join(f"{clock(one.start_ns)} – {clock(one.stop_ns)}" for one in passed.gaps)
+    return f"{camera_id}: {tr(ON_WAY[passed.state]).format(gaps=spans)}"
 
 
-def reasons(visit: Visit, legs: pd.DataFrame, linked: Linked | None, key: str) -> str | None:
-    """Return the HTML of the leg that a key of :func:`key_of` names; None where it names none."""
-    if linked is None:
-        return None
+def leg_of(legs: pd.DataFrame, key: str) -> dict[str, Any] | None:
+    """Return the row of the leg that a key of :func:`key_of` names; None where it names none."""
     for leg in legs.to_dict("records"):
         if key_of(leg["from_id"], leg["to_id"]) == key:
-            try:
-                return leg_html(visit, leg, linked)  # type: ignore[arg-type]
-            except WorkbenchError as error:
-                return refusal(error, visit.tr)
+            return {str(name): value for name, value in leg.items()}
     return None
 
 

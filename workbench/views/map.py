@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +22,7 @@ import pandas as pd
 from branca.element import MacroElement, Template
 from folium.utilities import JsCode
 
-from workbench.investigation import Trace, Workbench
+from workbench.investigation import Trace, Workbench, cameras_between
 from workbench.records import Camera
 from workbench.trajectories import explain
 from workbench.views.belief import share
@@ -56,7 +56,8 @@ class LegLine:
     """The way by road between two stops; ``line`` is empty where the leg is impossible.
 
     ``journey`` counts the paths that the sightings allow, the fullest being 0; -1 is no path.
-    ``probability`` is None until linking says how sure it is.
+    ``probability`` is None until linking says how sure it is. ``inferred``: it goes past a camera
+    that reads plates, on another site, without a read there.
     """
 
     number: int
@@ -67,17 +68,22 @@ class LegLine:
     line: tuple[LonLat, ...]
     journey: int = 0
     probability: float | None = None
+    inferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Maybe:
-    """A sighting without a plate that may lie on a leg: where it is drawn, and what is said."""
+    """A sighting without a plate that may lie on a leg: where it is drawn, and what is said.
+
+    ``share`` stands beside the mark, empty where there is no probability; ``label`` is the whole.
+    """
 
     sighting_id: str
     camera_id: str
     lon_deg: float
     lat_deg: float
     label: str
+    share: str = ""
 
 
 class _Connect(MacroElement):  # type: ignore[misc]  # branca is untyped
@@ -90,16 +96,19 @@ class _Connect(MacroElement):  # type: ignore[misc]  # branca is untyped
         wbMap.marker({{ name }}, {{ kind|tojson }}, {{ id|tojson }}, {{ label|tojson }});
         {%- endfor %}
         {{ this._parent.get_name() }}.wbBounds = {{ this.bounds|tojson }};
+        wbMap.key({{ this._parent.get_name() }}, {{ this.words|tojson }}, {{ this.key|tojson }});
         wbMap.connect({{ this._parent.get_name() }}, {{ this.map_name|tojson }});
         {% endmacro %}
         """
     )
 
     def __init__(
-        self, map_name: str, bounds: list[list[float]], picks: list[tuple[str, str, str, str]]
-    ) -> None:
+        self, map_name: str, bounds: list[list[float]], picks: list[tuple[str, str, str, str]],
+        words: str, key: list[dict[str, Any]],
+    ) -> None:  # fmt: skip
         super().__init__()
         self._name = "Connect"
+        self.words, self.key = words, key
         self.map_name, self.bounds, self.picks = map_name, bounds, picks
 
 
@@ -142,7 +151,8 @@ def ward_map(
     points += [point for leg in legs for point in leg.line]
     points = points or [(site.lon_deg, site.lat_deg) for site in ward.sites.values()]
     chart.wb_name = uuid4().hex[:12]
-    chart.add_child(_Connect(chart.wb_name, _bounds(points), picks))
+    key = _key(legs, maybe, tr)
+    chart.add_child(_Connect(chart.wb_name, _bounds(points), picks, tr("Legend"), key))
     return chart
 
 
@@ -150,10 +160,10 @@ def journey_map(
     wb: Workbench, trace: Trace, *, lang: str = "vi", assets: Assets = "served"
 ) -> folium.Map:
     """Return the ward's map with the journey that a trace allows."""
-    stops = stops_of(wb, trace)
+    stops, tr = stops_of(wb, trace), translator(lang)
     return ward_map(
-        wb.ward, lang=lang, stops=stops, legs=legs_of(wb, trace, stops, translator(lang)),
-        assets=assets,
+        wb.ward, lang=lang, stops=stops, legs=legs_of(wb, trace, stops, tr),
+        maybe=maybe_of(wb, trace, tr), assets=assets,
     )  # fmt: skip
 
 
@@ -183,7 +193,9 @@ def maybe_of(wb: Workbench, trace: Trace, tr: Translate) -> list[Maybe]:
         at_ns = pd.Timestamp(row["utc"]).as_unit("ns").value
         said = share(row["probability"])
         label = " · ".join(filter(None, [tr("possible"), clock(at_ns), said]))
-        one = Maybe(row["sighting_id"], camera.camera_id, camera.lon_deg, camera.lat_deg, label)
+        one = Maybe(
+            row["sighting_id"], camera.camera_id, camera.lon_deg, camera.lat_deg, label, said
+        )
         found.setdefault(camera.camera_id, one)
     return list(found.values())
 
@@ -195,11 +207,13 @@ def legs_of(wb: Workbench, trace: Trace, stops: Iterable[Stop], tr: Translate) -
     """
     by_id = {stop.sighting_id: stop for stop in stops}
     found: list[LegLine] = []
+    reading = [name for name, camera in wb.ward.cameras.items() if camera.kind == "plate"]
     for number, journey in enumerate(trace.journeys):
         for row in journey.legs.to_pylist():
             way = wb.graph.between(row["from_camera"], row["to_camera"])
             line = tuple((float(x), float(y)) for x, y in way.line) if way is not None else ()
-            found.append(_leg(row, len(found) + 1, by_id, line, number, tr))
+            leg = _leg(row, len(found) + 1, by_id, line, number, tr)
+            found.append(replace(leg, inferred=bool(cameras_between(wb, row, reading))))
     impossible = trace.legs[trace.legs["plausible"] == "impossible"]
     found += [_leg(row, 0, by_id, (), -1, tr) for row in impossible.to_dict("records")]  # type: ignore[arg-type]
     return found
@@ -412,8 +426,8 @@ def _draw_leg(chart: folium.Map, leg: LegLine, tr: Translate) -> None:
         data,
         lambda _f: {
             "color": colour, "weight": leg_width(leg.probability), "opacity": 0.85,
-            "dashArray": None if sure and (leg.probability or 1.0) >= 0.5 else "8 6",
-            "className": "wb-legline",
+            "dashArray": "9 7" if leg.inferred else None, "lineCap": "butt",
+            "className": f"wb-legline wb-line-{leg.number}",
         },
     )  # fmt: skip
     lon, lat, bearing = _middle(leg.line)
@@ -441,12 +455,40 @@ def leg_width(probability: float | None) -> float:
 
 
 def _draw_maybe(chart: folium.Map, one: Maybe) -> tuple[str, str, str, str]:
-    text = f"<div><b>?</b><span>{escape(one.label)}</span></div>"
+    text = f"<div><b>?</b><span>{escape(one.share)}</span></div>"
     icon = folium.DivIcon(
         html=text, icon_size=(0, 0), icon_anchor=(0, 0), class_name="wb-stop maybe"
     )
     marker = folium.Marker([one.lat_deg, one.lon_deg], icon=icon).add_to(chart)
-    return marker.get_name(), "sighting", one.sighting_id, one.camera_id
+    return marker.get_name(), "sighting", one.sighting_id, f"{one.camera_id} · {one.label}"
+
+
+def _key(legs: Sequence[LegLine], maybe: Sequence[Maybe], tr: Translate) -> list[dict[str, Any]]:
+    """Return the entries of the map's legend: of what is drawn only."""
+    lines = [leg for leg in legs if leg.line]
+    if not lines:
+        return []
+    main = [leg for leg in lines if not leg.journey]
+    told = any(leg.probability is not None and not math.isnan(leg.probability) for leg in lines)
+    found = [
+        (any(leg.plausible == "plausible" for leg in main), SURE, "", tr("plausible")),
+        (any(leg.plausible != "plausible" for leg in main), UNSURE, "", tr("a stop, or doubtful")),
+        (len(main) < len(lines), SECOND, "", tr("another path")),
+        (
+            any(leg.inferred for leg in lines), SURE, "9 7",
+            tr("inferred: past a camera without a read there"),
+        ),
+    ]  # fmt: skip
+    entries = [
+        {"colour": colour, "dash": dash, "text": text}
+        for drawn, colour, dash, text in found
+        if drawn
+    ]
+    if told:
+        entries.append({"sign": "", "text": tr("the wider, the more probable")})
+    if maybe:
+        entries.append({"sign": "?", "text": tr("possible: seen without a plate")})
+    return entries
 
 
 def _draw_stop(chart: folium.Map, stop: Stop) -> tuple[str, str, str, str]:

@@ -23,6 +23,7 @@ class MapBridge(JSComponent):  # type: ignore[misc]  # Panel is untyped
     branches = param.List(default=[], doc="Of broken_branches.")
     legend = param.List(default=[], doc="[{state, sign, text}]; empty where sites have no state.")
     pieces = param.List(default=[], doc="From way_points; empty hides the time slider.")
+    around = param.Dict(default={}, doc="Of around.around: what is drawn around a chosen leg.")
     words = param.Dict(default={})
 
     _esm = ASSETS / "map_bridge.js"
@@ -66,13 +67,17 @@ class WardMap:
 
     def show(self, chart: folium.Map, pieces: list[dict[str, Any]]) -> None:
         """Replace the map and what moves on it."""
-        self.bridge.param.update(map_name=chart.wb_name, pieces=pieces, highlight="")
+        self.bridge.param.update(map_name=chart.wb_name, pieces=pieces, highlight="", around={})
         self.pane.object = chart
 
     def tell(self, states: dict[str, dict[str, Any]], branches: list[dict[str, Any]]) -> None:
         """Colour the sites by how their cameras stand and draw the branches that failed."""
         if states != self.bridge.states or branches != self.bridge.branches:
             self.bridge.param.update(states=states, branches=branches)
+
+    def around(self, drawn: dict[str, Any]) -> None:
+        """Draw what there is around a chosen leg; an empty dict takes it away."""
+        self.bridge.around = drawn
 
     def highlight(self, chosen: str, kind: str = "site") -> None:
         """Mark a site or a sighting."""

@@ -17,6 +17,7 @@ from workbench.investigation import (
     PlateHit,
     Trace,
     flows,
+    on_the_way,
     seen_by,
     sightings_in_time,
     with_belief,
@@ -25,6 +26,7 @@ from workbench.records import KINDS, Purpose
 from workbench.store import PROVISIONAL, is_imported
 from workbench.timeline import Span
 from workbench.views import belief, detail
+from workbench.views.around import around
 from workbench.views.density import Density
 from workbench.views.flow_map import flow_map
 from workbench.views.following import LOOK_MS, following_html, rows_of
@@ -71,6 +73,7 @@ class _TracePage:
         self._linking = belief.Linking(visit.wb, self.purpose)
         self._density: Density | None = None
         self._listed: dict[str, pd.Series] = {}
+        self._numbers: dict[str, int] = {}
         self._choose: Callable[[str], None] = self._choose_plate
         self._again: Callable[[], None] = lambda: None
         self._followed_rows: int | None = None
@@ -363,6 +366,9 @@ class _TracePage:
         stops = stops_of(wb, trace)
         legs = legs_of(wb, trace, stops, tr)
         maybe = maybe_of(wb, trace, tr)
+        self._numbers = {
+            belief.key_of(leg.start.sighting_id, leg.stop.sighting_id): leg.number for leg in legs
+        }
         with pn.io.hold():
             self.chart.show(
                 ward_map(wb.ward, lang=self.visit.lang, stops=stops, legs=legs, maybe=maybe),
@@ -381,11 +387,21 @@ class _TracePage:
             self._mark(self.visit.selection.sighting_id)
 
     def _show_leg(self, key: str) -> None:
-        """Say what speaks for a leg and against it."""
-        if self._trace is not None:
-            shown = belief.reasons(self.visit, self._trace.legs, self._trace.linked, key)
-            if shown is not None:
-                self.detail[:] = [html(shown)]
+        """Say what speaks for a leg and against it; draw where else it may have gone."""
+        trace = self._trace
+        leg = belief.leg_of(trace.legs, key) if trace is not None else None
+        if trace is None or trace.linked is None or leg is None:
+            return
+        try:
+            passed = on_the_way(self.visit.wb, leg, self.purpose)
+            shown = belief.leg_html(leg, trace.linked, passed, self.tr)
+            number = self._numbers.get(key, 0)
+            drawn = around(self.visit.wb, number, leg, trace.linked, passed, self.tr)
+        except WorkbenchError as error:
+            shown, drawn = refusal(error, self.tr), {}
+        with pn.io.hold():
+            self.detail[:] = [html(shown)]
+            self.chart.around(drawn)
 
     def _leg_row(self, leg: Any) -> dict[str, Any]:
         tr = self.tr

@@ -6,7 +6,7 @@ window.wbMap = (() => {
   const EDGES = { recording: "#00456c", faulty: "#5c3f00", lost: "#4d0812", none: "#5d6b78" };
   let name = "", map = null, mover = null, chosen = "";
   const signs = new Map(), labels = new Map(), styles = new Map();
-  let drawn = [];
+  let drawn = [], beside = [];
 
   function tell(message) {
     if (window.parent !== window) window.parent.postMessage({ wbMap: name, ...message }, window.origin);
@@ -102,6 +102,40 @@ window.wbMap = (() => {
     if (first && first.getLatLng && !map.getBounds().pad(-0.1).contains(first.getLatLng())) map.panTo(first.getLatLng());
     thin();
   }
+  // around a chosen leg: ways to sightings that may be the next one instead, cameras that were out
+  function tellAround({ leg, lines = [], marks = [] }) {
+    for (const layer of beside) layer.remove();
+    for (const line of document.querySelectorAll(".wb-legline")) line.classList.toggle("chosen", Boolean(leg) && line.classList.contains(`wb-line-${leg}`));
+    beside = lines.flatMap(({ line, text }) => {
+      const drawn = L.polyline(line, { color: "#45525e", weight: 3, dashArray: "2 7", className: "wb-rival" }).addTo(map);
+      const end = L.circleMarker(line[line.length - 1], { radius: 5, color: "#45525e", weight: 2, fillColor: "#fff", fillOpacity: 1 })
+        .bindTooltip(words(text), { permanent: true, direction: "right", offset: [6, 0], className: "wb-rival-text" }).addTo(map);
+      return [drawn, end];
+    }).concat(marks.map(({ at, text }) =>
+      L.marker(at, { icon: L.divIcon({ className: "wb-out", html: "∅", iconSize: [18, 18] }), keyboard: false, zIndexOffset: 400 }).bindTooltip(linesOf(text.split(": ")), { direction: "top", offset: [0, -8] }).addTo(map)));
+  }
+  // what lines and marks mean
+  function key(theMap, title, entries) {
+    if (!entries.length) return;
+    const control = L.control({ position: "bottomright" });
+    control.onAdd = () => {
+      const box = document.createElement("details"), head = document.createElement("summary");
+      box.className = "wb-key"; box.open = true; head.textContent = title; box.append(head);
+      for (const { colour, dash, sign, text } of entries) {
+        const row = document.createElement("div"), mark = document.createElement("span");
+        if (colour) {
+          mark.innerHTML = '<svg width="26" height="8"><line x1="0" y1="4" x2="26" y2="4" stroke-width="4"/></svg>';
+          const line = mark.querySelector("line");
+          line.setAttribute("stroke", colour); line.setAttribute("stroke-dasharray", dash);
+        } else if (sign) { mark.className = "wb-key-sign"; mark.textContent = sign; }
+        else mark.innerHTML = '<svg width="26" height="10"><path d="M0 4.2 L26 1 L26 9 L0 5.8 Z"/></svg>';
+        row.append(mark, words(text)); box.append(row);
+      }
+      L.DomEvent.disableClickPropagation(box);
+      return box;
+    };
+    control.addTo(theMap);
+  }
   function connect(theMap, theName) {
     map = theMap; name = theName;
     let calling = 0;
@@ -109,6 +143,7 @@ window.wbMap = (() => {
       if (event.source !== window.parent || !event.data || event.data.wbMap !== name) return;
       clearInterval(calling);
       if (event.data.states) tellStates(event.data.states, event.data.branches, event.data.legend);
+      if ("around" in event.data) tellAround(event.data.around);
       if ("highlight" in event.data) highlight(event.data.kind, event.data.highlight);
       if ("at" in event.data) {
         if (!event.data.at) { if (mover) { mover.remove(); mover = null; } return; }
@@ -130,5 +165,5 @@ window.wbMap = (() => {
     // the page's own script may not listen yet
     calling = setInterval(() => tell({ ready: true }), 300);
   }
-  return { feature, marker, connect };
+  return { feature, marker, key, connect };
 })();

@@ -77,6 +77,7 @@ export function render({ model, el }) {
       frame = event.source;
       tell();
       post({ kind: model.kind, highlight: model.highlight });
+      post({ around: model.around });
       if (moved && model.pieces.length) show(at);
     }
     if (event.source !== frame) return;
@@ -88,6 +89,7 @@ export function render({ model, el }) {
   for (const what of ["states", "branches", "legend"]) model.on(what, tell);
   model.on("pieces", reset);
   model.on("highlight", () => post({ kind: model.kind, highlight: model.highlight }));
+  model.on("around", () => post({ around: model.around }));
   model.on("remove", () => { playing = false; window.removeEventListener("message", heard); });
   reset();
   const whole = document.createElement("div"), legend = document.createElement("div");
