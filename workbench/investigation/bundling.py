@@ -28,7 +28,7 @@ from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, Unavailable, WorkbenchError
 from workbench.investigation.models import list_models
 from workbench.records import AuditEntry, Box, Case, Progress, Purpose, Segment
-from workbench.store import files
+from workbench.store import files, is_imported
 from workbench.timeline import SECOND_NS, VIET_NAM, Span, format_utc, gaps
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ def bundle(
     )
     pack = _Pack()
     rows = _searched(house, purpose, plates, pack)
-    segments = [house.segment(sha256) for sha256 in dict.fromkeys(rows["segment_sha256"])]
+    # of what another system saw there is no file here; its rows are in the bundle all the same
+    ours = [not is_imported(str(ref)) for ref in rows["model_ref"]]
+    segments = [house.segment(sha256) for sha256 in dict.fromkeys(rows[ours]["segment_sha256"])]
     _tell(house, case, cameras, span, segments, pack)
     with files.replacing(out, mode=0o444) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
