@@ -423,7 +423,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="recognition, trajectories, footage (real clips), ward (demonstration) or live."
+            help="recognition, trajectories, accidents, footage (real clips), ward "
+            "(demonstration) or live."
         ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="A smaller run for a first look.")] = False,
