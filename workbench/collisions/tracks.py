@@ -286,7 +286,7 @@ def _steps(gap_s: float, lively: float) -> tuple[Floats, Floats]:
             [t**3 / 6, t**2 / 2, t],
         ]
     )
-    return np.kron(one, np.eye(2)), np.kron(noise, np.eye(2))
+    return np.asarray(np.kron(one, np.eye(2)), float), np.asarray(np.kron(noise, np.eye(2)), float)
 
 
 def _filter(places: Floats, seconds: Floats, noise: Floats, lively: float) -> _Filtered:
