@@ -7,6 +7,7 @@ beside every speed.
 from __future__ import annotations
 
 from workbench.collisions.calibration import GroundModel, PointPair, fit_ground
+from workbench.collisions.kept import KeptCalibration
 from workbench.collisions.tracks import Motion, TimeBase, contact_point, distance_m, measure_motion
 from workbench.collisions.view import compare_view, refuse_moved
 from workbench.collisions.wording import CANDIDATE_NOTE, SPEED_NOTE
@@ -15,6 +16,7 @@ __all__ = [
     "CANDIDATE_NOTE",
     "SPEED_NOTE",
     "GroundModel",
+    "KeptCalibration",
     "Motion",
     "PointPair",
     "TimeBase",
