@@ -3,8 +3,8 @@
 Measured trajectories (DLR Urban Traffic) are seen by made-up cameras on poles: their positions
 become pixels with noise, frames are dropped or come unevenly, points are picked with error. What
 the workbench makes of it is compared with the measured speed. Five surveyed points of a real
-camera (OTVision) show what is refused. Nothing here was tuned on the tracks of the second half of
-the quarter of an hour: figures are given for both halves.
+camera (OTVision) show what is refused. The motion model was chosen on the excerpt of 180 s, which
+lies in the quarter of an hour; figures are given for both halves of what is read.
 """
 
 from __future__ import annotations
