@@ -167,7 +167,7 @@ def fit_homography(
         of the horizon, or points that no plane fits.
     """
     px, m = np.asarray(points_px, dtype=np.float64), np.asarray(points_m, dtype=np.float64)
-    _refuse_unfit(px, m)
+    refuse_unfit(px, m)
     to_px, from_px = _normalising(px)
     to_m, _ = _normalising(m)
     a, b = _apply(to_px, px), _apply(to_m, m)
@@ -196,7 +196,30 @@ def fit_homography(
     return Calibration(tuple(pixel_to_ground.ravel().tolist()), rms_px, worst, float(off_px[worst]))
 
 
-def _refuse_unfit(px: NDArray[np.float64], m: NDArray[np.float64]) -> None:
+def start_homography(px: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a first (3, 3) homography from (n, 2) pixels to (n, 2) metres, by linear algebra.
+
+    Its third coordinate is positive for most of the points. It weighs no error: a start to refine.
+
+    Raises
+    ------
+    BadInput
+        When more than one homography fits as well.
+    """
+    to_px, _ = _normalising(px)
+    to_m, from_m = _normalising(m)
+    h = from_m @ _direct_linear(_apply(to_px, px), _apply(to_m, m)) @ to_px
+    return np.asarray(h * np.sign(np.median(px @ h[2, :2] + h[2, 2])))
+
+
+def refuse_unfit(px: NDArray[np.float64], m: NDArray[np.float64]) -> None:
+    """Refuse lists that are no pairs, too few, not finite, twice the same or nearly on a line.
+
+    Raises
+    ------
+    BadInput
+        Saying which of these, and what to do.
+    """
     if px.shape != m.shape or px.ndim != 2 or px.shape[1] != 2:
         raise BadInput(
             N_("{pixels} pixel points and {metres} ground points are no list of pairs"),

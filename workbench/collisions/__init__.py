@@ -1,0 +1,29 @@
+"""Accident review: pixels to metres with error, ground tracks, speeds, conflicts.
+
+Everything here is for clarification: a person decides, and :data:`~.wording.SPEED_NOTE` stands
+beside every speed.
+"""
+
+from __future__ import annotations
+
+from workbench.collisions.calibration import GroundModel, PointPair, fit_ground
+from workbench.collisions.kept import KeptCalibration
+from workbench.collisions.tracks import Motion, TimeBase, contact_point, distance_m, measure_motion
+from workbench.collisions.view import compare_view, refuse_moved
+from workbench.collisions.wording import CANDIDATE_NOTE, SPEED_NOTE
+
+__all__ = [
+    "CANDIDATE_NOTE",
+    "SPEED_NOTE",
+    "GroundModel",
+    "KeptCalibration",
+    "Motion",
+    "PointPair",
+    "TimeBase",
+    "compare_view",
+    "contact_point",
+    "distance_m",
+    "fit_ground",
+    "measure_motion",
+    "refuse_moved",
+]

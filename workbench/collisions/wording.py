@@ -1,0 +1,14 @@
+"""What stands beside every result of an accident review, word for word."""
+
+from __future__ import annotations
+
+from workbench.errors import N_
+
+SPEED_NOTE = N_(
+    "This speed was measured in footage to clarify what happened, with its 95 % interval. "
+    "It is no measurement for a penalty."
+)
+CANDIDATE_NOTE = N_(
+    "This is a candidate to be looked at, found by a computer. It is no violation and no finding: "
+    "a person decides."
+)
