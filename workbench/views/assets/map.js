@@ -109,6 +109,7 @@ window.wbMap = (() => {
       if (event.source !== window.parent || !event.data || event.data.wbMap !== name) return;
       clearInterval(calling);
       if (event.data.states) tellStates(event.data.states, event.data.branches, event.data.legend);
+      if (event.data.reach) wbReach.draw(map, event.data.reach);
       if ("highlight" in event.data) highlight(event.data.kind, event.data.highlight);
       if ("at" in event.data) {
         if (!event.data.at) { if (mover) { mover.remove(); mover = null; } return; }
