@@ -8,7 +8,7 @@ every distance and time here is a lower bound.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, Protocol
@@ -72,6 +72,18 @@ class Reach:
     edge_id: str
     fraction: float
     stretches: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """An edge as what crosses the graph by itself needs it; ``speed_mps`` is at the limit."""
+
+    edge_id: str
+    from_node: str
+    to_node: str
+    length_m: float
+    speed_mps: float
+    oneway: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,6 +181,17 @@ class RoadGraph:
     def length_m(self, edge_id: str) -> float:
         """Return the length of an edge as drawn."""
         return self._known(edge_id).length_m
+
+    def stretches(self) -> Iterator[Stretch]:
+        """Yield every edge: its ends, its length, the speed that its limit allows."""
+        for edge_id, edge in self._edges.items():
+            yield Stretch(
+                edge_id, edge.from_node, edge.to_node, edge.length_m, edge.speed_mps, edge.oneway
+            )
+
+    def line(self, edge_id: str, start_m: float, stop_m: float) -> tuple[_Point, ...]:
+        """Return lon/lat degrees of a part of an edge, metres from its first node."""
+        return tuple(self._known(edge_id).cut(start_m, stop_m))
 
     def bearing(self, position: Position) -> float:
         """Return where the edge runs at a position, degrees from north, in the line's direction."""

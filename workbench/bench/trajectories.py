@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from workbench import trajectories, ward
 from workbench.bench import trajectories_score as score
 from workbench.bench.clips import Figures
+from workbench.bench.trajectories_reach import reached
 from workbench.demonstration import WARD
 from workbench.errors import N_, BadInput
 from workbench.roads import RoadGraph
@@ -84,11 +85,14 @@ def bench_trajectories(
     graph = RoadGraph(ward.load(WARD))
     names = ("miss10-sign3", "miss30-sign8", *COMBINED) if quick else (*GRID, *COMBINED)
     by_name: dict[str, list[Run]] = defaultdict(list)
+    reaches: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as made:
         for seed in seeds[:1] if quick else seeds:
             one = simulated(folder or Path(made), seed, hours=0.25 if quick else 1.0)
             for name in names:
                 by_name[name].append(linked(one, name, seed, graph))
+                if name in COMBINED:
+                    reaches[name].append(reached(one, name, seed, graph))
     figures: Figures = {
         "data": f"simulated ward, one hour, seeds {', '.join(map(str, seeds))}"
         if not quick
@@ -97,6 +101,7 @@ def bench_trajectories(
     }
     for name, runs in by_name.items():
         figures[name] = _mean([run.figures for run in runs])
+    figures["reach"] = {name: _mean(rows) for name, rows in reaches.items()}
     figures["reliability"] = {
         name: score.reliability(*_joined([run.links for run in runs]))
         for name, runs in by_name.items()

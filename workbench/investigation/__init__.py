@@ -51,6 +51,7 @@ from workbench.investigation.people import (
     list_people,
     seen_by,
 )
+from workbench.investigation.reaching import Whereabouts, reach
 from workbench.investigation.running import Candidates, first_candidates
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "SignIn",
     "TakenIn",
     "Trace",
+    "Whereabouts",
     "Workbench",
     "add_person",
     "believe",
@@ -97,6 +99,7 @@ __all__ = [
     "open_workbench",
     "origin",
     "page_of",
+    "reach",
     "remove_import",
     "searched_elsewhere",
     "seen_by",

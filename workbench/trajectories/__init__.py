@@ -15,18 +15,39 @@ from workbench.trajectories.flows import LEAST, flows, without_small
 from workbench.trajectories.hops import Rules, explain
 from workbench.trajectories.journeys import Journey, Score, SetAside, consecutive, journeys, score
 from workbench.trajectories.link import cluster, link, link_all
+from workbench.trajectories.reach import Assumed, Part, Reached, Seen, SiteReach, reach, say
 from workbench.trajectories.unread import Possible, join_unread
+from workbench.trajectories.whereto import (
+    Absence,
+    Coverage,
+    Rides,
+    Window,
+    absences,
+    next_by_roads,
+    rides_from,
+    windows,
+)
 
 __all__ = [
     "LEAST",
+    "Absence",
+    "Assumed",
     "Believed",
     "Calibration",
+    "Coverage",
     "Evidence",
     "Journey",
+    "Part",
     "Possible",
+    "Reached",
+    "Rides",
     "Rules",
     "Score",
+    "Seen",
     "SetAside",
+    "SiteReach",
+    "Window",
+    "absences",
     "claimed_legs",
     "cluster",
     "consecutive",
@@ -40,8 +61,13 @@ __all__ = [
     "link",
     "link_all",
     "link_by_belief",
+    "next_by_roads",
+    "reach",
+    "rides_from",
     "rivals",
+    "say",
     "score",
+    "windows",
     "with_claims",
     "without_small",
 ]

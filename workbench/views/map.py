@@ -35,7 +35,7 @@ METRES_A_DEGREE = 111_320.0
 SURE, UNSURE, SECOND = "#0b559f", "#b26a00", "#6d4a9c"
 """Colours of a leg: plausible, a stop or doubtful, and one of another journey."""
 
-_SCRIPTS = ("leaflet/leaflet.js", "map.js")
+_SCRIPTS = ("leaflet/leaflet.js", "map_reach.js", "map.js")
 _STYLES = ("leaflet/leaflet.css", "map.css")
 
 

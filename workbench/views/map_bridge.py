@@ -24,6 +24,7 @@ class MapBridge(JSComponent):  # type: ignore[misc]  # Panel is untyped
     legend = param.List(default=[], doc="[{state, sign, text}]; empty where sites have no state.")
     pieces = param.List(default=[], doc="From way_points; empty hides the time slider.")
     around = param.Dict(default={}, doc="Of around.around: what is drawn around a chosen leg.")
+    reach = param.Dict(default={}, doc="Of reach.layer; empty: nothing is drawn.")
     words = param.Dict(default={})
 
     _esm = ASSETS / "map_bridge.js"

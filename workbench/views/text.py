@@ -40,7 +40,8 @@ VOCABULARY = (
 SHOWN_ON_PAGES = (
     "streams/tasks.py", "monitoring/notices.py", "monitoring/steering.py",
     "views/", "investigation/", "timeline.py", "cases/authority.py", "plates/search.py",
-    "trajectories/hops.py", "trajectories/claims.py", "collisions/", "optics.py",
+    "trajectories/hops.py", "trajectories/claims.py", "trajectories/reach.py",
+    "trajectories/whereto.py", "collisions/", "optics.py",
     "archive/access.py", "cases/people.py", "cases/oversight.py", "store/people.py",
     "ward/loading.py", "media/", "store/catalogue.py",
     "store/root.py", "store/lake.py", "roads.py", "streams/faults.py", "streams/causes.py",

@@ -33,6 +33,7 @@ from workbench.views.following import LOOK_MS, following_html, rows_of
 from workbench.views.map import legs_of, maybe_of, stops_of, ward_map, way_points
 from workbench.views.map_bridge import WardMap
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
+from workbench.views.reach import ReachPanel
 from workbench.views.rows import Cell, Rows, image, marked, plate
 from workbench.views.saving import SaveTrace
 from workbench.views.text import clock, duration
@@ -52,11 +53,12 @@ def trace_page(visit: Visit) -> Body:
         {
             "search": tr("Search"), "candidates": tr("Candidates"), "legs": tr("Legs in order"),
             "map": tr("Map"), "timeline": tr("Sightings in time"), "sighting": tr("Sighting"),
+            "reach": tr("Where could it be?"),
         },
         {
             "form": page.form, "candidates": page.candidates, "legs": page.legs,
             "map": page.chart.pane, "travel": page.chart.bridge, "timeline": page.when,
-            "detail": page.detail, "save": page.save.row,
+            "detail": page.detail, "save": page.save.row, "reach": page.reach.view,
         },
     )  # fmt: skip
 
@@ -80,6 +82,7 @@ class _TracePage:
         self._build()
         visit.selection.param.watch(self._show_sighting, "sighting_id")
         visit.selection.param.watch(self._mark_site, "site_id")
+        self.reach = ReachPanel(visit, self.chart.bridge, lambda: self._listed)
         if wanted := visit.asked.get("plate", ""):
             # filled in, not searched for: an address may be anybody's, a search is an officer's
             self._pattern.value = self._pattern.value_input = wanted

@@ -144,6 +144,7 @@ window.wbMap = (() => {
       clearInterval(calling);
       if (event.data.states) tellStates(event.data.states, event.data.branches, event.data.legend);
       if ("around" in event.data) tellAround(event.data.around);
+      if (event.data.reach) wbReach.draw(map, event.data.reach);
       if ("highlight" in event.data) highlight(event.data.kind, event.data.highlight);
       if ("at" in event.data) {
         if (!event.data.at) { if (mover) { mover.remove(); mover = null; } return; }

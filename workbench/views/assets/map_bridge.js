@@ -76,6 +76,7 @@ export function render({ model, el }) {
     if (said.ready) {
       frame = event.source;
       tell();
+      post({ reach: model.reach });
       post({ kind: model.kind, highlight: model.highlight });
       post({ around: model.around });
       if (moved && model.pieces.length) show(at);
@@ -88,6 +89,7 @@ export function render({ model, el }) {
   window.addEventListener("message", heard);
   for (const what of ["states", "branches", "legend"]) model.on(what, tell);
   model.on("pieces", reset);
+  model.on("reach", () => post({ reach: model.reach }));
   model.on("highlight", () => post({ kind: model.kind, highlight: model.highlight }));
   model.on("around", () => post({ around: model.around }));
   model.on("remove", () => { playing = false; window.removeEventListener("message", heard); });
