@@ -52,7 +52,8 @@ class ModelSettings:
     kind are one. ``plate_*``: longest side given to the text detector in pixels (larger crops are
     scaled down to it), the same of one vehicle's crop, longest side to which smaller crops are
     enlarged, least height of a line of signs in pixels, least score of a read plate (below it the
-    plate is there and unread), and which of :data:`LINE_READERS` reads the lines.
+    plate is there and unread), the share of a vehicle's crop's sides at which a first glance tells
+    whether it shows any text (1: none is taken), and which of :data:`LINE_READERS` reads the lines.
     ``face_*``: least score, longest side given to the finder, and a folder with a licensed
     insightface pack to use instead of the built-in detector.
     ``own``: models switched on in place of the default ones. They stand in ``Models.ref`` by their
@@ -66,6 +67,7 @@ class ModelSettings:
     plate_min_side_px: int = 320
     plate_min_line_px: float = 9.0
     plate_min_score: float = 0.78
+    plate_glance_share: float = 0.5
     plate_reader: LineReaderName = DEFAULT_LINE_READER
     face_min_score: float = 0.5
     face_max_side_px: int = 640

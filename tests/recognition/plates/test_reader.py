@@ -82,6 +82,9 @@ def test_a_plate_is_sought_where_it_was_and_elsewhere_only_if_it_is_not_there(mo
             sizes.append(picture.shape[0] * picture.shape[1] if exactly else None)
             return read.find(picture, side_px, exactly=exactly)
 
+        def shows_text(self, picture, side_px, share):
+            return read.find.shows_text(picture, side_px, share)
+
     counting = TextPlateReader(Counting(), read.read_line, read.settings)
     vehicle = Box(200, 100, 800, 650)
     (first,) = counting(street, vehicle)
@@ -96,6 +99,17 @@ def test_a_plate_is_sought_where_it_was_and_elsewhere_only_if_it_is_not_there(mo
     sizes.clear()
     assert said(counting(street, vehicle, hint=Box(220, 600, 100, 70))) == [first.text]
     assert sizes[-1] is None
+
+
+@pytest.mark.parametrize("sign_px", [14, 24, 44])
+def test_a_glance_tells_a_vehicle_with_a_plate_from_one_without(models, sign_px):
+    plate = samples.drawn_plate(sign_px=sign_px)
+    height, width = plate.shape[:2]
+    street = np.full((height + 200, width + 40, 3), 96, np.uint8)
+    find = models.read_plates.find
+    assert not find.shows_text(street, 416, 0.5)
+    street[100 : 100 + height, 20 : 20 + width] = plate
+    assert find.shows_text(street, 416, 0.5)
 
 
 def test_a_box_that_cuts_the_plate_is_widened(models):

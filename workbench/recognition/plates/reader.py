@@ -130,6 +130,11 @@ class TextPlateReader:
         if min(right - left, bottom - top) < self.settings.plate_min_line_px:
             return []
         part = np.ascontiguousarray(picture[top:bottom, left:right])
+        share = self.settings.plate_glance_share
+        # Most vehicles show no plate most of the time, and to see that takes no sharp look.
+        glances = box is not None and not exactly and share < 1
+        if glances and not self.find.shows_text(part, side_px, share):
+            return []
         lines = self.lines(part, side_px, exactly=exactly)
         wider = clip(_uncut(lines, part, Box(left, top, right - left, bottom - top)), picture)
         if wider != (left, top, right, bottom):

@@ -100,8 +100,27 @@ class TextFinder:
         self._min_score = min_score
         self._unclip = unclip
 
+    def shows_text(self, picture: RGB, side_px: int, share: float) -> bool:
+        """Tell whether there may be text, from a picture too small to find its lines well.
+
+        Parameters
+        ----------
+        side_px
+            Longest side at which the lines would be sought.
+        share
+            Of the sides at which they would be, those of the picture looked at here.
+        """
+        height, width = picture.shape[:2]
+        longest = max(_net_size(width, height, side_px, self._min_side_px))
+        return bool(self(picture, round(share * longest), exactly=True, min_score=_MAP_THRESHOLD))
+
     def __call__(
-        self, picture: RGB, side_px: int | None = None, *, exactly: bool = False
+        self,
+        picture: RGB,
+        side_px: int | None = None,
+        *,
+        exactly: bool = False,
+        min_score: float | None = None,
     ) -> list[Line]:
         """Return the lines of a picture, unread, from top to bottom, in its pixels.
 
@@ -110,7 +129,10 @@ class TextFinder:
         side_px
             Longest side of what the network is given; a smaller picture is enlarged at most to the
             least side, and with `exactly` it is neither.
+        min_score
+            Least score of a line, where another than the finder's own is asked for.
         """
+        least_score = self._min_score if min_score is None else min_score
         height, width = picture.shape[:2]
         side_px = side_px or self._max_side_px
         least_px = side_px if exactly else self._min_side_px
@@ -126,7 +148,7 @@ class TextFinder:
             if min(w, h) < _LEAST_MAP_SIDE_PX:
                 continue
             score = _mean_inside(heat, cv2.boxPoints(((x, y), (w, h), angle)))
-            if score < self._min_score:
+            if score < least_score:
                 continue
             # the network marks the kernel of a line; its outline lies this much further out
             out = w * h * self._unclip / (w + h)
