@@ -112,7 +112,7 @@ window.wbMap = (() => {
         .bindTooltip(words(text), { permanent: true, direction: "right", offset: [6, 0], className: "wb-rival-text" }).addTo(map);
       return [drawn, end];
     }).concat(marks.map(({ at, text }) =>
-      L.marker(at, { icon: L.divIcon({ className: "wb-out", html: "∅", iconSize: [18, 18] }), keyboard: false, zIndexOffset: 400 }).bindTooltip(linesOf(text.split(": ")), { direction: "top", offset: [0, -8] }).addTo(map)));
+      L.marker(at, { icon: L.divIcon({ className: "wb-out", html: "∅", iconSize: [18, 18], iconAnchor: [32, 9] }), keyboard: false, zIndexOffset: 400 }).bindTooltip(linesOf(text.split(": ")), { direction: "top", offset: [0, -8] }).addTo(map)));
   }
   // what lines and marks mean
   function key(theMap, title, entries) {
@@ -120,7 +120,7 @@ window.wbMap = (() => {
     const control = L.control({ position: "bottomright" });
     control.onAdd = () => {
       const box = document.createElement("details"), head = document.createElement("summary");
-      box.className = "wb-key"; box.open = true; head.textContent = title; box.append(head);
+      box.className = "wb-key"; head.textContent = title; box.append(head);
       for (const { colour, dash, sign, text } of entries) {
         const row = document.createElement("div"), mark = document.createElement("span");
         if (colour) {
