@@ -94,7 +94,7 @@ def test_a_site_chosen_on_the_map_shows_its_tiles_only(page, server):
 def search(page, server):
     page.goto(f"{server.url}/truy-vet?{IN_CASE}")
     page.locator("input.bk-input").fill(PLATE)
-    page.locator("button.bk-btn-primary").click()
+    page.get_by_role("button", name="Tìm biển số").click()
     page.locator(f"#candidates tr[data-key='{PLATE}']").wait_for()
 
 
@@ -111,6 +111,15 @@ def test_a_plate_search_leads_to_journey_and_frame(page, server, small_root):
     assert page.locator("#legs tr.bad").count() >= 1
     assert "không thể" in page.locator("#legs tr.bad").first.inner_text()
     assert page.locator("#timeline canvas").count() >= 1
+
+    # few reads: no number, and a chosen leg gives its reasons all the same
+    assert "Chưa hiệu chuẩn" in page.locator(".note.linked").inner_text()
+    page.locator("#legs tr[data-key]").first.click()
+    page.wait_for_selector(".leg-reasons")
+    frame.locator("path.wb-legline.chosen").wait_for()
+    assert "đầu mối" in page.locator(".leg-reasons").inner_text().casefold()
+    page.locator(f"#candidates tr[data-key='{PLATE}']").click()
+    page.wait_for_selector(".frame")
 
     # a click on the map's second stop shows that sighting's frame
     first = page.locator(".frame").get_attribute("data-sighting")
@@ -267,4 +276,4 @@ def test_a_search_of_ones_own_is_ended_after_one_question(page, server, small_ro
         assert runs.stopped_by(own.run_id) == account()
     store.set_progress("recognition", Progress(1.25, 6.0, "h", "stopped"), small_root.now())
     page.get_by_text("đang dừng; kết quả đã có vẫn giữ").wait_for(state="detached")
-    page.get_by_text("đã dừng").wait_for()
+    page.get_by_text("đã dừng", exact=True).wait_for()
