@@ -37,6 +37,8 @@ from workbench.views.serve import _free_port, media_process, serve
 from workbench.views.trace import trace_page
 from workbench.views.wall_hub import Hub, Viewer
 
+SAID = 3
+"""Place of what a search says, in the form of the trace page."""
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 IN_CASE = urlencode({"case": CASE.case_id, "reason": CASE.reason})
 SERVE = (
@@ -464,7 +466,7 @@ def searched(page, pattern):
     field.value = pattern
     field.value_input = pattern
     button.clicks += 1
-    return page.roots["form"][2].object
+    return page.roots["form"][SAID].object
 
 
 def test_closing_a_case_ends_what_an_open_page_can_do(small_root, on_page):
@@ -477,7 +479,7 @@ def test_closing_a_case_ends_what_an_open_page_can_do(small_root, on_page):
     small_root.close_case("SHUT", "done")
     assert "closed" in searched(page, PLATE)
     page.roots["candidates"]._handle_msg({"chosen": PLATE})
-    assert "closed" in page.roots["form"][2].object
+    assert "closed" in page.roots["form"][SAID].object
     assert page.roots["legs"].rows == []
     review.roots["recordings"]._handle_msg({"chosen": review.roots["recordings"].rows[0]["key"]})
     assert "đã đóng" in review.roots["said"].object
@@ -507,7 +509,7 @@ def test_a_site_outside_the_case_lists_nothing(small_root, on_page, segments):
     site.value = small_root.camera(segments[1].camera_id).site_id
     button.clicks += 1
     assert page.roots["candidates"].rows == []
-    assert "refusal" in page.roots["form"][2].object
+    assert "refusal" in page.roots["form"][SAID].object
 
 
 def test_long_and_hostile_input_is_a_short_sentence(small_root, in_case):

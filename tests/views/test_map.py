@@ -36,7 +36,8 @@ def links(html):
 def test_a_served_map_loads_from_this_server_only(small_root):
     found = {first or second for first, second in links(rendered(ward_map(small_root.ward)))}
     assert found == {f"/assets/{name}" for name in (
-        "leaflet/leaflet.js", "map.js", "leaflet/leaflet.css", "map.css")}  # fmt: skip
+        "leaflet/leaflet.js", "map_reach.js", "map.js", "leaflet/leaflet.css", "map.css",
+    )}  # fmt: skip
 
 
 def test_an_inline_map_loads_nothing(small_root, trace):

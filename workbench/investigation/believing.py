@@ -37,6 +37,7 @@ See docs/trajectories.md for what was measured.
 """
 WORTH_SHOWING = 0.05
 """An unread sighting that is less likely to belong to a vehicle is not shown with it."""
+MOST_CLAIMED = 0.999
 _MOST_POSSIBLE = 3
 _MOST_BETWEEN = 4
 _KEPT = 4
@@ -135,6 +136,7 @@ def _linked(house: Workbench, sightings: pd.DataFrame) -> Belief:
 def _possible(believed: trajectories.Believed, joined: trajectories.Possible) -> pd.DataFrame:
     ids, hosts = np.append(believed.reads.ids, ""), joined.hosts  # row -1, an open end, is ""
     held = trajectories.default_calibration().of_unread(joined.probability)
+    held = np.minimum(held, MOST_CLAIMED)  # the curve reaches 1, and nothing is certain
     frame = pd.DataFrame(
         {
             "sighting_id": joined.unread.ids[joined.row],
