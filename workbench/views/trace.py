@@ -439,8 +439,11 @@ class _TracePage:
 
     def _pick(self, sighting_id: str) -> None:
         # only what is listed: anything else is not part of this search
-        if sighting_id in self._listed:
-            self.visit.selection.sighting_id = sighting_id
+        if sighting_id not in self._listed:
+            return
+        if sighting_id == self.visit.selection.sighting_id:
+            self._show_sighting(None)  # a leg's reasons may stand in its place
+        self.visit.selection.sighting_id = sighting_id
 
     def _show_sighting(self, _event: object) -> None:
         chosen = self.visit.selection.sighting_id
