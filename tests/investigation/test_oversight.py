@@ -69,6 +69,8 @@ def test_the_page_holds_no_plate_and_what_officers_wrote_stays_text(wb, tr):
     assert "<b>find" not in page
     assert "lan" in page
     assert "HS-1" in page
+    assert f"<p>{tr('none')}</p>" in page  # no export yet
+    assert "None" not in page
 
 
 def test_a_log_that_was_cut_is_said_and_exits_with_one(wb, tmp_path):

@@ -115,7 +115,7 @@ def page_of(house: Workbench, found: Inspected, translate: Callable[[str], str])
             (tr(N_("Exports")), [_told(one) for one in use.exports[-LISTED:]], len(use.exports)),
         ],
         words=[tr(N_("Time")), tr(N_("Person")), tr(N_("Act")), tr(N_("Case")), tr(N_("Reason"))],
-        none=tr(N_("none")),
+        nothing=tr(N_("none")),
         lead=tr(N_("Figures of use alone: no picture, no plate, no face.")),
     )  # fmt: skip
 
