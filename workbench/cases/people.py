@@ -24,7 +24,7 @@ FREE_TRIES = {"name": 5, "from": 30}
 
 Many people may come from one address, as behind a proxy that adds TLS.
 """
-FIRST_WAIT_S, LONGEST_WAIT_S = 15.0, 900.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 30.0, 900.0
 
 _SEARCHERS: tuple[Role, ...] = ("investigator", "traffic", "trainer")
 ALLOWED: Mapping[str, tuple[Role, ...]] = {
