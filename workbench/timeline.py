@@ -199,6 +199,15 @@ def union(spans: Iterable[Span], *, join_ns: int = 0) -> list[Span]:
     return merged
 
 
+def local_text(ns: int) -> str:
+    """Return an instant as people here write it, to the second.
+
+    >>> local_text(0)
+    '01/01/1970 07:00:00'
+    """
+    return datetime.fromtimestamp(ns // SECOND_NS, VIET_NAM).strftime("%d/%m/%Y %H:%M:%S")
+
+
 def gaps(covered: Iterable[Span], within: Span) -> list[Span]:
     """Return the parts of `within` that no span covers.
 

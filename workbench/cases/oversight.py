@@ -6,6 +6,7 @@ here stands that it was searched.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,9 +123,8 @@ def _by_sort(entries: Sequence[AuditEntry]) -> dict[Sort, int]:
 
 
 def _found_nothing(entry: AuditEntry) -> bool:
-    return sort_of(entry.action) == "search" and any(
-        f'"found": {nothing}' in entry.details for nothing in ("[]", "0,", "0}")
-    )
+    # 0 or an empty list, as the verb counts
+    return sort_of(entry.action) == "search" and not json.loads(entry.details).get("found", True)
 
 
 def _hour(at_ns: int) -> int:

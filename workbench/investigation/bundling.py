@@ -12,8 +12,6 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -25,11 +23,12 @@ from numpy.typing import NDArray
 
 from workbench.cases import bundle as packing
 from workbench.cases import verifier
-from workbench.errors import N_, BadInput, Damaged, Unavailable, WorkbenchError
+from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation.models import list_models
+from workbench.paper import pdf_of
 from workbench.records import AuditEntry, Box, Case, Progress, Purpose, Segment
 from workbench.store import files, is_imported
-from workbench.timeline import SECOND_NS, VIET_NAM, Span, format_utc, gaps
+from workbench.timeline import Span, format_utc, gaps, local_text
 
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
@@ -386,32 +385,14 @@ def _receipt(case: Case, pack: _Pack, *, key: str, facts: Mapping[str, Any]) -> 
     page = jinja2.Environment(autoescape=True, loader=jinja2.FileSystemLoader(_ASSETS))
     html = page.get_template("receipt.html").render(
         case=case.case_id, title=case.title, basis=case.legal_basis, training=case.training,
-        reason=facts["reason"], by=facts["made_by"], at=_local(facts["made_at_ns"]), key=key,
+        reason=facts["reason"], by=facts["made_by"], key=key,
+        at=f"{local_text(facts['made_at_ns'])} (UTC+7)",
         checker=checker.sha256,
         rows=[one for one in pack.items if not one.path.startswith("stills/")],
         stills=sum(one.path.startswith("stills/") for one in pack.items),
     )  # fmt: skip
     pack.add("receipt.html", html.encode(), "receipt, to be printed and signed")
     pack.add("receipt.pdf", pdf_of(html), "the same as PDF")
-
-
-def _local(ns: int) -> str:
-    return datetime.fromtimestamp(ns // SECOND_NS, VIET_NAM).strftime("%d/%m/%Y %H:%M:%S (UTC+7)")
-
-
-def pdf_of(html: str) -> bytes:
-    """Return a page as PDF; Unavailable where the system lacks what that needs."""
-    try:
-        from weasyprint import HTML
-    except OSError as error:  # Pango is a package of the system
-        raise Unavailable(
-            N_("no PDF can be made ({reason})"),
-            N_("install libpango-1.0-0 and libpangoft2-1.0-0"),
-            reason=str(error).splitlines()[0],
-        ) from error
-    file = BytesIO()
-    HTML(string=html, base_url=None).write_pdf(file)
-    return file.getvalue()
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

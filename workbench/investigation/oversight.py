@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,10 @@ import jinja2
 from workbench import cases
 from workbench.cases.oversight import SORTS, Count, Oversight, oversee
 from workbench.errors import N_, BadInput
-from workbench.investigation.bundling import pdf_of
+from workbench.paper import pdf_of
 from workbench.records import AuditEntry
 from workbench.store import files
-from workbench.timeline import SECOND_NS, VIET_NAM, Span
+from workbench.timeline import Span, local_text
 
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
@@ -70,8 +69,10 @@ def write_inspected(
     files.write_bytes(out, data)
 
 
-def page_of(house: Workbench, found: Inspected, translate: Callable[[str], str]) -> str:
-    """Return it as HTML that stands for itself, in the reader's language."""
+def page_of(
+    house: Workbench, found: Inspected, translate: Callable[[str], str], *, alone: bool = True
+) -> str:
+    """Return it as HTML in the reader's language: a page that stands `alone`, or its inside."""
     tr, use = translate, found.use
     sorts = [sort for sort in SORTS if sort in use.by_sort]
 
@@ -79,16 +80,17 @@ def page_of(house: Workbench, found: Inspected, translate: Callable[[str], str])
         return [
             [
                 one.name or nobody, one.acts, *(one.by_sort.get(sort, 0) for sort in sorts),
-                one.refused, _when(one.first_ns), _when(one.last_ns),
+                one.refused,
+                local_text(one.first_ns), local_text(one.last_ns),
             ]
             for one in counts
         ]  # fmt: skip
 
     page = jinja2.Environment(autoescape=True, loader=jinja2.FileSystemLoader(_ASSETS))
-    return page.get_template("oversight.html").render(
+    return page.get_template("oversight.html" if alone else "use.html").render(
         title=tr(N_("Use of the workbench")),
-        period=f"{_when(use.period.start_ns)} – {_when(use.period.stop_ns)}",
-        made=_when(house.now()),
+        period=f"{local_text(use.period.start_ns)} – {local_text(use.period.stop_ns)}",
+        made=local_text(house.now()),
         facts=[
             (use.entries, tr(N_("acts in the log"))),
             (use.by_sort.get("search", 0), tr(N_("searches"))),
@@ -121,8 +123,4 @@ def page_of(house: Workbench, found: Inspected, translate: Callable[[str], str])
 
 
 def _told(one: AuditEntry) -> list[str]:
-    return [_when(one.at_ns), one.actor, one.action, one.case_id, one.reason]
-
-
-def _when(ns: int) -> str:
-    return datetime.fromtimestamp(ns // SECOND_NS, VIET_NAM).strftime("%d/%m/%Y %H:%M:%S")
+    return [local_text(one.at_ns), one.actor, one.action, one.case_id, one.reason]

@@ -25,13 +25,14 @@ import pyarrow.compute as pc
 import xarray as xr
 
 from workbench import streams
-from workbench.errors import N_, BadInput, Unavailable
+from workbench.errors import N_, BadInput
 from workbench.monitoring.facade import Monitoring
+from workbench.paper import pdf_of
 from workbench.records import Gap, IncidentRecord
 from workbench.store import files
 from workbench.streams.gaps import JOIN_S
 from workbench.streams.health_table import FLAGS
-from workbench.timeline import SECOND_NS, VIET_NAM, Span, union
+from workbench.timeline import SECOND_NS, VIET_NAM, Span, local_text, union
 
 DAY_NS = 86_400 * SECOND_NS
 UNKNOWN = "unknown"
@@ -338,30 +339,14 @@ def write_report(
     files.write_bytes(written[0], html.encode())
     if pdf:
         written.append(written[0].with_suffix(".pdf"))
-        files.write_bytes(written[1], _pdf(html))
+        files.write_bytes(written[1], pdf_of(html))
     return written
-
-
-def _pdf(html: str) -> bytes:
-    try:
-        from weasyprint import HTML
-    except OSError as error:  # Pango is a package of the system
-        raise Unavailable(
-            N_("no PDF can be made ({reason})"),
-            N_("install libpango-1.0-0 and libpangoft2-1.0-0; the HTML is written"),
-            reason=str(error).splitlines()[0],
-        ) from error
-    return bytes(HTML(string=html, base_url=None).write_pdf())
 
 
 def _length(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}"
-
-
-def _instant(ns: int) -> str:
-    return datetime.fromtimestamp(ns // SECOND_NS, VIET_NAM).strftime("%d/%m/%Y %H:%M:%S")
 
 
 def _percent(share: float) -> str:
@@ -399,7 +384,7 @@ def _page(
              one.Index == UNKNOWN) for one in _rows(found.causes)
         ], {1, 2})),
         (t["longest"], _grid([t["camera"], t["from"], t["length"], t["cause"], t["details"]], [
-            ([one.camera, _instant(one.start_ns), _length(one.length_s), tr(CAUSES[one.cause]),
+            ([one.camera, local_text(one.start_ns), _length(one.length_s), tr(CAUSES[one.cause]),
               one.detail], one.cause == UNKNOWN) for one in _rows(_listed(found.gaps))
         ], {2})),
         (t["by_site"], _grid([t["site"], t["name"], t["share"], t["lost"], t["unknown_lost"]], [
@@ -419,8 +404,9 @@ def _page(
         ] + [(["–", f"{t['unread']}: {name}", "–"], True)
              for name in found.findings.attrs.get("unread", ())], {2})),
         (t["incidents"], _grid([t["camera"], t["from"], t["length"], t["lost"], t["details"]], [
-            ([", ".join(one.cameras), _instant(one.opened_ns), _length(one.duration_s(house.now())),
-              _length(one.lost_s or 0.0), _told(one, tr)], one.is_open)
+            ([", ".join(one.cameras), local_text(one.opened_ns),
+              _length(one.duration_s(house.now())), _length(one.lost_s or 0.0),
+              _told(one, tr)], one.is_open)
             for one in house.incidents(found.period)
         ], {2, 3})),
         (t["inventory"], _grid([t["camera"], t["site"], t["name"], t["kind"], t["address"]], [
@@ -435,9 +421,9 @@ def _page(
         month=f"{month[5:]}/{month[:4]}",
         ward=house.ward.area_name(datetime.fromtimestamp(
             found.period.start_ns // SECOND_NS, VIET_NAM).date()),
-        start=_instant(found.period.start_ns),
-        stop=_instant(found.period.stop_ns),
-        made=_instant(house.now()),
+        start=local_text(found.period.start_ns),
+        stop=local_text(found.period.stop_ns),
+        made=local_text(house.now()),
         notice=house.ward.notice_in(language),
         uptime=_percent(found.share),
         unknown_count=int((found.gaps["cause"] == UNKNOWN).sum()),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import panel as pn
 
 from workbench.errors import WorkbenchError
-from workbench.investigation import Inspected, inspect, page_of
+from workbench.investigation import inspect, page_of
 from workbench.timeline import SECOND_NS, Span
 from workbench.views.page import Body, Visit, html, refusal
 
@@ -23,32 +21,22 @@ def oversight_page(visit: Visit) -> Body:
         value=30, margin=(0, 0, 8, 0), width=520, sizing_mode="fixed",
     )  # fmt: skip
 
-    def look(days: int) -> None:
+    def told(days: int) -> str:
         now_ns = visit.wb.now()
+        span = Span(max(0, now_ns - days * 86_400 * SECOND_NS), now_ns + 1)
+        return page_of(visit.wb, inspect(visit.wb, span), tr, alone=False)
+
+    def look(days: int) -> None:
         try:
-            found = inspect(visit.wb, Span(max(0, now_ns - days * 86_400 * SECOND_NS), now_ns + 1))
+            shown.object = told(days)
         except WorkbenchError as error:
             shown.object = refusal(error, tr)
-            return
-        shown.object = inner(visit, found)
 
     # asked for at once: whoever may not see it is refused the page
-    first = inspect(visit.wb, Span(max(0, visit.wb.now() - 30 * 86_400 * SECOND_NS),
-                                   visit.wb.now() + 1))  # fmt: skip
-    shown.object = inner(visit, first)
+    shown.object = told(choice.value)
     choice.param.watch(lambda event: look(event.new), "value")
     return Body(
         "oversight.html",
         {"oversight": tr("Use of the workbench")},
         {"choice": choice, "report": shown},
     )
-
-
-def inner(visit: Visit, found: Inspected) -> str:
-    """Return the report without the frame of a page of its own."""
-    whole = page_of(visit.wb, found, visit.tr)
-    style = re.search(r"<style>.*?</style>", whole, re.DOTALL)
-    body = re.search(r"<body>(.*)</body>", whole, re.DOTALL)
-    assert style is not None
-    assert body is not None
-    return style[0] + body[1]

@@ -41,7 +41,7 @@ SHOWN_ON_PAGES = (
     "streams/tasks.py", "monitoring/notices.py", "monitoring/steering.py",
     "views/", "investigation/", "timeline.py", "cases/authority.py", "plates/search.py",
     "trajectories/hops.py", "trajectories/claims.py", "trajectories/reach.py",
-    "trajectories/whereto.py", "collisions/", "optics.py",
+    "trajectories/whereto.py", "collisions/", "optics.py", "paper.py",
     "archive/access.py", "cases/people.py", "cases/oversight.py", "store/people.py",
     "ward/loading.py", "media/", "store/catalogue.py",
     "store/root.py", "store/lake.py", "roads.py", "streams/faults.py", "streams/causes.py",
