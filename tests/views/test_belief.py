@@ -122,7 +122,7 @@ def test_a_leg_past_a_camera_is_dashed_and_the_legend_says_what_is_drawn(page, s
     assert "wbMap.key" in plain
 
 
-def test_rivals_and_possible_ones_can_be_picked_and_others_cannot(page):
+def test_a_sighting_that_is_not_listed_cannot_be_picked(page):
     other = page.visit.wb.search_plate(TWIN, page.purpose)
     assert other
     page._pick("0" * 32)
