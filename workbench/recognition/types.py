@@ -53,7 +53,9 @@ class ModelSettings:
     scaled down to it), the same of one vehicle's crop, longest side to which smaller crops are
     enlarged, least height of a line of signs in pixels, least score of a read plate (below it the
     plate is there and unread), the share of a vehicle's crop's sides at which a first glance tells
-    whether it shows any text (1: none is taken), and which of :data:`LINE_READERS` reads the lines.
+    whether it shows any text (1: none is taken), the height of signs at which that text alone is
+    looked at first (0: the whole crop is searched; outlines of a glance are larger than the signs),
+    and which of :data:`LINE_READERS` reads the lines.
     ``face_*``: least score, longest side given to the finder, and a folder with a licensed
     insightface pack to use instead of the built-in detector.
     ``own``: models switched on in place of the default ones. They stand in ``Models.ref`` by their
@@ -68,6 +70,7 @@ class ModelSettings:
     plate_min_line_px: float = 9.0
     plate_min_score: float = 0.78
     plate_glance_share: float = 0.5
+    plate_spot_sign_px: float = 34.0
     plate_reader: LineReaderName = DEFAULT_LINE_READER
     face_min_score: float = 0.5
     face_max_side_px: int = 640

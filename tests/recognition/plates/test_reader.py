@@ -82,12 +82,15 @@ def test_a_plate_is_sought_where_it_was_and_elsewhere_only_if_it_is_not_there(mo
             sizes.append(picture.shape[0] * picture.shape[1] if exactly else None)
             return read.find(picture, side_px, exactly=exactly)
 
-        def shows_text(self, picture, side_px, share):
-            return read.find.shows_text(picture, side_px, share)
+        def glance(self, picture, side_px, share):
+            return read.find.glance(picture, side_px, share)
 
     counting = TextPlateReader(Counting(), read.read_line, read.settings)
     vehicle = Box(200, 100, 800, 650)
     (first,) = counting(street, vehicle)
+    # where the glance saw text, and nowhere else
+    assert len(sizes) == 1
+    assert sizes[0] < 0.2 * vehicle.w * vehicle.h
     box = first.box
     near = Box(box.x + 0.3 * box.w, box.y - 0.2 * box.h, box.w * 1.1, box.h * 1.1)
     sizes.clear()
@@ -98,7 +101,18 @@ def test_a_plate_is_sought_where_it_was_and_elsewhere_only_if_it_is_not_there(mo
     assert searched < 0.2 * vehicle.w * vehicle.h
     sizes.clear()
     assert said(counting(street, vehicle, hint=Box(220, 600, 100, 70))) == [first.text]
-    assert sizes[-1] is None
+    assert len(sizes) == 2  # the hint's surroundings, then where a glance sees text
+
+
+def test_a_plate_beside_other_writing_is_still_found(models):
+    plate = samples.drawn_plate()
+    height, width = plate.shape[:2]
+    street = np.full((800, 1280, 3), 96, np.uint8)
+    street[500 : 500 + height, 500 : 500 + width] = plate
+    for n, word in enumerate(("HOANG LONG", "LIMOUSINE", "24/7")):
+        cv2.putText(street, word, (240, 220 + 80 * n), cv2.FONT_HERSHEY_DUPLEX, 2.4, (230,) * 3, 6)
+    vehicle = Box(200, 100, 800, 650)
+    assert said(models.read_plates(street, vehicle)) == said(models.read_plates(plate, None))
 
 
 @pytest.mark.parametrize("sign_px", [14, 24, 44])
@@ -107,9 +121,9 @@ def test_a_glance_tells_a_vehicle_with_a_plate_from_one_without(models, sign_px)
     height, width = plate.shape[:2]
     street = np.full((height + 200, width + 40, 3), 96, np.uint8)
     find = models.read_plates.find
-    assert not find.shows_text(street, 416, 0.5)
+    assert find.glance(street, 416, 0.5) == []
     street[100 : 100 + height, 20 : 20 + width] = plate
-    assert find.shows_text(street, 416, 0.5)
+    assert find.glance(street, 416, 0.5)
 
 
 def test_a_box_that_cuts_the_plate_is_widened(models):

@@ -55,6 +55,11 @@ _HINT_PAD = 0.4
 _HINT_SIGN_PX = 22.0
 """Height of signs at which a plate is sought around a hint: more costs, and finds no more."""
 
+_SPOT_PAD, _SPOT_GAP, _SPOTS_MOST = 0.4, 0.5, 3
+"""Around what a glance saw, of its larger side; between pieces of one place, of their height."""
+
+_OFF_MIDDLE_MOST = 0.3
+
 _TWO_LINES_TO = 2.4
 """Signs whose box is wider than this many heights stand in one line."""
 
@@ -130,11 +135,18 @@ class TextPlateReader:
         if min(right - left, bottom - top) < self.settings.plate_min_line_px:
             return []
         part = np.ascontiguousarray(picture[top:bottom, left:right])
-        share = self.settings.plate_glance_share
-        # Most vehicles show no plate most of the time, and to see that takes no sharp look.
-        glances = box is not None and not exactly and share < 1
-        if glances and not self.find.shows_text(part, side_px, share):
-            return []
+        if box is not None and not exactly and self.settings.plate_glance_share < 1:
+            # Most vehicles show no plate most of the time, and to see that takes no sharp look.
+            seen = self.find.glance(part, side_px, self.settings.plate_glance_share)
+            if not seen:
+                return []
+            found = []
+            for spot, spot_px in _spots(seen, self.settings.plate_spot_sign_px):
+                at = Box(spot.x + left, spot.y + top, spot.w, spot.h)
+                found += self._inside(picture, at, spot_px, exactly=True)
+            # Near the side of the box hangs a neighbour's: its own may be what the glance missed.
+            if any(one.text and _off_middle(one.box, box) < _OFF_MIDDLE_MOST for one in found):
+                return _each_once(found)
         lines = self.lines(part, side_px, exactly=exactly)
         wider = clip(_uncut(lines, part, Box(left, top, right - left, bottom - top)), picture)
         if wider != (left, top, right, bottom):
@@ -181,7 +193,7 @@ def read_lines(
         The picture is nothing but a plate: ink at its edge is no sign lost, and the ground is the
         plate's without a look at it.
     """
-    found: list[tuple[bool, float, _Candidate, PlateReading]] = []
+    found: list[PlateReading] = []
     for candidate in _candidates([line for line in lines if line.signs]):
         if not _SIGNS_LEAST <= sum(map(len, candidate.signs)) <= _SIGNS_MOST:
             continue
@@ -189,15 +201,16 @@ def read_lines(
         plate = None if spoilt else _plate_of(candidate, picture, whole=whole)
         if plate is None and not _looks_like_a_plate(candidate, picture, whole=whole):
             continue
-        reading = _reading(candidate, plate, settings)
-        found.append((reading.text is None, -reading.score, candidate, reading))
-    found.sort(key=lambda item: (item[0], item[1], item[3].box.x, item[3].box.y))
-    taken: list[Box] = []
-    kept = []
-    for _, _, _, reading in found:
-        if not any(_overlap(reading.box, box) for box in taken):
-            taken.append(reading.box)
-            kept.append(reading)
+        found.append(_reading(candidate, plate, settings))
+    return _each_once(found)
+
+
+def _each_once(found: Sequence[PlateReading]) -> list[PlateReading]:
+    """Return the readings, read ones and the surest first, of each place the first alone."""
+    kept: list[PlateReading] = []
+    for one in sorted(found, key=lambda r: (r.text is None, -r.score, r.box.x, r.box.y)):
+        if not any(_overlap(one.box, other.box) for other in kept):
+            kept.append(one)
     return kept
 
 
@@ -335,6 +348,45 @@ def _is_cut(candidate: _Candidate, picture: RGB) -> bool:
         ):
             return True
     return False
+
+
+def _spots(lines: Sequence[Line], sign_px: float) -> list[tuple[Box, int]]:
+    """Return where a glance saw text that may be a plate, and the size at which to seek there.
+
+    What a glance outlines is loose: both lines of a plate in one, or half of a line. Boxes nearer
+    to each other than half their height are one place.
+    """
+    corners = [(line.corners.min(axis=0), line.corners.max(axis=0)) for line in lines]
+    spots: list[list[float]] = []
+    for (x0, y0), (x1, y1) in corners:
+        spot = [float(x0), float(y0), float(x1), float(y1)]
+        near = [one for one in spots if _gap_px(one, spot) < _SPOT_GAP * (spot[3] - spot[1])]
+        for one in near:
+            spots.remove(one)
+            spot = [*map(min, one[:2], spot[:2]), *map(max, one[2:], spot[2:])]
+        spots.append(spot)
+    # the largest first: a plate is the largest writing on most of what drives here
+    spots.sort(key=lambda s: -(s[2] - s[0]) * (s[3] - s[1]))
+    return [_sought_at(spot, sign_px) for spot in spots[:_SPOTS_MOST]] if sign_px else []
+
+
+def _gap_px(a: Sequence[float], b: Sequence[float]) -> float:
+    return max(a[0] - b[2], b[0] - a[2], a[1] - b[3], b[1] - a[3])
+
+
+def _off_middle(plate: Box, box: Box) -> float:
+    """Return how far beside the middle of a box a plate hangs, in the box's widths."""
+    return abs(plate.x + plate.w / 2 - box.x - box.w / 2) / box.w
+
+
+def _sought_at(spot: Sequence[float], sign_px: float) -> tuple[Box, int]:
+    left, top, right, bottom = spot
+    wide, high = right - left, bottom - top
+    rows = 2 if wide < _TWO_LINES_TO * high else 1
+    pad = _SPOT_PAD * max(wide, rows * high)
+    near = Box(left - pad, top - pad, wide + 2 * pad, high + 2 * pad)
+    scale = min(1.0, rows * sign_px / max(high, 1.0))
+    return near, round(scale * max(near.w, near.h))
 
 
 def _uncut(lines: Sequence[Line], part: RGB, box: Box) -> Box:

@@ -100,8 +100,8 @@ class TextFinder:
         self._min_score = min_score
         self._unclip = unclip
 
-    def shows_text(self, picture: RGB, side_px: int, share: float) -> bool:
-        """Tell whether there may be text, from a picture too small to find its lines well.
+    def glance(self, picture: RGB, side_px: int, share: float) -> list[Line]:
+        """Return where there may be text, from a picture too small to find its lines well.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class TextFinder:
         """
         height, width = picture.shape[:2]
         longest = max(_net_size(width, height, side_px, self._min_side_px))
-        return bool(self(picture, round(share * longest), exactly=True, min_score=_MAP_THRESHOLD))
+        return self(picture, round(share * longest), exactly=True, min_score=_MAP_THRESHOLD)
 
     def __call__(
         self,
