@@ -19,11 +19,17 @@ from make.growing import START_NS, record
 from make.scenes import Mover, draw, film, give_red_cars, give_slow_cars
 
 from workbench.errors import BadInput, Refused
-from workbench.investigation import Workbench, open_workbench
+from workbench.investigation import (
+    Workbench,
+    approve_lookout,
+    ask_lookout,
+    list_lookouts,
+    open_workbench,
+)
 from workbench.investigation.following import Follower
 from workbench.investigation.sealing import sealed, settle
 from workbench.monitoring import open_monitoring
-from workbench.recognition import Outcome, Piece
+from workbench.recognition import Outcome, Piece, Settings
 from workbench.records import Camera, Case, Purpose
 from workbench.store import PROVISIONAL, Store
 from workbench.timeline import SECOND_NS, Span
@@ -129,6 +135,37 @@ def test_rows_can_be_read_while_the_file_grows_and_move_into_the_lake(recording:
     told = wb.following()
     assert told["ended"] == "stopped"
     assert set(told["cameras"]) == set(CAMERAS)
+
+
+def test_an_approved_lookout_finds_its_plate_on_its_camera_and_is_gone_with_its_case(
+    recording: Path,
+) -> None:
+    wb, lead = opened(recording), open_workbench(recording, actor="lãnh đạo")
+    until_ns = wb.now() + 600 * SECOND_NS
+    asked = ask_lookout(wb, "30F-123.4?", ["S01-P1"], until_ns, PURPOSE)
+    approve_lookout(lead, asked.lookout_id, PURPOSE)
+    ask_lookout(wb, "30F-123.45", ["S01-P2"], until_ns, PURPOSE)  # nobody approves this one
+
+    def enough() -> bool:
+        both = wb.sightings(PURPOSE)["camera_id"].nunique() == len(CAMERAS)
+        return both and any(one.hits for one in list_lookouts(wb, PURPOSE))
+
+    small = Settings(plate_least_px=20)  # the clip is a small one
+    followed = wb.follow(
+        PURPOSE, workers=2, models=give_red_cars, settings=small, stopped=once(enough)
+    )
+    assert followed.failures == ()
+    found, unapproved = list_lookouts(wb, PURPOSE)
+    assert {hit.camera_id for hit in found.hits} == {"S01-P1"}
+    assert {hit.read for hit in found.hits} == {"30F-123.45"}
+    assert len({hit.hit_id for hit in found.hits}) == len(found.hits)
+    assert unapproved.hits == ()
+    wb.close_case("VA-1", "xong")
+    wb.open_case(Case("VA-2", "Khác", "QĐ 13", "khác", Span(0, wb.now() + 10**12), CAMERAS))
+    list_lookouts(wb, Purpose("VA-2", "xem"))
+    assert list((recording / "lookouts").iterdir()) == []
+    ends = [entry for entry in wb.audit() if entry.action == "lookout.end"]
+    assert sorted(json.loads(entry.details)["hits"] for entry in ends) == [0, len(found.hits)]
 
 
 def test_the_archive_searched_later_counts_instead_and_nothing_is_doubled(

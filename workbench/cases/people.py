@@ -34,6 +34,10 @@ ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "upkeep": ("operator",),
     "recognise.all": ("operator",),
     "audit": ("auditor",),
+    "lookout.approve": ("approver",),
+    "lookout.end": (*_SEARCHERS, "approver"),
+    "lookout.list": (*_SEARCHERS, "approver"),
+    "lookout.switch": ("approver", "operator"),
 }
 """Who may do what; whatever is not named here is a search, and those who search may do it."""
 

@@ -33,6 +33,15 @@ from workbench.investigation.flowing import export_flows, flows, summed_flows
 from workbench.investigation.following import Followed
 from workbench.investigation.giving import export_trace, trace_bytes
 from workbench.investigation.in_time import InTime, sightings_in_time
+from workbench.investigation.lookouts import (
+    approve_lookout,
+    ask_lookout,
+    decide_hit,
+    end_lookout,
+    list_lookouts,
+    lookout_switch,
+    switch_lookouts,
+)
 from workbench.investigation.looks import by_colour, by_likeness
 from workbench.investigation.models import (
     Comparison,
@@ -77,6 +86,8 @@ __all__ = [
     "Whereabouts",
     "Workbench",
     "add_person",
+    "approve_lookout",
+    "ask_lookout",
     "believe",
     "bundle",
     "by_colour",
@@ -85,6 +96,8 @@ __all__ = [
     "cases_of",
     "change_person",
     "compare_model",
+    "decide_hit",
+    "end_lookout",
     "export_flows",
     "export_sightings",
     "export_trace",
@@ -93,8 +106,10 @@ __all__ = [
     "import_sightings",
     "imports",
     "inspect",
+    "list_lookouts",
     "list_models",
     "list_people",
+    "lookout_switch",
     "on_the_way",
     "open_workbench",
     "origin",
@@ -105,6 +120,7 @@ __all__ = [
     "seen_by",
     "sightings_in_time",
     "summed_flows",
+    "switch_lookouts",
     "trace_bytes",
     "use_model",
     "use_shipped",

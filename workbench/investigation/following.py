@@ -19,8 +19,9 @@ import av
 import pyarrow as pa
 
 from workbench import recognition
-from workbench.errors import N_, Refused
+from workbench.errors import N_, Refused, WorkbenchError
 from workbench.investigation.answers import span_text
+from workbench.investigation.lookouts import Watch
 from workbench.investigation.models import with_models_in_use
 from workbench.investigation.sealing import Log, settle
 from workbench.records import SIGHTINGS, Camera, Purpose
@@ -138,6 +139,8 @@ class Follower:
         Nothing filmed outside it is looked at.
     ended
         Says why it must end, "" while it may go on; asked once a second.
+    on_rows
+        Told of new sightings once they can be read; what it refuses fails no sighting.
     """
 
     def __init__(
@@ -153,8 +156,9 @@ class Follower:
         ended: Callable[[], str],
         on_status: Callable[[Mapping[str, Any]], None],
         log: Log,
+        on_rows: Callable[[pa.Table], object] = lambda _table: None,
     ) -> None:
-        self._log = log
+        self._log, self._on_rows = log, on_rows
         self._store, self._crew, self._case_id = store, crew, case_id
         self._period, self._now, self._ended, self._on_status = period, now, ended, on_status
         self._facts = {camera_id: camera for camera_id, (camera, _) in facts.items()}
@@ -327,6 +331,10 @@ class Follower:
             )
         )  # fmt: skip
         camera.rows += table.num_rows
+        try:
+            self._on_rows(table)
+        except WorkbenchError as error:
+            camera.failure = error.sentence()
         shown_ns = self._now()
         moving = table.filter(table["moving"])
         for best, last in zip(
@@ -475,6 +483,7 @@ def follow(
             follower = Follower(
                 store, crew, order, facts, case_id=case.case_id, period=case.period,
                 now=house.now, ended=ended, on_status=on_status, log=house._log,
+                on_rows=Watch(house, case.case_id),
             )  # fmt: skip
             try:
                 followed = follower.run()
