@@ -11,6 +11,14 @@ from workbench.trajectories.claims import (
     rivals,
     with_claims,
 )
+from workbench.trajectories.contradictions import (
+    ALERT_AT,
+    ClockDoubt,
+    Contradiction,
+    Contradictions,
+    Undrivable,
+    contradictions,
+)
 from workbench.trajectories.flows import LEAST, flows, without_small
 from workbench.trajectories.hops import Rules, explain
 from workbench.trajectories.journeys import Journey, Score, SetAside, consecutive, journeys, score
@@ -29,11 +37,15 @@ from workbench.trajectories.whereto import (
 )
 
 __all__ = [
+    "ALERT_AT",
     "LEAST",
     "Absence",
     "Assumed",
     "Believed",
     "Calibration",
+    "ClockDoubt",
+    "Contradiction",
+    "Contradictions",
     "Coverage",
     "Evidence",
     "Journey",
@@ -46,11 +58,13 @@ __all__ = [
     "Seen",
     "SetAside",
     "SiteReach",
+    "Undrivable",
     "Window",
     "absences",
     "claimed_legs",
     "cluster",
     "consecutive",
+    "contradictions",
     "default_calibration",
     "either_way",
     "evidence",
