@@ -13,6 +13,7 @@ from workbench.investigation.believing import (
     with_belief,
 )
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.contradicting import Contradicted, contradictions
 from workbench.investigation.exchanging import (
     TakenIn,
     export_sightings,
@@ -62,6 +63,7 @@ __all__ = [
     "Bundled",
     "Candidates",
     "Comparison",
+    "Contradicted",
     "Followed",
     "Grant",
     "InTime",
@@ -85,6 +87,7 @@ __all__ = [
     "cases_of",
     "change_person",
     "compare_model",
+    "contradictions",
     "export_flows",
     "export_sightings",
     "export_trace",

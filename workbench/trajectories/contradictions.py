@@ -33,13 +33,13 @@ UNDRIVABLE = N_(
     "{factor} times the limit, {lack_s} s more than there were (clocks ± {sigma_s} s)"
 )
 MORE_RIDES = N_("{count} pairs of reads at other cameras contradict each other as well")
-KINDS_DIFFER = N_("one was called {one}, the other {other}")
+KINDS_DIFFER = N_("the detector called the two different kinds of vehicle")
 SIGNS_AGREE = N_("{count} and {others} reads agree in every sign")
-MAYBE_TWIN = N_("it may be two plates that differ in one sign ({percent} %)")
-MAYBE_CLOCK = N_("it may be one vehicle and a clock that is off ({percent} %)")
-MAYBE_CHANCE = N_("it may be two plates that are alike by chance ({percent} %)")
+MAYBE_TWIN = N_("it may be two plates that differ in one sign")
+MAYBE_CLOCK = N_("it may be one vehicle and a clock that is off")
+MAYBE_CHANCE = N_("it may be two plates that are alike by chance")
 FEW_READS = N_("one of the two was read once only: it may be a misread")
-KINDS_ALIKE = N_("both were called {one}")
+KINDS_ALIKE = N_("the detector called both the same kind of vehicle")
 CLOCK_DOUBT = N_(
     "the clock of {camera}: {against} plates would have been at two places at once with it, "
     "{fitting} fit it"
@@ -546,13 +546,13 @@ def _worded(
         speaks_for.append(Wording(MORE_RIDES, (("count", str(len(weighed.rides) - 1)),)))
     names = [_called(believed, chains[number]) for number in pair]
     if names[0] != names[1]:
-        kinds = Wording(KINDS_DIFFER, (("one", names[0]), ("other", names[1])))
+        kinds = Wording(KINDS_DIFFER)
         (speaks_for if weighed.kind_log < 0 else []).append(kinds)
     if len(read) == 1:
         counts = (("count", str(len(one))), ("others", str(len(other))))
         speaks_for.append(Wording(SIGNS_AGREE, counts))
     against = [
-        (share, Wording(template, (("percent", f"{100 * share:.0f}"),)))
+        (share, Wording(template))
         for share, template in zip(
             weighed.shares[1:], (MAYBE_CLOCK, MAYBE_TWIN, MAYBE_CHANCE), strict=True
         )
@@ -562,7 +562,7 @@ def _worded(
     if min(len(one), len(other)) == 1:
         speaks_against.append(Wording(FEW_READS))
     if names[0] == names[1] and weighed.kind_log > 0:
-        speaks_against.append(Wording(KINDS_ALIKE, (("one", names[0]),)))
+        speaks_against.append(Wording(KINDS_ALIKE))
     return Contradiction(
         plate, curve.of(weighed.shares[0]), *weighed.shares, tuple(one), tuple(other),
         weighed.rides, tuple(speaks_for), tuple(speaks_against),
