@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from make.rows import sha, sighting_row
 
-from workbench.cli.leads import as_json, lines_of
+from workbench.cli.leads import as_json, convoy_lines, convoys_json, lines_of
 from workbench.errors import BadInput, Refused
-from workbench.investigation import contradictions, open_workbench
+from workbench.investigation import contradictions, convoys, open_workbench
 from workbench.plates import compact
 from workbench.records import SIGHTINGS, Case, Purpose
 from workbench.store import Store
@@ -84,3 +84,17 @@ def test_outside_the_case_and_its_bounds_nothing_is_said(wb):
     early = contradictions(wb, Purpose("HS-2", "look"))
     assert early.plates == ()
     assert len(early.sightings) == 0
+
+
+def test_who_travels_together_is_asked_of_one_plate_that_the_case_holds_and_logged(wb):
+    found = convoys(wb, PURPOSE, "99k1-88888")
+    assert found.companions == ()
+    assert "nobody passed with 99K188888" in "\n".join(convoy_lines(found))
+    assert json.dumps(convoys_json(found))
+    assert next(e for e in wb.audit() if e.action == "search.convoys").subject == "99K188888"
+    with pytest.raises(BadInput, match="no read of"):
+        convoys(wb, PURPOSE, "99Z9-999.99")
+    with pytest.raises(BadInput, match="one plate"):
+        convoys(wb, PURPOSE, "")
+    with pytest.raises(Refused):
+        convoys(wb, Purpose("", ""), PLATE)

@@ -1,4 +1,4 @@
-"""Commands that find leads in a case's links: plates that contradict themselves."""
+"""Commands that find leads in a case's links: contradicting plates, and who travels together."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import typer
 from workbench import investigation
 from workbench.cli.options import CaseId, Reason, Root
 from workbench.errors import N_, BadInput
-from workbench.investigation import Contradicted, open_workbench
+from workbench.investigation import Accompanied, Contradicted, open_workbench
 from workbench.plates import compact
-from workbench.records import Purpose
+from workbench.records import Purpose, Wording
 from workbench.store import files
-from workbench.trajectories import ALERT_AT, Contradiction
+from workbench.trajectories import ALERT_AT, CONVOY_AT, Companion, Contradiction
+from workbench.trajectories.convoys import STAYED
 from workbench.views.account import account
 from workbench.views.belief import share
 from workbench.views.text import clock
@@ -44,6 +45,63 @@ def contradictions(
         typer.echo(line)
     if out is not None:
         write_json(out, as_json(found))
+
+
+@app.command()
+def convoys(
+    root: Root, case: CaseId = "", reason: Reason = "", plate: Plate = "", out: Out = None
+) -> None:
+    """Say which vehicles passed with a plate more than this traffic makes of itself. A lead only.
+
+    Every meeting is told: passes of one camera within seconds of each other.
+    """
+    refuse_folder(out)
+    wb = open_workbench(root, actor=account())
+    found = investigation.convoys(wb, Purpose(case, reason), plate)
+    for line in convoy_lines(found):
+        typer.echo(line)
+    if out is not None:
+        write_json(out, convoys_json(found))
+
+
+def convoy_lines(found: Accompanied) -> list[str]:
+    """Return who may have travelled with a plate, as lines."""
+    lines = []
+    for one in found.companions:
+        word = "likely" if one.probability >= CONVOY_AT else "weak"
+        how = f"{word}, probability {share(one.probability)} by an assumed share of convoys"
+        lines.append(f"{one.plate}: {how if found.calibrated else 'not calibrated'}")
+        lines += [f"  for      {said.sentence()}" for said in _said(one, found.calibrated)]
+        lines += [f"  against  {said.sentence()}" for said in one.speaks_against]
+        for met in one.meetings:
+            if met.subject_id in found.sightings.index:
+                at: Any = found.sightings.loc[met.subject_id]
+                when = clock(pd.Timestamp(at["utc"]).as_unit("ns").value)
+                lines.append(f"  met      {when} {met.camera_id} {met.gap_s:+.1f} s")
+    if not found.companions:
+        lines.append(f"nobody passed with {found.plate} more than this traffic makes of itself")
+    return [*lines, basis(found.calibrated, found.links, found.reads)]
+
+
+def _said(one: Companion, calibrated: bool) -> list[Wording]:
+    """Return what speaks for a companion; no ratio where there was too little to learn from."""
+    return [said for said in one.speaks_for if calibrated or said.template != STAYED]
+
+
+def convoys_json(found: Accompanied) -> dict[str, object]:
+    """Return the whole answer as plain values; no probability where there was too little."""
+    rows = []
+    for one in found.companions:
+        row = asdict(one)
+        row["speaks_for"] = [word.sentence() for word in _said(one, found.calibrated)]
+        row["speaks_against"] = [word.sentence() for word in one.speaks_against]
+        if not found.calibrated:
+            row["probability"] = row["log_ratio"] = None
+        rows.append(row)
+    return {
+        "plate": found.plate, "companions": rows, "reads": found.reads, "links": found.links,
+        "calibrated": found.calibrated,
+    }  # fmt: skip
 
 
 def lines_of(found: Contradicted) -> list[str]:
@@ -77,7 +135,7 @@ def _plate_lines(one: Contradiction, rows: pd.DataFrame, calibrated: bool) -> It
     for ride in one.rides:
         for name in (ride.from_id, ride.to_id):
             if name in rows.index:
-                row: dict[str, Any] = rows.loc[name].to_dict()
+                row: Any = rows.loc[name]
                 at_ns = pd.Timestamp(row["utc"]).as_unit("ns").value
                 yield f"  read     {clock(at_ns)} {row['camera_id']} {row['plate']} {name[:12]}"
 

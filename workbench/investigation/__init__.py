@@ -13,7 +13,12 @@ from workbench.investigation.believing import (
     with_belief,
 )
 from workbench.investigation.bundling import Bundled, bundle
-from workbench.investigation.contradicting import Contradicted, contradictions
+from workbench.investigation.contradicting import (
+    Accompanied,
+    Contradicted,
+    contradictions,
+    convoys,
+)
 from workbench.investigation.exchanging import (
     TakenIn,
     export_sightings,
@@ -59,6 +64,7 @@ __all__ = [
     "ALWAYS",
     "GRANT_S",
     "LONGEST_PLATE",
+    "Accompanied",
     "Belief",
     "Bundled",
     "Candidates",
@@ -88,6 +94,7 @@ __all__ = [
     "change_person",
     "compare_model",
     "contradictions",
+    "convoys",
     "export_flows",
     "export_sightings",
     "export_trace",

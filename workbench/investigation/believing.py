@@ -71,8 +71,8 @@ class Belief:
 
     ``claims`` are its links as LEGS; ``possible`` names unread sightings that may lie on one:
     sighting_id, from_id and to_id (empty at an open end), probability. ``calibrated`` says whether
-    there was enough to learn from. ``contradictions`` are of all its plates: what is shown of them
-    is for the verb that asks.
+    there was enough to learn from. ``contradictions`` are of all its plates, ``company``
+    answers about any of them: what is shown is for the verb that asks. None: too few reads.
     """
 
     claims: pa.Table
@@ -81,6 +81,7 @@ class Belief:
     links: int
     calibrated: bool
     contradictions: trajectories.Contradictions = NOTHING_CONTRADICTS
+    company: trajectories.Company | None = None
 
 
 _beliefs: OrderedDict[tuple[Path, str], Belief] = OrderedDict()
@@ -133,7 +134,7 @@ def _linked(house: Workbench, sightings: pd.DataFrame) -> Belief:
     calibrated = claims.num_rows >= LEAST_LINKS
     return Belief(
         claims, _possible(believed, joined), len(believed.reads.ids), claims.num_rows, calibrated,
-        trajectories.contradictions(believed),
+        trajectories.contradictions(believed), trajectories.Company(believed),
     )  # fmt: skip
 
 

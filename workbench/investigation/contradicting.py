@@ -1,7 +1,7 @@
-"""Plates of a case that contradict themselves: one plate on two vehicles, perhaps.
+"""Leads in the links of a case: plates that two vehicles may bear, and who travelled together.
 
-Asked inside a case and its bounds, from the links of the case. An answer is a lead: it says that
-the plate should be looked at, and never that somebody did anything.
+Asked inside a case and its bounds. An answer is a lead: it says that a plate should be looked at,
+and never that somebody did anything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from workbench.investigation.answers import frame_of
 from workbench.investigation.believing import Belief, believe
 from workbench.plates import compact
 from workbench.records import Purpose
-from workbench.trajectories import ClockDoubt, Contradiction
+from workbench.trajectories import ClockDoubt, Companion, Contradiction
 
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
@@ -77,4 +77,70 @@ def contradictions(
     return Contradicted(
         told, found.contradictions.doubts, rows.set_index("sighting_id", drop=False),
         found.reads, found.links, found.calibrated,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accompanied:
+    """Vehicles that may have travelled with a plate of a case, the likeliest first.
+
+    ``sightings`` are the rows that their meetings name, by id. Where the case is not ``calibrated``
+    neither probabilities nor ratios are to be shown: the meetings stand.
+    """
+
+    plate: str
+    companions: tuple[Companion, ...]
+    sightings: pd.DataFrame
+    reads: int
+    links: int
+    calibrated: bool
+
+
+def convoys(
+    house: Workbench, purpose: Purpose, plate: str, *, belief: Belief | None = None
+) -> Accompanied:
+    """Return who passed with a plate more often than this traffic makes of itself.
+
+    One plate a question: who travels with whom is not listed for everybody.
+
+    Raises
+    ------
+    BadInput
+        Where `plate` has no signs, or the case holds no read of it.
+    Refused
+        Outside an open case and its bounds.
+    """
+    wanted = compact(plate)
+    if not wanted:
+        raise BadInput(
+            N_("who travels together is asked about one plate, and none was given"),
+            N_("write it like 99B1-123.45"),
+            where="--plate",
+        )
+    _, allowed, span = house._authorise(purpose, "search")
+    read = house._store.sightings(
+        cameras=allowed, span=span, with_plate=True, columns=["sighting_id", "plate"]
+    )
+    known = {compact(text) for text in read["plate"].to_pylist()}
+    if wanted not in known:
+        house._log("search.convoys.refused", wanted, purpose, details={"why": "no such read"})
+        raise BadInput(
+            N_("no read of {plate} inside this case"),
+            N_("search for it first: workbench search ROOT PLATE"),
+            where="--plate",
+            plate=plate[:20],
+        )
+    found = belief or believe(house, purpose)
+    told = found.company.of(wanted) if found.company is not None else ()
+    ids = sorted(
+        {name for one in told for m in one.meetings for name in (m.subject_id, m.other_id)}
+    )
+    rows = frame_of(house._store.sightings(cameras=allowed, span=span, ids=ids))
+    house._log(
+        "search.convoys", wanted, purpose,
+        details={"companions": len(told), "calibrated": found.calibrated},
+    )  # fmt: skip
+    return Accompanied(
+        wanted, told, rows.set_index("sighting_id", drop=False), found.reads, found.links,
+        found.calibrated,
     )  # fmt: skip

@@ -19,6 +19,14 @@ from workbench.trajectories.contradictions import (
     Undrivable,
     contradictions,
 )
+from workbench.trajectories.convoys import (
+    CONVOY_AT,
+    LEAST_PLACES,
+    Companion,
+    Company,
+    Meeting,
+    companions,
+)
 from workbench.trajectories.flows import LEAST, flows, without_small
 from workbench.trajectories.hops import Rules, explain
 from workbench.trajectories.journeys import Journey, Score, SetAside, consecutive, journeys, score
@@ -38,17 +46,22 @@ from workbench.trajectories.whereto import (
 
 __all__ = [
     "ALERT_AT",
+    "CONVOY_AT",
     "LEAST",
+    "LEAST_PLACES",
     "Absence",
     "Assumed",
     "Believed",
     "Calibration",
     "ClockDoubt",
+    "Companion",
+    "Company",
     "Contradiction",
     "Contradictions",
     "Coverage",
     "Evidence",
     "Journey",
+    "Meeting",
     "Part",
     "Possible",
     "Reached",
@@ -63,6 +76,7 @@ __all__ = [
     "absences",
     "claimed_legs",
     "cluster",
+    "companions",
     "consecutive",
     "contradictions",
     "default_calibration",

@@ -399,6 +399,7 @@ def _clock_doubts(
         camera: (_WRONG_CLOCK * _FITS_ANYWAY ** min(fitting[camera], 20), 0, fitting[camera])
         for camera in range(len(believed.cameras))
     }
+    plates = len(np.unique(chain_of))
     asked = set[int]()
     told: set[tuple[int, int]] = set()
     for _ in range(len(plates_at)):
@@ -406,7 +407,10 @@ def _clock_doubts(
         camera = max(left, key=lambda c: (len(left[c]) if c not in asked else -1, -c))
         asked.add(camera)
         against, fits = len(left[camera]), fitting[camera]
-        odds = log(_WRONG_CLOCK) + fits * log(_FITS_ANYWAY) - against * log(_CLONES * _MET)
+        # How often plates contradict themselves where this camera has no part in it.
+        elsewhere = set().union(*left.values()) - left[camera]
+        usual = max((len(elsewhere) + _CLONES * _MET) / (plates + 1.0), _CLONES * _MET)
+        odds = log(_WRONG_CLOCK) + fits * log(_FITS_ANYWAY) - against * log(min(usual, 0.5))
         probability = 1.0 / (1.0 + exp(-min(max(odds, -30.0), 30.0))) if against > 1 else (
             _WRONG_CLOCK * _FITS_ANYWAY ** min(fits, 20)
         )  # fmt: skip
