@@ -464,7 +464,12 @@ def _weigh(
         jump = sum(clocks[c][0] for c in (a, b))
         return float(min(tail + jump, 1.0))
 
-    ranked = sorted(rows, key=lambda k: (by_clocks(k), -float(found.lack_s[k]), k))
+    def unlike(k: int) -> int:
+        one, other = reads.plates.top[[found.i[k], found.j[k]]]
+        return int(((one != other) & (one != signs.OPEN) & (other != signs.OPEN)).sum())
+
+    # Those are told first that anybody can see: equal signs, then the clearest ride.
+    ranked = sorted(rows, key=lambda k: (unlike(k), by_clocks(k), -float(found.lack_s[k]), k))
     kept: list[int] = []
     taken: set[int] = set()
     for k in ranked:
