@@ -83,6 +83,11 @@ def test_a_read_of_a_known_twin_that_looks_like_it_is_no_alert() -> None:
     assert all(MAYBE_TWIN in {word.template for word in one.speaks_against} for one in found.plates)
 
 
+def test_a_camera_that_no_road_leads_to_contradicts_nobody() -> None:
+    rows = [*traffic(), *ride("one", "99K1-888.88", 300), ("x", "X", 302.0, "99K1-888.88")]
+    assert not asked(rows).plates
+
+
 def test_clocks_that_may_be_off_by_as_much_say_nothing() -> None:
     believed = link_by_belief(sightings([*traffic(), *CLONE], sigma_s=0.9), WAYS)
     wide = believed.reads.sigma_s + 120.0

@@ -9,13 +9,10 @@ are those of the sightings themselves.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import exp, log
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +24,7 @@ from workbench.trajectories import signs
 from workbench.trajectories.beliefs import KINDS, Believed, histories
 from workbench.trajectories.candidates import pairs
 from workbench.trajectories.hops import Rules
+from workbench.trajectories.travel import NO_WAY_S
 
 UNDRIVABLE = N_(
     "read at {from_camera} and {elapsed_s} s later at {to_camera}: by road it takes {least_s} s at "
@@ -61,6 +59,7 @@ _NEAR_PRIOR = 20.0
 _MET = 0.3
 """How often two vehicles of one plate are read so that one cannot be the other."""
 _WRONG_CLOCK = 0.005
+_TIED = 0.1
 _FITS_ANYWAY = 0.5
 """How often a vehicle's reads would be drivable although the clock of a camera is far off."""
 _PLACES = 7.0
@@ -69,6 +68,7 @@ _QUICK = 1.1
 _LEAST_SIGMAS = 0.5
 _SURE_SIGN = 0.5
 _MOST_KIND = 4.0
+_PLAIN = 1e-5
 _CLEAR_S = 3.0
 
 Ints = NDArray[np.int64]
@@ -100,7 +100,7 @@ class Contradiction:
 
     ``one`` and ``other`` are the ids of the reads on either side. The first of ``rides`` is the
     clearest; no two of them share a camera, so that each speaks for itself. The four explanations
-    sum to 1; ``probability`` is that of two vehicles, after the curve of what held.
+    sum to 1; ``probability`` is that of two vehicles, never above :data:`MOST_CLAIMED`.
     """
 
     plate: str
@@ -142,33 +142,6 @@ class Contradictions:
     doubts: tuple[ClockDoubt, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A logistic curve from log odds as weighed to log odds that held."""
-
-    slope: float = 1.0
-    offset: float = 0.0
-    origin: str = "none: as weighed"
-
-    def of(self, probability: float) -> float:
-        """Return what held of alerts weighed so."""
-        inside = min(max(probability, 1e-9), 1.0 - 1e-9)
-        odds = self.slope * log(inside / (1.0 - inside)) + self.offset
-        return min(1.0 / (1.0 + exp(-odds)), MOST_CLAIMED)
-
-
-_FILE = Path(__file__).with_name("contradictions.json")
-
-
-@cache
-def default_curve() -> Curve:
-    """Return the curve that comes with the workbench; its origin says what it was fitted on."""
-    if not _FILE.is_file():
-        return Curve()
-    data = json.loads(_FILE.read_text(encoding="utf-8"))
-    return Curve(float(data["slope"]), float(data["offset"]), str(data["origin"]))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
     """Pairs of reads (rows) of plates that are alike, and how one vehicle would do with them."""
@@ -193,9 +166,7 @@ class _Found:
         )  # fmt: skip
 
 
-def contradictions(
-    believed: Believed, *, rules: Rules | None = None, curve: Curve | None = None
-) -> Contradictions:
+def contradictions(believed: Believed, *, rules: Rules | None = None) -> Contradictions:
     """Return plates that were read where one vehicle cannot have been, and why they may be.
 
     Parameters
@@ -229,9 +200,8 @@ def contradictions(
         (pair, _weigh(believed, found, rows, known, pair, near, clocks, quick, factor))
         for pair, rows in sorted(groups.items())
     ]
-    held = curve or default_curve()
     answers = [
-        _worded(believed, chains, pair, one, factor, held)
+        _worded(believed, chains, pair, one, factor)
         for pair, one in _of_plates(weighed)
         if one.shares[0] >= _WORTH_KEEPING
     ]
@@ -249,9 +219,9 @@ def contradictions(
 def _compared(believed: Believed, chain_of: Ints, factor: float) -> tuple[_Found, Counter[int]]:
     """Return undrivable pairs of alike plates, and how many plates fit each camera's clock."""
     reads = believed.reads
-    least = believed.travel_model.fastest_s / factor
+    least = _least(believed, factor)
     sigma_s = reads.sigma_s
-    far_s = float(least[least < _far(least)].max(initial=0.0))
+    far_s = float(least.max(initial=0.0))
     i, j = pairs(reads.plates.top, reads.time_s, near_s=far_s, far_s=0.0)
     top = reads.plates.top
     known = (top[i] != signs.OPEN) & (top[j] != signs.OPEN)
@@ -277,9 +247,10 @@ def _compared(believed: Believed, chain_of: Ints, factor: float) -> tuple[_Found
     return found, Counter({camera: len(plates) for camera, plates in plates_at.items()})
 
 
-def _far(least: Floats) -> float:
-    """Return what stands for no way by road in a table of seconds."""
-    return float(np.inf) if np.isinf(least).any() else float(least.max(initial=0.0)) + 1.0
+def _least(believed: Believed, factor: float) -> Floats:
+    """Return the seconds of the quickest rides by camera; 0 where no way by road is known."""
+    fastest = believed.travel_model.fastest_s
+    return np.where(fastest >= NO_WAY_S, 0.0, fastest / factor)
 
 
 def _signs(
@@ -317,7 +288,7 @@ class _Known:
     def __init__(self, believed: Believed, chains: Sequence[Sequence[int]], factor: float) -> None:
         self.chains = chains
         self._reads, self._share = believed.reads, believed.sign_model.share
-        self._least = believed.travel_model.fastest_s / factor
+        self._least = _least(believed, factor)
         read = [Counter(str(self._reads.text[row]) for row in chain) for chain in chains]
         self.text = [min(c, key=lambda text: (-c[text], text)) for c in read]
         self.times = np.array([c[t] for c, t in zip(read, self.text, strict=True)])
@@ -395,8 +366,11 @@ def _clock_doubts(
         chains = sorted((int(chain_of[a]), int(chain_of[b])))
         for camera in {int(reads.camera[a]), int(reads.camera[b])}:
             plates_at[camera].add((chains[0], chains[1]))
+    # A clock that rides both ways have tied to the others has been looked at once already.
+    tied = believed.clocks.known & bool(believed.clocks.offset_s.any())
+    wrong = np.where(tied, _TIED * _WRONG_CLOCK, _WRONG_CLOCK)
     answers: dict[int, tuple[float, int, int]] = {
-        camera: (_WRONG_CLOCK * _FITS_ANYWAY ** min(fitting[camera], 20), 0, fitting[camera])
+        camera: (wrong[camera] * _FITS_ANYWAY ** min(fitting[camera], 20), 0, fitting[camera])
         for camera in range(len(believed.cameras))
     }
     plates = len(np.unique(chain_of))
@@ -410,9 +384,9 @@ def _clock_doubts(
         # How often plates contradict themselves where this camera has no part in it.
         elsewhere = set().union(*left.values()) - left[camera]
         usual = max((len(elsewhere) + _CLONES * _MET) / (plates + 1.0), _CLONES * _MET)
-        odds = log(_WRONG_CLOCK) + fits * log(_FITS_ANYWAY) - against * log(min(usual, 0.5))
+        odds = log(wrong[camera]) + fits * log(_FITS_ANYWAY) - against * log(min(usual, 0.5))
         probability = 1.0 / (1.0 + exp(-min(max(odds, -30.0), 30.0))) if against > 1 else (
-            _WRONG_CLOCK * _FITS_ANYWAY ** min(fits, 20)
+            wrong[camera] * _FITS_ANYWAY ** min(fits, 20)
         )  # fmt: skip
         answers[camera] = probability, against, fits
         if probability >= 0.5:
@@ -468,8 +442,11 @@ def _weigh(
         one, other = reads.plates.top[[found.i[k], found.j[k]]]
         return int(((one != other) & (one != signs.OPEN) & (other != signs.OPEN)).sum())
 
-    # Those are told first that anybody can see: equal signs, then the clearest ride.
-    ranked = sorted(rows, key=lambda k: (unlike(k), by_clocks(k), -float(found.lack_s[k]), k))
+    def clearest(k: int) -> tuple[float, int, float, int]:
+        # Among rides that clocks cannot explain, those first whose signs anybody sees to be equal.
+        return max(by_clocks(k), _PLAIN), unlike(k), -float(found.lack_s[k]), k
+
+    ranked = sorted(rows, key=clearest)
     kept: list[int] = []
     taken: set[int] = set()
     for k in ranked:
@@ -533,7 +510,6 @@ def _worded(
     pair: tuple[int, int],
     weighed: _Weighed,
     factor: float,
-    curve: Curve,
 ) -> Contradiction:
     reads = believed.reads
     one, other = _sides(believed, chains, pair, weighed.rides[0])
@@ -573,7 +549,7 @@ def _worded(
     if names[0] == names[1] and weighed.kind_log > 0:
         speaks_against.append(Wording(KINDS_ALIKE))
     return Contradiction(
-        plate, curve.of(weighed.shares[0]), *weighed.shares, tuple(one), tuple(other),
+        plate, min(weighed.shares[0], MOST_CLAIMED), *weighed.shares, tuple(one), tuple(other),
         weighed.rides, tuple(speaks_for), tuple(speaks_against),
     )  # fmt: skip
 
