@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from workbench import trajectories, ward
 from workbench.bench import trajectories_score as score
 from workbench.bench.clips import Figures
+from workbench.bench.trajectories_clones import cloned, told, totals
 from workbench.bench.trajectories_reach import reached
 from workbench.demonstration import WARD
 from workbench.errors import N_, BadInput
@@ -32,6 +33,7 @@ from workbench.twin import traffic
 SEEDS = (9001, 9002)
 GRID = tuple(f"miss{miss}-sign{sign}" for miss in (0, 10, 30) for sign in (0, 3, 8))
 COMBINED = ("realistic", "hard")
+CLONED = ("miss10-sign3", "miss30-sign8", *COMBINED)
 JOINED_AT = 0.15
 """From this probability on an unread sighting counts as the vehicle's, for IDF1 over all: low, for
 that figure never punishes a wrong guess about a sighting that nobody else claims."""
@@ -86,6 +88,7 @@ def bench_trajectories(
     names = ("miss10-sign3", "miss30-sign8", *COMBINED) if quick else (*GRID, *COMBINED)
     by_name: dict[str, list[Run]] = defaultdict(list)
     reaches: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    clones: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as made:
         for seed in seeds[:1] if quick else seeds:
             one = simulated(folder or Path(made), seed, hours=0.25 if quick else 1.0)
@@ -93,6 +96,8 @@ def bench_trajectories(
                 by_name[name].append(linked(one, name, seed, graph))
                 if name in COMBINED:
                     reaches[name].append(reached(one, name, seed, graph))
+                if name in CLONED:
+                    clones[name].append(cloned(one, name, seed, graph))
     figures: Figures = {
         "data": f"simulated ward, one hour, seeds {', '.join(map(str, seeds))}"
         if not quick
@@ -102,6 +107,7 @@ def bench_trajectories(
     for name, runs in by_name.items():
         figures[name] = _mean([run.figures for run in runs])
     figures["reach"] = {name: _mean(rows) for name, rows in reaches.items()}
+    figures["clones"] = {name: totals(rows) for name, rows in clones.items()}
     figures["reliability"] = {
         name: score.reliability(*_joined([run.links for run in runs]))
         for name, runs in by_name.items()
@@ -179,6 +185,7 @@ def linked(one: traffic.Simulated, name: str, seed: int, graph: RoadGraph) -> Ru
         "wrong signs, learned": believed.sign_model.error_rate,
         **_clocks(believed, made.clocks.to_pandas(), table),
         "CPU s": spent,
+        **told(believed, made.truth.to_pandas()),
     }
     return Run(
         figures,

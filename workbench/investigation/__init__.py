@@ -13,6 +13,12 @@ from workbench.investigation.believing import (
     with_belief,
 )
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.contradicting import (
+    Accompanied,
+    Contradicted,
+    contradictions,
+    convoys,
+)
 from workbench.investigation.exchanging import (
     TakenIn,
     export_sightings,
@@ -67,10 +73,12 @@ __all__ = [
     "ALWAYS",
     "GRANT_S",
     "LONGEST_PLATE",
+    "Accompanied",
     "Belief",
     "Bundled",
     "Candidates",
     "Comparison",
+    "Contradicted",
     "Followed",
     "Grant",
     "InTime",
@@ -96,6 +104,8 @@ __all__ = [
     "cases_of",
     "change_person",
     "compare_model",
+    "contradictions",
+    "convoys",
     "decide_hit",
     "end_lookout",
     "export_flows",

@@ -41,6 +41,7 @@ MOST_CLAIMED = 0.999
 _MOST_POSSIBLE = 3
 _MOST_BETWEEN = 4
 _KEPT = 4
+NOTHING_CONTRADICTS = trajectories.Contradictions((), ())
 _COLUMNS = (
     "sighting_id", "camera_id", "utc", "sigma_s", "kind", "plate", "plate_raw", "plate_lattice",
     "bearing_deg",
@@ -70,7 +71,8 @@ class Belief:
 
     ``claims`` are its links as LEGS; ``possible`` names unread sightings that may lie on one:
     sighting_id, from_id and to_id (empty at an open end), probability. ``calibrated`` says whether
-    there was enough to learn from.
+    there was enough to learn from. ``contradictions`` are of all its plates, ``company``
+    answers about any of them: what is shown is for the verb that asks. None: too few reads.
     """
 
     claims: pa.Table
@@ -78,6 +80,8 @@ class Belief:
     reads: int
     links: int
     calibrated: bool
+    contradictions: trajectories.Contradictions = NOTHING_CONTRADICTS
+    company: trajectories.Company | None = None
 
 
 _beliefs: OrderedDict[tuple[Path, str], Belief] = OrderedDict()
@@ -129,8 +133,9 @@ def _linked(house: Workbench, sightings: pd.DataFrame) -> Belief:
     claims = trajectories.claimed_legs(believed, sightings, house.graph.between)
     calibrated = claims.num_rows >= LEAST_LINKS
     return Belief(
-        claims, _possible(believed, joined), len(believed.reads.ids), claims.num_rows, calibrated
-    )
+        claims, _possible(believed, joined), len(believed.reads.ids), claims.num_rows, calibrated,
+        trajectories.contradictions(believed), trajectories.Company(believed),
+    )  # fmt: skip
 
 
 def _possible(believed: trajectories.Believed, joined: trajectories.Possible) -> pd.DataFrame:

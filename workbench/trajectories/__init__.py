@@ -11,6 +11,22 @@ from workbench.trajectories.claims import (
     rivals,
     with_claims,
 )
+from workbench.trajectories.contradictions import (
+    ALERT_AT,
+    ClockDoubt,
+    Contradiction,
+    Contradictions,
+    Undrivable,
+    contradictions,
+)
+from workbench.trajectories.convoys import (
+    CONVOY_AT,
+    LEAST_PLACES,
+    Companion,
+    Company,
+    Meeting,
+    companions,
+)
 from workbench.trajectories.flows import LEAST, flows, without_small
 from workbench.trajectories.hops import Rules, explain
 from workbench.trajectories.journeys import Journey, Score, SetAside, consecutive, journeys, score
@@ -29,14 +45,23 @@ from workbench.trajectories.whereto import (
 )
 
 __all__ = [
+    "ALERT_AT",
+    "CONVOY_AT",
     "LEAST",
+    "LEAST_PLACES",
     "Absence",
     "Assumed",
     "Believed",
     "Calibration",
+    "ClockDoubt",
+    "Companion",
+    "Company",
+    "Contradiction",
+    "Contradictions",
     "Coverage",
     "Evidence",
     "Journey",
+    "Meeting",
     "Part",
     "Possible",
     "Reached",
@@ -46,11 +71,14 @@ __all__ = [
     "Seen",
     "SetAside",
     "SiteReach",
+    "Undrivable",
     "Window",
     "absences",
     "claimed_legs",
     "cluster",
+    "companions",
     "consecutive",
+    "contradictions",
     "default_calibration",
     "either_way",
     "evidence",

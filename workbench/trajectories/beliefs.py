@@ -33,7 +33,7 @@ _LEAST_SIGNS = 3
 _WORTH_KEEPING, _LEAST_ALIKE = -9.0, -2.0
 _SURE = 0.8
 _LIKELY = 0.5
-_KINDS = ("car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown")
+KINDS = ("car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown")
 _FORWARD_SIGMAS = 3.0
 _CLOCKS_MATTER_S = 1.0
 _NEIGHBOURS_S, _NEAR_S, _CLEARLY_ALIKE = 120.0, 150.0, 9.0
@@ -131,9 +131,9 @@ def read_arrays(sightings: Sightings, cameras: Sequence[str]) -> tuple[Reads, ND
         if "bearing_deg" in frame
         else np.full(len(frame), np.nan)
     )
-    kinds = {name: number for number, name in enumerate(_KINDS)}
-    named = frame["kind"] if "kind" in frame else [_KINDS[-1]] * len(frame)
-    kind: Ints = np.array([kinds.get(name, len(_KINDS) - 1) for name in named], np.int64)
+    kinds = {name: number for number, name in enumerate(KINDS)}
+    named = frame["kind"] if "kind" in frame else [KINDS[-1]] * len(frame)
+    kind: Ints = np.array([kinds.get(name, len(KINDS) - 1) for name in named], np.int64)
     texts = _texts(frame)
     lattices = frame["plate_lattice"].tolist() if "plate_lattice" in frame else None
     plates = signs.encode(texts, lattices)
@@ -254,7 +254,7 @@ def _rounds(
     sign_model = signs.first_model(reads.plates)
     seconds = max(float(np.ptp(reads.time_s)), 60.0) if count else 60.0
     rides = travel.first_travel(fastest, reads.state, seconds, len(cameras))
-    kinds = np.zeros((len(_KINDS), len(_KINDS)))
+    kinds = np.zeros((len(KINDS), len(KINDS)))
     i, j = pairs(reads.plates.top, reads.time_s) if count else (np.zeros(0, np.int64),) * 2
     i, j = _possible(reads, rides, i, j)
     belief = sign_model.belief(sign_model.evidence(reads.plates))
@@ -274,14 +274,14 @@ def _rounds(
             edges = edges.where(keep)
         links = chosen(edges.i, edges.j, edges.probability, _LIKELY)
         evidence = sign_model.evidence(reads.plates)
-        before, after = _histories(evidence, edges, links, count)
+        before, after = histories(evidence, edges, links, count)
         sign_model = _learn_signs(sign_model, reads, evidence, before, after, edges, links)
         rides = travel.learned(
             rides, reads.state, reads.time_s, edges.i, edges.j, edges.probability
         )
         kinds = _learn_kinds(reads, edges)
         evidence = sign_model.evidence(reads.plates)
-        before, after = _histories(evidence, edges, links, count)
+        before, after = histories(evidence, edges, links, count)
         plate = signs.log_ratio(
             sign_model, sign_model.belief(before), sign_model.belief(after), edges.i, edges.j
         )
@@ -356,7 +356,7 @@ def _no_next(reads: Reads, rides: travel.TravelModel) -> Floats:
     )
 
 
-def _histories(
+def histories(
     evidence: signs.Floats, edges: Edges, links: NDArray[np.bool_], count: int
 ) -> tuple[signs.Floats, signs.Floats]:
     """Return what was read of each sighting's vehicle up to it, and from it on.
@@ -396,7 +396,7 @@ def _learn_signs(
 
 def _learn_kinds(reads: Reads, edges: Edges) -> Floats:
     """Return log ratios [kind, kind]: one vehicle called these two things, against two vehicles."""
-    kinds = len(_KINDS)
+    kinds = len(KINDS)
     counts = np.zeros((kinds, kinds))
     np.add.at(counts, (reads.kind[edges.i], reads.kind[edges.j]), edges.probability)
     counts = counts + counts.T

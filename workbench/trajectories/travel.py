@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 SECTORS = 5
 """Four sides of the compass, and unknown."""
 _LONGEST_S = 6 * 3600.0
-_NO_WAY_S = 900.0
+NO_WAY_S = 900.0
 _LOG_SQRT_2PI = 0.5 * float(np.log(2 * np.pi))
 _QUICK_TO_MIDDLE = 1.03
 """Standard deviations between the tenth and the fortieth percentile."""
@@ -95,7 +95,7 @@ class TravelModel:
 
 def first_travel(fastest_s: Floats, state: Ints, seconds: float, camera_count: int) -> TravelModel:
     """Return what is assumed before any link is known: rides somewhat slower than the limit."""
-    fastest = np.where(np.isfinite(fastest_s), fastest_s, _NO_WAY_S)
+    fastest = np.where(np.isfinite(fastest_s), fastest_s, NO_WAY_S)
     count = camera_count * SECTORS
     seen = np.asarray((np.bincount(state, minlength=count) + 0.1) / seconds, np.float64)
     camera_of = np.arange(count) // SECTORS

@@ -27,6 +27,7 @@ from workbench.store import PROVISIONAL, is_imported
 from workbench.timeline import Span
 from workbench.views import belief, detail
 from workbench.views.around import around
+from workbench.views.contradictions import ContradictionPanel
 from workbench.views.density import Density
 from workbench.views.flow_map import flow_map
 from workbench.views.following import LOOK_MS, following_html, rows_of
@@ -58,7 +59,10 @@ def trace_page(visit: Visit) -> Body:
         {
             "form": page.form, "candidates": page.candidates, "legs": page.legs,
             "map": page.chart.pane, "travel": page.chart.bridge, "timeline": page.when,
-            "detail": page.detail, "save": page.save.row, "reach": page.reach.view,
+            "detail": pn.Column(
+                page.doubt.view, page.detail, margin=0, sizing_mode="stretch_width"
+            ),
+            "save": page.save.row, "reach": page.reach.view,
         },
     )  # fmt: skip
 
@@ -82,6 +86,7 @@ class _TracePage:
         self._build()
         visit.selection.param.watch(self._show_sighting, "sighting_id")
         visit.selection.param.watch(self._mark_site, "site_id")
+        self.doubt = ContradictionPanel(visit, self.chart)
         self.reach = ReachPanel(visit, self.chart.bridge, lambda: self._listed)
         if wanted := visit.asked.get("plate", ""):
             # filled in, not searched for: an address may be anybody's, a search is an officer's
@@ -108,6 +113,7 @@ class _TracePage:
         if found is not None and self._trace is not None:
             self._trace = with_belief(self.visit.wb, self._trace, found, self.purpose)
             self._draw_trace()
+            self.doubt.show(self._trace, found)
         linked = self._trace.linked if self._trace else None
         said = belief.summary(linked, self._linking.goes_on, self.tr)
         self._linked.param.update(object=said, visible=bool(said))
@@ -349,6 +355,7 @@ class _TracePage:
             self._say(refusal(error, self.tr))
             return
         self._trace, self._density = trace, None
+        self.doubt.clear()
         self.visit.selection.plate = chosen
         self._draw_trace()
         if len(trace.sightings):
