@@ -27,9 +27,12 @@ RGB = NDArray[np.uint8]
 STILL_QUALITY = 95
 RUN_QUALITY = 88
 TILE_QUALITY = 72
-OPEN_RUNS = 8
-"""Decoders kept open at once; the one unused longest is dropped."""
+OPEN_RUNS = 12
+"""Decoders kept open at once, nine of them for one page of accident review; the one unused longest
+is dropped."""
 LONGEST_RUN = 60
+LONGEST_STRIDE = 480
+"""Frames that one request may have decoded, where it asks for each n-th picture only."""
 CROP_MARGIN = 0.12
 
 
@@ -111,13 +114,23 @@ class Footage:
         """Return a small picture of what is inside a box of an exact frame."""
         return jpeg(shrink(crop(self._picture(segment, pts), box), width_px), RUN_QUALITY)
 
-    def run(self, segment: Segment, first_pts: int, count: int) -> list[tuple[int, bytes]]:
-        """Return up to `count` frames from the one at `first_pts` on, as ``(pts, JPEG)``."""
+    def run(
+        self, segment: Segment, first_pts: int, count: int, *, every: int = 1, width_px: int = 0
+    ) -> list[tuple[int, bytes]]:
+        """Return up to `count` frames from the one at `first_pts` on, as ``(pts, JPEG)``.
+
+        Parameters
+        ----------
+        every
+            Each so many frames is returned; those between are decoded only.
+        width_px
+            Pictures are made no wider than this; 0: as they are.
+        """
         index = self.index(segment)
         first = int(np.searchsorted(index.pts, first_pts))
         if first >= len(index) or int(index.pts[first]) != first_pts:
             raise BadInput(N_("no frame at PTS {pts}"), where=segment.sha256[:12], pts=first_pts)
-        stop = min(len(index), first + min(count, LONGEST_RUN))
+        stop = min(len(index), first + min(min(count, LONGEST_RUN) * every, LONGEST_STRIDE))
         with self._lock:
             going = self._runs.pop((segment.sha256, first), None)
         if going is None:
@@ -125,12 +138,17 @@ class Footage:
             going = _Run(first, media.decode(path, index, first, len(index)))
         pictures = []
         for pts, frame in going.frames:
-            rgb = media.to_rgb(frame, segment.rotation_deg)
-            pictures.append((int(pts), jpeg(rgb, RUN_QUALITY)))
-            going.next_frame += 1
+            # by its PTS: a frame that is broken in the file is left out, and counted all the same
+            number = int(np.searchsorted(index.pts, pts))
+            going.next_frame = number + 1
+            if number < stop and (number - first) % every == 0:
+                rgb = media.to_rgb(frame, segment.rotation_deg)
+                rgb = shrink(rgb, width_px) if width_px else rgb
+                pictures.append((int(pts), jpeg(rgb, RUN_QUALITY)))
             if going.next_frame >= stop:
                 break
-        if going.next_frame < len(index):
+        # one that went past the end (the last frame was broken) does not go on where it should
+        if going.next_frame == stop < len(index):
             with self._lock:
                 self._runs[segment.sha256, going.next_frame] = going
                 while len(self._runs) > OPEN_RUNS:
