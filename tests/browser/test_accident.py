@@ -3,6 +3,7 @@
 from fractions import Fraction
 from urllib.parse import urlencode
 
+import cv2
 import numpy as np
 import pytest
 from make.clips import make_clip, read_number
@@ -36,6 +37,12 @@ LEVELS = """box => {
     levels.push(data.reduce((sum, value, n) => sum + (n % 4 < 3 ? value : 0), 0) / 147);
   }
   return levels;
+}"""
+FIND = """(test) => {
+  const find = (root) => { for (const e of root.querySelectorAll("*")) {
+    if (e.classList.contains("together")) return e;
+    const inside = e.shadowRoot && find(e.shadowRoot); if (inside) return inside; } };
+  return test(find(document));
 }"""
 PRINT = """async box => {
   const canvas = box.querySelector("canvas");
@@ -86,6 +93,11 @@ def number_in(page, camera_id):
     levels = page.locator(f".tile[data-camera='{camera_id}']").evaluate(LEVELS)
     picture = np.repeat(np.array(levels).reshape(4, 8, 1), 3, axis=2)
     return read_number(picture.repeat(24, axis=0).repeat(20, axis=1))
+
+
+def until(page, test):
+    """Wait until the component, inside its shadow root, passes a test."""
+    page.wait_for_function(f"() => ({FIND})({test})")
 
 
 def strips_of(wb, cameras, span):
@@ -190,16 +202,7 @@ def test_a_gap_is_shown_as_a_gap_and_never_as_an_old_picture(page, crossing, cro
     assert number_in(page, cameras[4]) == 6000
     page.keyboard.press("ArrowLeft")
     page.wait_for_selector(".together[data-state=still]")
-    page.wait_for_function(
-        """camera => {
-          const find = (root) => { for (const e of root.querySelectorAll("*")) {
-            if (e.dataset && e.dataset.camera === camera) return e;
-            const inside = e.shadowRoot && find(e.shadowRoot); if (inside) return inside; } };
-          const { state, pts } = find(document).dataset;
-          return state === "shown" && Number(pts) === 351000;
-        }""",
-        arg=cameras[4],
-    )
+    page.wait_for_selector(f".tile[data-camera='{cameras[4]}'][data-pts='351000']")
     assert number_in(page, cameras[4]) == 5039
     assert page.locator(".bars .row i").count() >= 3
 
@@ -215,15 +218,112 @@ def test_playing_stops_on_the_same_instant_in_every_tile(page, crossing, crossin
         page.locator(".together [data-part=speed]").select_option(speed)
         since = at_ns(page, span)
         page.keyboard.press(" ")
-        page.wait_for_function(
-            """at => {
-              const find = (root) => { for (const e of root.querySelectorAll("*")) {
-                if (e.classList.contains("together")) return e;
-                const inside = e.shadowRoot && find(e.shadowRoot); if (inside) return inside; } };
-              return Number(find(document).dataset.at) >= at;
-            }""",
-            arg=since - span.start_ns + least_ns,
-        )
+        until(page, f"one => Number(one.dataset.at) >= {since - span.start_ns + least_ns}")
         page.keyboard.press(" ")
         page.wait_for_selector(".together[data-state=still]")
         check(page, wb, cameras, strips, span)
+
+
+def test_a_loop_goes_round_and_playing_in_a_gap_shows_none(page, crossing, crossing_server):
+    wb, cameras = crossing
+    start_ns = START_NS + 5 * SECOND_NS + 500 * MS
+    opened(page, crossing_server, [cameras[0], cameras[4]], at=start_ns)
+    span = Span(start_ns - 10 * SECOND_NS, start_ns + 20 * SECOND_NS)
+    strips = strips_of(wb, [cameras[0]], span)
+    page.keyboard.press("[")
+    to = strips[cameras[0]].step(start_ns, 20)
+    went(page, to - span.start_ns, lambda: [page.keyboard.press("PageDown") for _ in range(2)])
+    page.keyboard.press("]")
+    ends = page.locator(".together").get_attribute("data-loop").split()
+    assert ends == [str(start_ns - span.start_ns), str(to - span.start_ns)]
+    assert page.locator(".together [data-part=loop]").is_checked()
+    page.evaluate(
+        f"""() => ({FIND})(one => {{
+          window.seen = [];
+          const tile = one.querySelectorAll(".tile")[1];
+          new MutationObserver(() => window.seen.push([Number(one.dataset.at), tile.dataset.state]))
+            .observe(one, {{ attributes: true, attributeFilter: ["data-at"] }});
+        }})"""
+    )
+    page.keyboard.press(" ")
+    page.wait_for_function(
+        "() => window.seen.filter(([at], n, all) => n && at < all[n - 1][0]).length >= 2"
+    )
+    page.keyboard.press(" ")
+    page.wait_for_selector(".together[data-state=still]")
+    seen = page.evaluate("() => window.seen")
+    assert all(int(ends[0]) <= at <= int(ends[1]) for at, _state in seen)
+    again_ns = START_NS + 6 * SECOND_NS - span.start_ns
+    states = {(at < again_ns, state) for at, state in seen}
+    assert states == {(True, "gap"), (False, "shown")}
+
+
+def test_zoom_shows_a_part_of_the_same_frame_and_all_of_it_again(page, crossing, crossing_server):
+    _wb, cameras = crossing
+    opened(page, crossing_server, cameras[:2], at=START_NS + 3 * SECOND_NS)
+    tile, whole = page.locator(".tile").first, number_in(page, cameras[0])
+    before = tile.evaluate(PRINT)
+    page.keyboard.press("1")
+    for _ in range(4):
+        page.keyboard.press("+")
+    assert float(tile.get_attribute("data-zoom")) == pytest.approx(1.25**4, abs=0.01)
+    near = tile.evaluate(PRINT)
+    assert near != before
+    page.keyboard.press("Shift+ArrowRight")
+    assert tile.evaluate(PRINT) != near
+    tile.locator("canvas").hover()
+    page.mouse.wheel(0, -120)
+    assert float(tile.get_attribute("data-zoom")) == pytest.approx(1.25**5, abs=0.01)
+    page.keyboard.press("0")
+    assert number_in(page, cameras[0]) == whole
+    assert tile.evaluate(PRINT) == before
+    assert page.locator(".tile").nth(1).get_attribute("data-zoom") == "1.00"
+
+
+def test_a_frame_is_saved_and_a_bookmark_outlives_the_page(page, crossing, crossing_server):
+    wb, cameras = crossing
+    opened(page, crossing_server, cameras[:2], at=START_NS + 3 * SECOND_NS)
+    page.keyboard.press("2")
+    pts = page.locator(".tile.chosen").get_attribute("data-pts")
+    number = number_in(page, cameras[1])
+    with page.expect_download() as coming:
+        page.keyboard.press("s")
+    picture = cv2.imread(str(coming.value.path()))
+    assert read_number(picture) == number
+    assert coming.value.suggested_filename.startswith(f"{cameras[1]}_20261120T0015")
+    assert f"_pts{pts}_" in coming.value.suggested_filename
+    assert [one.action for one in wb.audit() if one.case_id].count("export") == 1
+
+    page.keyboard.press("PageDown")
+    page.wait_for_selector(".together[data-state=still]")
+    at = page.locator(".together").get_attribute("data-at")
+    page.keyboard.press("b")
+    page.keyboard.type("xe máy ngã 12")  # the space and the digits belong to the note
+    page.keyboard.press("Enter")
+    row = page.locator("#bookmarks tr[data-key]")
+    row.wait_for()
+    assert page.locator(".together").get_attribute("data-at") == at
+    # from another camera and span, after a reload
+    opened(page, crossing_server, cameras[2:3], at=START_NS + 7 * SECOND_NS)
+    page.locator("#bookmarks tr[data-key]", has_text="xe máy ngã 12").click()
+    page.wait_for_selector(f".tile[data-camera='{cameras[1]}'][data-state=shown]")
+    page.wait_for_selector(f".together[data-state=still][data-at='{at}']")
+    assert page.locator(".tile").count() == 2
+    page.get_by_role("button", name="Bỏ dấu đã chọn").click()
+    row.wait_for(state="detached")
+
+
+def test_review_leads_to_the_very_frame_among_its_neighbours(page, crossing, crossing_server):
+    wb, cameras = crossing
+    (segment,) = wb.segments([cameras[1]])
+    pts = int(wb.frame_index(segment).pts[20])
+    asked = urlencode({"segment": segment.sha256, "pts": pts})
+    page.goto(f"{crossing_server.url}/xem-lai?{IN_CASE}&{asked}")
+    page.wait_for_selector(f".player[data-state=still][data-pts='{pts}']")
+    page.locator(".player .stamp a", has_text="Tai nạn").click()
+    page.wait_for_selector(".together[data-state=still]")
+    mine = page.locator(".tile").first
+    assert mine.get_attribute("data-camera") == cameras[1]
+    assert (mine.get_attribute("data-pts"), mine.get_attribute("data-residual")) == (str(pts), "0")
+    assert page.locator(".tile").count() == 4
+    assert "Tai nạn" in page.locator("nav [aria-current=page]").inner_text()

@@ -85,6 +85,7 @@ export function render({ model, el }) {
 
   // -- playing: frames in a row, all tiles or none --------------------------------------------------
   function play() {
+    for (const tile of tiles) tile.fit();
     playing = true; basis = null; pace = null; playButton.textContent = words.pause;
     const [from, to] = bounds();
     if (wanted < from || wanted >= to - 1) wanted = from;

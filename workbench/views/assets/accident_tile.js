@@ -1,9 +1,10 @@
 // One tile: which frame of its camera shows an instant, its picture, and how it is drawn.
 // The rule is that of workbench.archive.strips: the last frame not after the instant, and none in a
 // gap. A picture is drawn only under the PTS that the server labelled it with.
-const CHUNK = 20, STRIDE_CHUNK = 10, SMOOTH_HZ = 15, FORGET_MS = 4000;
+const CHUNK = 20, STRIDE_CHUNK = 10, SMOOTH_HZ = 15;
 const KEEP_PIXELS = 120e6; // of all tiles together: half a gigabyte of decoded pictures
-const MOST_ZOOM = 16;
+const PLAYED_PIXELS = 0.8 * KEEP_PIXELS; // two chunks of every tile, or playing would throw out what it needs next
+const LEAST_WIDE = 320, MOST_ZOOM = 16;
 
 export class Pictures {
   // decoded pictures of all tiles, the one unused longest goes first
@@ -38,11 +39,12 @@ export class Tile {
     Object.assign(this, { facts, view, pictures, words, zoom: { k: 1, x: 0.5, y: 0.5 }, loading: new Map(), drawn: null });
     this.firsts = facts.files.map((file) => file.first);
     const box = this.box = document.createElement("figure");
-    box.className = "tile"; box.dataset.camera = facts.camera; box.title = words.tile_title;
+    box.className = "tile"; box.dataset.camera = facts.camera;
     box.innerHTML = `<canvas></canvas><div class="none"><b></b><span></span></div>
       <figcaption><b class="camera"></b><span class="name"></span><span class="residual"></span><span class="sigma"></span><span class="mono pts"></span></figcaption>`;
     this.canvas = box.querySelector("canvas"); this.context = this.canvas.getContext("2d");
     this.part = (name) => box.querySelector(`.${name}`);
+    box.querySelector("figcaption").title = words.tile_title;
     this.part("camera").textContent = facts.camera; this.part("name").textContent = facts.name;
   }
 
@@ -69,6 +71,12 @@ export class Tile {
   // -- pictures ---------------------------------------------------------------------------------
   address(path, more = "") { return `${this.view.media_url}/${path}?grant=${encodeURIComponent(this.view.token)}${more}`; }
   key(kind, number) { return `${kind}:${this.fileOf(number).segment}:${this.facts.pts[number]}`; }
+  // playing asks for pictures as wide as the tile shows them
+  fit() {
+    const { width = 0, height = 1 } = this.facts.files[0] || {}, each = PLAYED_PIXELS / (this.view.tiles.length * 2 * CHUNK);
+    const seen = Math.ceil((this.canvas.clientWidth * devicePixelRatio * this.zoom.k) / 160) * 160;
+    this.wide = Math.round(Math.min(width, Math.sqrt((each * width) / height), Math.max(LEAST_WIDE, seen)));
+  }
   async fetched(address) {
     const answer = await fetch(address, { credentials: "include" });
     if (!answer.ok) { const error = new Error(String(answer.status)); error.status = answer.status; throw error; }
@@ -93,34 +101,41 @@ export class Tile {
     }
     return this.loading.get(key);
   }
-  // frames in a row for playing, as wide as the tile: chunks follow each other in the server's decoder
-  run(number, stride) {
-    if (number < 0 || number >= this.facts.pts.length) return Promise.resolve();
-    const file = this.fileOf(number), count = stride > 4 ? STRIDE_CHUNK : CHUNK, long = count * stride;
-    const first = number - ((number - file.first) % long);
-    const wide = Math.min(file.width, Math.max(320, Math.ceil((this.canvas.clientWidth * devicePixelRatio * this.zoom.k) / 160) * 160));
-    const key = `run:${first}:${stride}:${wide}`;
+  // frames in a row for playing: chunks follow each other in the server's decoder
+  long(stride) { return (stride > 4 ? STRIDE_CHUNK : CHUNK) * stride; }
+  chunk(number, stride) {
+    const file = this.fileOf(number), first = number - ((number - file.first) % this.long(stride));
+    const numbers = [];
+    for (let at = first; at < Math.min(first + this.long(stride), this.facts.pts.length) && this.fileOf(at) === file; at += stride) numbers.push(at);
+    return numbers;
+  }
+  async run(number, stride) {
+    if (number < 0 || number >= this.facts.pts.length) return;
+    const numbers = this.chunk(number, stride), { wide } = this, kind = `run${wide}`;
+    if (numbers.every((at) => at < number || this.pictures.get(this.key(kind, at)) !== undefined)) return;
+    const key = `${kind}:${numbers[0]}:${stride}`;
     if (!this.loading.has(key)) {
       this.loading.set(key, (async () => {
-        const answer = await this.fetched(this.address(`run/${file.segment}/${this.facts.pts[first]}.bin`, `&count=${count}&every=${stride}&width=${wide}`));
+        const { segment } = this.fileOf(number);
+        const answer = await this.fetched(this.address(`run/${segment}/${this.facts.pts[numbers[0]]}.bin`, `&count=${numbers.length}&every=${stride}&width=${wide}`));
         const data = await answer.arrayBuffer(), seen = new DataView(data);
         for (let offset = 0; offset < data.byteLength;) {
           const pts = Number(seen.getBigInt64(offset)), length = seen.getUint32(offset + 8);
-          this.pictures.keep(`run:${file.segment}:${pts}`, await createImageBitmap(new Blob([new Uint8Array(data, offset + 12, length)], { type: "image/jpeg" })));
+          this.pictures.keep(`${kind}:${segment}:${pts}`, await createImageBitmap(new Blob([new Uint8Array(data, offset + 12, length)], { type: "image/jpeg" })));
           offset += 12 + length;
         }
         // what the file should have and the server left out is broken: nothing stands in its place
-        const end = Math.min(first + long, this.facts.pts.length);
-        for (let at = first; at < end && this.fileOf(at) === file; at += stride) {
-          if (this.pictures.get(this.key("run", at)) === undefined) this.pictures.keep(this.key("run", at), null);
-        }
-      })().finally(() => setTimeout(() => this.loading.delete(key), FORGET_MS)));
+        for (const at of numbers) if (this.pictures.get(this.key(kind, at)) === undefined) this.pictures.keep(this.key(kind, at), null);
+      })().finally(() => this.loading.delete(key)));
     }
-    return this.loading.get(key);
+    await this.loading.get(key);
   }
   // `undefined`: on its way
-  playing(number) { return number < 0 ? null : this.pictures.get(this.key("run", number)); }
-  ahead(number, stride) { return this.run(number, stride).then(() => this.run(number + (stride > 4 ? STRIDE_CHUNK : CHUNK) * stride, stride)); }
+  playing(number) { return number < 0 ? null : this.pictures.get(this.key(`run${this.wide}`, number)); }
+  async ahead(number, stride) {
+    await this.run(number, stride);
+    if (number >= 0) await this.run(this.chunk(number, stride).at(-1) + stride, stride);
+  }
 
   // -- drawing ----------------------------------------------------------------------------------
   draw(at, number, picture) {
@@ -168,6 +183,7 @@ export class Tile {
   moveTo(x, y, k) {
     const half = 0.5 / k, inside = (value) => Math.min(1 - half, Math.max(half, value));
     this.zoom = { k, x: inside(x), y: inside(y) };
+    this.fit();
     this.paint();
   }
   // where on the picture a pointer is, as parts of it (it stands letterboxed in the tile)
