@@ -1,7 +1,7 @@
 // One tile: which frame of its camera shows an instant, its picture, and how it is drawn.
 // The rule is that of workbench.archive.strips: the last frame not after the instant, and none in a
 // gap. A picture is drawn only under the PTS that the server labelled it with.
-const CHUNK = 20, STRIDE_CHUNK = 10, SMOOTH_HZ = 15;
+const CHUNK = 10, SMOOTH_HZ = 15;
 const KEEP_PIXELS = 120e6; // of all tiles together: half a gigabyte of decoded pictures
 const PLAYED_PIXELS = 0.8 * KEEP_PIXELS; // two chunks of every tile, or playing would throw out what it needs next
 const LEAST_WIDE = 320, MOST_ZOOM = 16;
@@ -102,11 +102,10 @@ export class Tile {
     return this.loading.get(key);
   }
   // frames in a row for playing: chunks follow each other in the server's decoder
-  long(stride) { return (stride > 4 ? STRIDE_CHUNK : CHUNK) * stride; }
   chunk(number, stride) {
-    const file = this.fileOf(number), first = number - ((number - file.first) % this.long(stride));
+    const file = this.fileOf(number), first = number - ((number - file.first) % (CHUNK * stride));
     const numbers = [];
-    for (let at = first; at < Math.min(first + this.long(stride), this.facts.pts.length) && this.fileOf(at) === file; at += stride) numbers.push(at);
+    for (let at = first; at < Math.min(first + CHUNK * stride, this.facts.pts.length) && this.fileOf(at) === file; at += stride) numbers.push(at);
     return numbers;
   }
   async run(number, stride) {
