@@ -74,7 +74,7 @@ def kept(files, fixes):
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(footage(), st.lists(st.integers(-SECOND_NS, 40 * SECOND_NS), min_size=1, max_size=30))
 def test_what_shows_an_instant_is_the_last_frame_not_after_it_or_nothing(made, later):
     files, fixes = made
@@ -104,7 +104,7 @@ def test_what_shows_an_instant_is_the_last_frame_not_after_it_or_nothing(made, l
         assert -residual <= max(2 * SECOND_NS, before[-1][2] - before[-1][0]) + found.step_ns
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(footage(), st.integers(0, 40), st.integers(1, 100))
 def test_steps_back_lead_where_the_steps_on_began(made, start, count):
     files, fixes = made
@@ -123,7 +123,7 @@ def test_steps_back_lead_where_the_steps_on_began(made, start, count):
     assert one_by_one == there
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(footage())
 def test_each_frame_lies_in_the_stretch_of_its_file(made):
     files, fixes = made
