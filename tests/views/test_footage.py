@@ -35,13 +35,31 @@ def test_runs_in_any_order_are_the_frames_of_their_labels(small_root, clip):
         assert [number(picture) for _, picture in got] == list(range(300))[first : first + 20]
 
 
-def test_a_run_goes_on_with_the_decoder_it_left_open(small_root, clip, monkeypatch):
+@pytest.fixture
+def opened(monkeypatch):
+    """The first frame of each decoder that was opened."""
     opened = []
     decode = __import__("workbench.media", fromlist=["decode"]).decode
     monkeypatch.setattr(
         "workbench.views.footage.media.decode",
         lambda *args, **more: opened.append(args[2]) or decode(*args, **more),
     )
+    return opened
+
+
+def test_steps_forwards_go_on_with_one_decoder(small_root, clip, opened):
+    footage, pts = Footage(small_root), small_root.frame_index(clip).pts.tolist()
+    seen = [number(footage.still(clip, pts[at])) for at in range(25, 65)]
+    assert seen == list(range(25, 65))
+    assert opened == [25]
+    assert number(footage.still(clip, pts[40])) == 40
+    for at in range(0, 299, 9):
+        footage.still(clip, pts[at])
+    assert len(footage._steps) <= OPEN_RUNS
+    assert number(footage.still(clip, pts[299])) == 299
+
+
+def test_a_run_goes_on_with_the_decoder_it_left_open(small_root, clip, opened):
     footage, pts = Footage(small_root), small_root.frame_index(clip).pts.tolist()
     for first in range(0, 100, 20):
         footage.run(clip, pts[first], 20)

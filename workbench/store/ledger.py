@@ -110,10 +110,13 @@ class Ledger:
             self._write_heads((*lost, Head(entry.seq, entry.sha256)))
             return entry
 
-    def entries(self) -> list[AuditEntry]:
-        """Return every entry, oldest first."""
+    def entries(self, case_id: str = "", begins: str = "") -> list[AuditEntry]:
+        """Return every entry, oldest first; of one case, whose action begins so, where given."""
+        where = "(? = '' OR case_id = ?) AND substr(action, 1, ?) = ?"
+        values = (case_id, case_id, len(begins), begins)
         with self._catalogue.read() as db:
-            rows = db.execute(f"SELECT {_FIELDS} FROM audit ORDER BY seq").fetchall()
+            found = db.execute(f"SELECT {_FIELDS} FROM audit WHERE {where} ORDER BY seq", values)
+            rows = found.fetchall()
         return [AuditEntry(*row) for row in rows]
 
     def with_head(self) -> tuple[list[AuditEntry], tuple[Head, ...]]:

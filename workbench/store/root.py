@@ -481,9 +481,9 @@ class Store:
             details=details or {},
         )
 
-    def audit(self) -> list[AuditEntry]:
-        """Return every audit entry, oldest first."""
-        return self._ledger.entries()
+    def audit(self, case_id: str = "", begins: str = "") -> list[AuditEntry]:
+        """Return the audit entries, oldest first: all, or of a case whose action begins so."""
+        return self._ledger.entries(case_id, begins)
 
     def audit_head(self) -> tuple[Head, ...]:
         """Return what the audit entries must contain: the newest one, and any lost before it.

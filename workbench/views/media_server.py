@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -205,13 +206,21 @@ class _Crop(_Pictures):
 
 
 class _Run(_Pictures):
-    async def get(self, sha256: str, pts: str) -> None:
-        asked = self.get_query_argument("count", "20")
-        if not (asked.isascii() and asked.isdigit() and len(asked) < 4):
+    def _number(self, name: str, default: int) -> int:
+        asked = self.get_query_argument(name, str(default))
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 5):
             raise HTTPError(400)
-        count = min(LONGEST_RUN, max(1, int(asked)))
+        return int(asked)
+
+    async def get(self, sha256: str, pts: str) -> None:
+        count = min(LONGEST_RUN, max(1, self._number("count", 20)))
+        every = min(LONGEST_RUN, max(1, self._number("every", 1)))
+        width_px = self._number("width", 0)
         segment = self.covered(sha256, int(pts))
-        pictures = await self.decoded(lambda: self.house.footage.run(segment, int(pts), count))
+        run = partial(
+            self.house.footage.run, segment, int(pts), count, every=every, width_px=width_px
+        )
+        pictures = await self.decoded(run)
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header("X-Segment", segment.sha256)
         for at, picture in pictures:

@@ -161,6 +161,7 @@ class _ReviewPage:
                 "utc_ms": utc_ns / 1e6,
                 "sigma": tr("clock ± {sigma:.1f} s").format(sigma=sigma_ns / SECOND_NS),
                 "start_pts": segment.first_pts if start_pts is None else start_pts,
+                "accident": self.visit.link("tai-nan", segment=sha256),
                 "tracks": [_track(row, sighting_id, tr) for _, row in passes.iterrows()],
                 **self._coverage(segment.camera_id),
             }
@@ -221,6 +222,8 @@ def _track(row: pd.Series, chosen: str, tr: Callable[[str], str]) -> dict[str, A
 def _words(tr: Callable[[str], str]) -> dict[str, str]:
     return {
         "frame": tr("Frame"),
+        "accident": tr("Accident"),
+        "accident_title": tr("This instant on this and the cameras near it"),
         "speed": tr("Speed"),
         "boxes": tr("Boxes"),
         "play": tr("Play"),

@@ -22,6 +22,7 @@ from tornado.web import OutputTransform, RedirectHandler
 
 from workbench.errors import N_, BadInput, Refused, Unavailable
 from workbench.investigation import Workbench, list_people, open_workbench
+from workbench.views.accident import accident_page
 from workbench.views.account import account
 from workbench.views.gate import WILDCARDS, Gate, host_of, names_of
 from workbench.views.media_server import Settings, tls_context
@@ -36,6 +37,7 @@ PAGES: Mapping[str, PageFunction] = {
     "truc-tiep": live_page,
     "truy-vet": trace_page,
     "xem-lai": review_page,
+    "tai-nan": accident_page,
     "giam-sat": oversight_page,
 }
 LAST_PORT = 65_535

@@ -14,7 +14,8 @@ export function render({ model, el }) {
   root.innerHTML = `
     <div class="stamp"><span class="big" data-part="local"></span><span class="muted" data-part="utc"></span>
       <span class="muted"><span data-word="frame"></span> <b data-part="number"></b></span>
-      <span class="muted">PTS <b class="mono" data-part="pts"></b></span><span class="muted small" data-part="sigma"></span></div>
+      <span class="muted">PTS <b class="mono" data-part="pts"></b></span><span class="muted small" data-part="sigma"></span>
+      <span class="way"><a class="button" data-part="accident"></a></span></div>
     <div class="stage"><canvas></canvas><div class="message" hidden></div></div>
     <div class="controls">
       <button type="button" class="button" data-do="first">⏮</button><button type="button" class="button" data-do="back">◀</button>
@@ -34,6 +35,7 @@ export function render({ model, el }) {
     button.title = words[`${button.dataset.do}_title`]; button.setAttribute("aria-label", button.title);
   }
   playButton.textContent = words.play;
+  part("accident").textContent = words.accident; part("accident").title = words.accident_title;
 
   let view = {}, boxes = new Map(), pictures = new Map(), loading = new Map();
   let wanted = 0, shown = -1, playing = false, basis = null, generation = 0;
@@ -92,6 +94,7 @@ export function render({ model, el }) {
     root.dataset.boxes = (boxes.get(pts) || []).length;
     part("local").textContent = localTime(ms(pts));
     part("utc").textContent = `${new Date(ms(pts)).toISOString().slice(0, 23)}Z`;
+    part("accident").href = `${view.accident}&pts=${pts}`;
     part("pts").textContent = pts; part("number").textContent = `${index + 1}/${view.pts.length}`;
     slider.value = index;
     const now = root.querySelector(".coverage .now");
