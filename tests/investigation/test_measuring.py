@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bz2
 import json
+import re
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,13 +26,15 @@ from workbench.investigation import (
     calibrations,
     check_points,
     corrected,
+    draw_scene,
     measure,
     open_workbench,
     statements_of,
     track_of_sheet,
     write_measured,
+    write_papers,
 )
-from workbench.records import Case, Purpose
+from workbench.records import Case, Purpose, Wording
 from workbench.store import Store
 from workbench.timeline import SECOND_NS, Span
 from workbench.views.text import translator
@@ -258,3 +262,51 @@ def test_the_command_line_says_it_all_and_refuses_in_one_sentence(
     failed = run.invoke(app, [*words, "--crs", "EPSG:32648"])
     assert isinstance(failed.exception, BadInput)
     assert "4 points are too few" in failed.exception.sentence()
+
+
+def test_the_scene_is_drawn_to_scale_and_the_photos_say_where_they_came_from(
+    house: Workbench, tmp_path: Path
+) -> None:
+    done, vi = measure(house, track(house), WHY), translator("vi")
+    made = write_papers(house, [done], tmp_path / "papers", vi, place="Ngã tư Rích Gạo")
+    assert [path.name for path in made] == [
+        "so-do-hien-truong.svg", "so-do-hien-truong.pdf", "ban-anh-hien-truong-1.svg",
+        "ban-anh-hien-truong-2.svg", "ban-anh-hien-truong.pdf",
+    ]  # fmt: skip
+    assert all(path.read_bytes().startswith(b"%PDF") for path in made if path.suffix == ".pdf")
+    scene = made[0].read_text()
+    for words in ("BẢN NHÁP", "Thông tư 72/2024/TT-BCA", vi(SPEED_NOTE), "Ngã tư Rích Gạo",
+                  "8 điểm đo đạc", "Vị trí dừng", "một sigma 0.400 s", "EPSG:32648"):  # fmt: skip
+        assert words in scene, words
+    scale = int(re.search(r"Tỷ lệ 1:(\d+)", scene)[1])
+    way = re.search(r'<polyline points="([^"]+)"[^>]*stroke="#0b559f"', scene)[1].split()
+    ends = np.array([[float(v) for v in one.split(",")] for one in (way[0], way[-1])])
+    drawn_m = np.linalg.norm(ends[1] - ends[0]) * scale / 1000
+    truth_m = np.linalg.norm(done.motion.position_m[-1] - done.motion.position_m[0])
+    assert drawn_m == pytest.approx(truth_m, abs=0.02)
+    assert ends[1][1] < ends[0][1]  # it rides north: up
+    assert scene.count("<ellipse") == 8  # seven of the way, one of the legend
+    photos = made[2].read_text()
+    assert done.track.segment.sha256[:16] in photos
+    assert f"PTS {int(done.pts[0])}" in photos
+    entry = house.audit()[-1]
+    assert (entry.action, entry.case_id) == ("papers", "TN-1")
+    with pytest.raises(BadInput, match="there already"):
+        write_papers(house, [done], tmp_path / "papers", vi)
+    with pytest.raises(BadInput, match="nothing was measured"):
+        write_papers(house, [], tmp_path / "none", vi)
+
+
+def test_many_vehicles_tell_the_rest_on_a_second_sheet(house: Workbench) -> None:
+    done, vi = measure(house, track(house), WHY), translator("vi")
+    several = [
+        replace(
+            done, statements=tuple(Wording(f"câu {number} của xe {car}") for number in range(9))
+        )
+        for car in range(4)
+    ]
+    first, second = (one.svg() for one in draw_scene(house, several, vi))
+    for car in range(4):
+        for number in range(9):
+            assert f"câu {number} của xe {car}" in first + second
+    assert vi(SPEED_NOTE) in second

@@ -158,6 +158,54 @@ def speed(
         typer.echo(f"written to {out}", err=True)
 
 
+@app.command()
+def papers(
+    root: Root,
+    out: Annotated[Path, typer.Argument(help="Folder to write the drafts into; made if missing.")],
+    case: CaseId = "",
+    reason: Reason = "",
+    tracks: Annotated[
+        list[Path] | None,
+        typer.Option("--track", help="CSV of pts, x_px, y_px, one a vehicle, named by its file."),
+    ] = None,
+    sightings: Annotated[
+        list[str] | None, typer.Option("--sighting", help="Id of a sighting; may be repeated.")
+    ] = None,
+    camera: CameraId = "",
+    at: At = "",
+    segment: SegmentId = "",
+    place: Annotated[
+        str, typer.Option("--place", help="Where it happened, as the form says.")
+    ] = "",
+    fps: Fps = "",
+    calibration: Named = "",
+    compared: Compared = "",
+) -> None:
+    """Draft the scene diagram (to scale) and the photo sheet of an accident, as SVG and PDF.
+
+    After forms 06 and 07 of Circular 72/2024/TT-BCA; an officer checks, completes and signs them.
+    """
+    wb = open_workbench(root, actor=account())
+    purpose = Purpose(case, reason)
+    found = [
+        track_of(wb, purpose, sighting=one, camera="", at="", segment="", file=None)
+        for one in sightings or ()
+    ]
+    found += [
+        track_of(wb, purpose, sighting="", camera=camera, at=at, segment=segment, file=one)
+        for one in tracks or ()
+    ]
+    done = [
+        investigation.measure(
+            wb, one, purpose, fps=rate_at(fps), calibration=calibration, compared=compared
+        )
+        for one in found
+    ]
+    translate = translator(DEFAULT_LANGUAGE)
+    for path in investigation.write_papers(wb, done, out, translate, place=place):
+        typer.echo(str(path))
+
+
 def track_of(
     wb: Workbench, purpose: Purpose, *, sighting: str, camera: str, at: str, segment: str,
     file: Path | None,

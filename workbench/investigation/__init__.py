@@ -69,6 +69,7 @@ from workbench.investigation.people import (
 )
 from workbench.investigation.reaching import Whereabouts, reach
 from workbench.investigation.running import Candidates, first_candidates
+from workbench.investigation.scene_papers import draw_photos, draw_scene, write_papers
 
 __all__ = [
     "ALWAYS",
@@ -109,6 +110,8 @@ __all__ = [
     "check_points",
     "compare_model",
     "corrected",
+    "draw_photos",
+    "draw_scene",
     "export_flows",
     "export_sightings",
     "export_trace",
@@ -141,4 +144,5 @@ __all__ = [
     "with_belief",
     "write_inspected",
     "write_measured",
+    "write_papers",
 ]

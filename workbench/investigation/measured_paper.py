@@ -111,7 +111,7 @@ def page_of_measured(house: Workbench, one: Measured, translate: Callable[[str],
                 _local(int(one.utc_ns[k])), f"{motion.time_s[k]:.2f}",
                 *(f"{v:.1f}" for v in motion.speed_km_h[[1, 0, 2], k]),
                 *(f"{v:+.1f}" for v in motion.acceleration_m_s2[[1, 0, 2], k]),
-                "–" if np.isnan(motion.heading_deg[1, k]) else f"{motion.heading_deg[1, k]:.0f}",
+                _degrees(float(motion.heading_deg[1, k])),
                 f"{1.96 * motion.position_sigma_m[k]:.2f}",
             ]
             for k in chosen.tolist()
@@ -146,6 +146,10 @@ def chart_of(motion: collisions.Motion) -> Sheet:
     sheet.text(left + wide / 2, 68, "giây kể từ khung hình đầu", 2.8, anchor="middle")
     sheet.text(1, 3.2, "km/h", 2.8)
     return sheet
+
+
+def _degrees(heading: float) -> str:
+    return "–" if np.isnan(heading) else str(round(heading) % 360)
 
 
 def _local(ns: int) -> str:
