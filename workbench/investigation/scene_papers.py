@@ -111,9 +111,8 @@ def draw_scene(
         east, north = ((m - centre) * per_m).tolist()
         return x + wide / 2 + east, y + high / 2 - north
 
-    for one in used[:1]:
-        data = _underlay(house, one, centre, wide / per_m, high / per_m)
-        sheet.picture(x, y, wide, high, data, "jpeg")
+    below = _underlay(house, used[0], centre, wide / per_m, high / per_m)
+    sheet.picture(x, y, wide, high, below, "jpeg")
     sheet.box(x, y, wide, high)
     for number, point in enumerate(points, start=1):
         px, py = at(point)
