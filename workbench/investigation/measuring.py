@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import Transformer
 
 from workbench import collisions
 from workbench.collisions import steps as hand
 from workbench.collisions.tracks import CONTACT_SIGMA_PX
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.investigation import people, reaching
-from workbench.records import Box, Purpose, Segment, Wording
+from workbench.records import Box, Camera, Purpose, Segment, Wording
 from workbench.store import is_imported
 from workbench.store.calibrations import CalibrationFile
 from workbench.timeline import SECOND_NS, Span, local_text
@@ -121,6 +122,13 @@ def check_points(
     """Return the points of a sheet, in metres of `crs`, of the camera's system or of their zone."""
     system = crs or house.camera(camera_id).ground_crs
     return collisions.read_points(text, where=where, crs=system)
+
+
+def place_m(camera: Camera, crs: str) -> tuple[float, float]:
+    """Return where a camera stands, in metres of a projected system."""
+    ahead = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    east, north = ahead.transform(camera.lon_deg, camera.lat_deg)
+    return float(east), float(north)
 
 
 def frame_at(house: Workbench, camera_id: str, at_ns: int) -> tuple[Segment, int]:

@@ -31,6 +31,7 @@ PAGES: Mapping[str, str] = {
     "truc-tiep": N_("Live"),
     "truy-vet": N_("Trace"),
     "xem-lai": N_("Review"),
+    "hieu-chuan": N_("Calibration"),
     "giam-sat": N_("Oversight"),
 }
 _HOUSE = ":host *:not(.mono) { font-family: var(--font); }"

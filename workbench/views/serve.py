@@ -23,6 +23,7 @@ from tornado.web import OutputTransform, RedirectHandler
 from workbench.errors import N_, BadInput, Refused, Unavailable
 from workbench.investigation import Workbench, list_people, open_workbench
 from workbench.views.account import account
+from workbench.views.calibrating import calibration_page
 from workbench.views.gate import WILDCARDS, Gate, host_of, names_of
 from workbench.views.media_server import Settings, tls_context
 from workbench.views.oversight import oversight_page
@@ -36,6 +37,7 @@ PAGES: Mapping[str, PageFunction] = {
     "truc-tiep": live_page,
     "truy-vet": trace_page,
     "xem-lai": review_page,
+    "hieu-chuan": calibration_page,
     "giam-sat": oversight_page,
 }
 LAST_PORT = 65_535
