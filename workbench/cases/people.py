@@ -31,6 +31,7 @@ ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "case.open": _SEARCHERS,
     "case.close": (*_SEARCHERS, "approver"),
     "view": (*_SEARCHERS, "operator"),
+    "calibrate": (*_SEARCHERS, "operator"),
     "upkeep": ("operator",),
     "recognise.all": ("operator",),
     "audit": ("auditor",),

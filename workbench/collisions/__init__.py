@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from workbench.collisions.calibration import GroundModel, PointPair, fit_ground
 from workbench.collisions.kept import KeptCalibration
+from workbench.collisions.sheets import read_points, read_track
 from workbench.collisions.tracks import Motion, TimeBase, contact_point, distance_m, measure_motion
 from workbench.collisions.view import compare_view, refuse_moved
 from workbench.collisions.wording import CANDIDATE_NOTE, SPEED_NOTE
@@ -25,5 +26,7 @@ __all__ = [
     "distance_m",
     "fit_ground",
     "measure_motion",
+    "read_points",
+    "read_track",
     "refuse_moved",
 ]

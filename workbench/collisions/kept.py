@@ -18,8 +18,9 @@ from workbench.errors import N_, BadInput
 class KeptCalibration:
     """Points of one camera's view, when and by whom they were picked, and in which picture.
 
-    ``made_ns`` is UTC; ``reference_sha256`` names the picture to compare later views with;
-    ``ground_crs`` is the projected system of the metres.
+    ``made_ns`` is UTC; ``reference_sha256`` names the picture to compare later views with,
+    ``view_ns`` is its instant (UTC) and ``reference_from`` says where it came from; ``ground_crs``
+    is the projected system of the metres, empty where they are local.
     """
 
     camera_id: str
@@ -31,6 +32,8 @@ class KeptCalibration:
     pick_sigma_px: float = PICK_SIGMA_PX
     reference_sha256: str = ""
     note: str = ""
+    view_ns: int = 0
+    reference_from: str = ""
 
     def model(self) -> GroundModel:
         """Return the fit; the same every time.

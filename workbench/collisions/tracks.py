@@ -76,7 +76,8 @@ class TimeBase:
 class Motion:
     """A smoothed track: every figure as 2.5 %, 50 % and 97.5 % at each time, (3, n).
 
-    ``position_m`` is (n, 2) and ``position_sigma_m`` (n,), in the direction of the largest error.
+    ``position_m`` is (n, 2) and ``position_sigma_m`` (n,), in the direction of the largest error;
+    ``position_covariance_m2`` is (n, 2, 2).
     ``heading_deg`` is clockwise from north, NaN where the vehicle (nearly) stands.
     ``mean_speed_km_h`` is (3,): of the whole track, from its length on the ground.
     """
@@ -91,6 +92,7 @@ class Motion:
     mean_speed_km_h: Floats
     kind: str
     time_base: TimeBase
+    position_covariance_m2: Floats
 
 
 def contact_point(box: Box, *, share: float = 0.0) -> tuple[float, float]:
@@ -187,6 +189,7 @@ def _smoothed(
     rate = 1.0 + time_base.rate_sigma * rng.standard_normal(len(drawn))[:, None, None]
     place, velocity, push = states[..., :2], states[..., 2:4] / rate, states[..., 4:] / rate**2
     typical = np.median(velocity, axis=0)
+    spread_m2 = _covariance(place)
     along = typical / np.maximum(np.linalg.norm(typical, axis=1), 1e-9)[:, None]
     left = np.stack([-along[:, 1], along[:, 0]], axis=1)
     # Along the usual direction: the length of a noisy vector is always too long.
@@ -195,7 +198,7 @@ def _smoothed(
     return Motion(
         time_s=seconds,
         position_m=np.median(place, axis=0) + about,
-        position_sigma_m=_largest_sigma(place),
+        position_sigma_m=np.sqrt(np.linalg.eigvalsh(spread_m2)[:, -1]),
         speed_km_h=KMH * _interval(speed),
         acceleration_m_s2=_interval((push * along).sum(axis=2)),
         lateral_m_s2=_interval((push * left).sum(axis=2)),
@@ -203,6 +206,7 @@ def _smoothed(
         mean_speed_km_h=KMH * _interval(mean[:, None])[:, 0],
         kind=model.kind,
         time_base=time_base,
+        position_covariance_m2=spread_m2,
     )
 
 
@@ -235,10 +239,10 @@ def _interval(values: Floats) -> Floats:
     return np.asarray(np.percentile(values, [2.5, 50.0, 97.5], axis=0))
 
 
-def _largest_sigma(place: Floats) -> Floats:
+def _covariance(place: Floats) -> Floats:
+    """Return (n, 2, 2) of draws (d, n, 2)."""
     off = place - place.mean(axis=0)
-    covariance = np.einsum("dni,dnj->nij", off, off) / len(place)
-    return np.asarray(np.sqrt(np.linalg.eigvalsh(covariance)[:, -1]))
+    return np.asarray(np.einsum("dni,dnj->nij", off, off) / len(place))
 
 
 def _headings(velocity: Floats, typical: Floats) -> Floats:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from workbench.errors import N_, BadInput, Damaged
 from workbench.records import SIGHTINGS, AuditEntry, Case, FrameIndex, Progress, Segment
 from workbench.store import files
+from workbench.store.calibrations import Calibrations
 from workbench.store.catalogue import Catalogue
 from workbench.store.imports import Imports
 from workbench.store.journal import Journal, read_sidecar, sidecar_of, write_sidecar
@@ -55,6 +56,7 @@ class Store:
         self.live = Live(root / "live", root / ".locks")
         self._lake = Lake(root / "sightings", root / ".locks", self._catalogue)
         self.imports = Imports(root, self._lake)
+        self.calibrations = Calibrations(root)
         self.journal = Journal(root / "journal", root / ".locks" / "journal", self._catalogue)
         self.upkeep = Upkeep(root, self._catalogue, self.journal)
         self.keeping = Keeping(root, self._catalogue, self.journal, self._lake, self.live)
@@ -431,8 +433,8 @@ class Store:
         return self._lake.rewrite(camera_id, lambda rows: retimed(rows, known, fixes))
 
     def check_sightings(self) -> list[Damaged]:
-        """Return a finding for each file of sightings, or record of imports, not as written."""
-        return [*self._lake.check(), *self.imports.check()]
+        """Return a finding for each file of sightings, imports or calibrations not as written."""
+        return [*self._lake.check(), *self.imports.check(), *self.calibrations.check()]
 
     def mark_searched(
         self,

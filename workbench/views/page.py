@@ -32,6 +32,7 @@ PAGES: Mapping[str, str] = {
     "truy-vet": N_("Trace"),
     "xem-lai": N_("Review"),
     "tai-nan": N_("Accident"),
+    "hieu-chuan": N_("Calibration"),
     "giam-sat": N_("Oversight"),
 }
 _HOUSE = ":host *:not(.mono) { font-family: var(--font); }"

@@ -24,6 +24,7 @@ from workbench.errors import N_, BadInput, Refused, Unavailable
 from workbench.investigation import Workbench, list_people, open_workbench
 from workbench.views.accident import accident_page
 from workbench.views.account import account
+from workbench.views.calibrating import calibration_page
 from workbench.views.gate import WILDCARDS, Gate, host_of, names_of
 from workbench.views.media_server import Settings, tls_context
 from workbench.views.oversight import oversight_page
@@ -38,6 +39,7 @@ PAGES: Mapping[str, PageFunction] = {
     "truy-vet": trace_page,
     "xem-lai": review_page,
     "tai-nan": accident_page,
+    "hieu-chuan": calibration_page,
     "giam-sat": oversight_page,
 }
 LAST_PORT = 65_535

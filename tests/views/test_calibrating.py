@@ -1,0 +1,71 @@
+"""The calibration page: taps become rows, rows are checked, and only what was checked is kept."""
+
+import pytest
+from make.calibrations import EIGHT, ORIGIN, pinhole
+from make.small_root import CASE
+
+from workbench import investigation
+from workbench.collisions.calibration import map_points
+from workbench.errors import Refused
+from workbench.views.calibrating import HEAD, Calibrating, calibration_page
+from workbench.views.text import translator
+
+
+@pytest.fixture
+def one(small_root, purpose):
+    camera = small_root.segments()[0].camera_id
+    made = Calibrating(small_root, purpose, [camera], translator("vi"))
+    made.show.clicks += 1
+    return made
+
+
+def tap_all(one, count=8):
+    wide, high = one.size_px
+    px = map_points(pinhole(), EIGHT) * (wide / 1280, high / 720)
+    for (x, y), (east, north) in zip(px[:count], EIGHT + ORIGIN, strict=False):
+        one.tap_picture(x, y)
+        one.tap_map(east, north)
+
+
+def test_without_a_case_there_is_no_picture(on_page):
+    with pytest.raises(Refused):
+        calibration_page(on_page())
+
+
+def test_taps_make_points_that_are_checked_and_then_kept(one, small_root):
+    assert one.picture.objects
+    assert one.map.objects
+    tap_all(one)
+    assert one.keep.disabled
+    one.check.clicks += 1
+    assert one.told.object.count("<tr>") == 9
+    assert not one.keep.disabled
+    one.note.value = "chạm trên bản đồ"
+    one.keep.clicks += 1
+    kept = investigation.calibrations(small_root, one.camera.value)[-1]
+    assert (kept.kept.note, kept.model.kind) == ("chạm trên bản đồ", "map")
+    assert kept.sha256[:12] in one.known.object
+    assert [e.action for e in small_root.audit() if e.case_id == CASE.case_id][-1] == "calibrate"
+
+
+def test_a_refusal_is_a_sentence_in_vietnamese_and_nothing_can_be_kept(one):
+    one.check.clicks += 1
+    assert "refusal" in one.told.object
+    tap_all(one, count=4)
+    one.check.clicks += 1
+    assert "quá ít" in one.told.object
+    assert one.keep.disabled
+    one.rows.value = f"{HEAD}\n1,2,<b>,4,map,1"
+    one.check.clicks += 1
+    assert "&lt;b&gt;" in one.told.object
+    assert "<b>" not in one.told.object
+
+
+def test_a_changed_row_must_be_checked_again_and_a_place_needs_its_point(one):
+    tap_all(one)
+    one.tap_map(1.0, 2.0)  # every point has its place
+    assert "trên ảnh trước" in one.told.object
+    one.check.clicks += 1
+    one.rows.value += "\n"
+    one.rows.value = one.rows.value.replace("map,1.0", "surveyed,0.5", 1)
+    assert one.keep.disabled

@@ -1,0 +1,264 @@
+"""*Hiệu chuẩn*: points of a camera's still and their places, how far each is off, and keeping them.
+
+A tap on the still begins a point, a tap on the map gives it its place; every row can be typed, too.
+Nothing is kept before it was checked, and a refusal is said in its sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+import numpy as np
+import panel as pn
+from bokeh.models import Range1d
+from bokeh.plotting import figure
+from numpy.typing import NDArray
+
+from workbench import investigation
+from workbench.collisions import GroundModel, PointPair, fit_ground
+from workbench.errors import N_, BadInput, WorkbenchError
+from workbench.investigation import Workbench
+from workbench.records import Purpose
+from workbench.timeline import parse_instant
+from workbench.views.page import Body, Visit, html, refusal
+from workbench.views.text import Translate, local
+
+HEAD = "x_px,y_px,east_m,north_m,kind,sigma_m"
+MAP_CRS = "EPSG:32648"
+MAP_SIGMA_M = 1.0
+"""A place tapped on the ward's map: its roads are axes, drawn no better than that."""
+_SHOWN_PX = 960
+_FRAME_PX = 560
+_REACH_M = (80.0, 45.0)
+
+
+class Calibrating:
+    """One person's points of one camera: what was tapped, typed and checked."""
+
+    def __init__(self, wb: Workbench, purpose: Purpose, cameras: list[str], tr: Translate) -> None:
+        self.wb, self.purpose, self.tr = wb, purpose, tr
+        self.size_px: tuple[int, int] | None = None
+        self.at_ns = 0
+        self.camera = pn.widgets.Select(name=tr("Camera"), options=cameras, width=150)
+        self.at = pn.widgets.TextInput(name=tr("Instant of the picture"), width=260)
+        self.show = pn.widgets.Button(
+            name=tr("Show the picture"), button_type="primary", width=150, margin=(26, 10, 5, 10)
+        )
+        self.rows = pn.widgets.TextAreaInput(
+            name=tr("Points: a row each, in pixels and in metres of {crs}").format(crs=MAP_CRS),
+            value=HEAD, height=210, width=480, max_length=100_000,
+        )  # fmt: skip
+        self.note = pn.widgets.TextInput(name=tr("How the points were got"), width=480)
+        self.check = pn.widgets.Button(name=tr("Check the points"), width=150)
+        self.keep = pn.widgets.Button(
+            name=tr("Keep the calibration"), button_type="primary", width=200, disabled=True
+        )
+        self.told = html("")
+        self.known = html("")
+        self.picture = pn.Column(sizing_mode="stretch_width", margin=0)
+        self.map = pn.Column(sizing_mode="stretch_width", margin=0)
+        self.show.on_click(lambda _event: self._safely(self._show))
+        self.check.on_click(lambda _event: self._safely(self._check))
+        self.keep.on_click(lambda _event: self._safely(self._keep))
+        self.rows.param.watch(lambda _event: self._unchecked(), "value")
+        self.camera.param.watch(lambda _event: self._chosen(), "value")
+        self._chosen()
+
+    def tap_picture(self, x_px: float, y_px: float) -> None:
+        """Begin a point where the still was tapped."""
+        self.rows.value = f"{self.rows.value.rstrip()}\n{x_px:.1f},{y_px:.1f},,,map,{MAP_SIGMA_M}"
+
+    def tap_map(self, east_m: float, north_m: float) -> None:
+        """Give the first point without a place the place that was tapped."""
+        lines = self.rows.value.splitlines()
+        for number, line in enumerate(lines):
+            cells = line.split(",")
+            if len(cells) == 6 and cells[2:4] == ["", ""]:
+                cells[2:4] = f"{east_m:.2f}", f"{north_m:.2f}"
+                lines[number] = ",".join(cells)
+                self.rows.value = "\n".join(lines)
+                return
+        self.told.object = _sentence(self.tr("Tap the point on the picture first."))
+
+    def _chosen(self) -> None:
+        camera_id = self.camera.value
+        self.size_px = None
+        self.rows.value = HEAD
+        self.picture.objects, self.map.objects = [], []
+        self.told.object = ""
+        held = self.wb.segments([camera_id]) if camera_id else []
+        if held:
+            span = self.wb.utc_span(held[-1])
+            self.at.value = local(span.start_ns).isoformat(timespec="milliseconds")
+        self._list()
+
+    def _list(self) -> None:
+        found = investigation.calibrations(self.wb, self.camera.value) if self.camera.value else []
+        lines = "".join(f"<li>{escape(one.words.sentence(self.tr))}</li>" for one in found)
+        none = escape(self.tr("This camera is not calibrated: no metres, no speeds."))
+        self.known.object = f"<ul>{lines}</ul>" if lines else f"<p>{none}</p>"
+
+    def _unchecked(self) -> None:
+        self.keep.disabled = True
+
+    def _safely(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except WorkbenchError as error:
+            self.keep.disabled = True
+            self.told.object = refusal(error, self.tr)
+
+    def _show(self) -> None:
+        self.at_ns = parse_instant(self.at.value.strip(), where=self.tr("Instant of the picture"))
+        segment, pts = investigation.frame_at(self.wb, self.camera.value, self.at_ns)
+        still = self.wb.still(segment.sha256, pts, self.purpose)
+        self.size_px = (still.shape[1], still.shape[0])
+        self.picture.objects = [picture_of(still, self.tap_picture)]
+        self.map.objects = [map_of(self.wb, self.camera.value, self.tap_map)]
+        self.told.object = _sentence(
+            self.tr(
+                "Tap a point of the road on the picture, then its place on the map; six points or "
+                "more, spread over the road. A place from the map is taken to be off by {sigma} m: "
+                "write what was surveyed into its row."
+            ).format(sigma=MAP_SIGMA_M)
+        )
+
+    def _fitted(self) -> tuple[list[PointPair], str, GroundModel]:
+        if self.size_px is None:
+            raise BadInput(
+                N_("no picture is shown yet that points could be picked in"),
+                N_("show the picture first"),
+            )
+        points, crs = investigation.check_points(
+            self.wb, self.camera.value, self.rows.value, crs=MAP_CRS
+        )
+        return points, crs, fit_ground(points, self.size_px)
+
+    def _check(self) -> None:
+        points, _, model = self._fitted()
+        self.told.object = residuals(points, model, self.tr)
+        self.keep.disabled = False
+
+    def _keep(self) -> None:
+        points, crs, model = self._fitted()
+        done = investigation.calibrate(
+            self.wb, self.camera.value, points, crs=crs, at_ns=self.at_ns, purpose=self.purpose,
+            note=self.note.value,
+        )  # fmt: skip
+        kept = escape(self.tr("Kept: {id}").format(id=done.sha256[:12]))
+        self.told.object = f"<p><b>{kept}</b></p>{residuals(points, model, self.tr)}"
+        self.keep.disabled = True
+        self._list()
+
+
+def calibration_page(visit: Visit) -> Body:
+    """Return the page of one case's cameras; refused without a case."""
+    tr, wb, purpose = visit.tr, visit.wb, visit.selection.purpose
+    wb.grant(None, purpose)
+    case = next(one for one in wb.cases() if one.case_id == purpose.case_id)
+    cameras = list(investigation.seen_by(wb, tuple(case.cameras or wb.ward.cameras)))
+    one = Calibrating(wb, purpose, cameras, tr)
+    asked = visit.asked.get("camera", "")
+    if asked in cameras:
+        one.camera.value = asked
+    return Body(
+        "calibrating.html",
+        {"picture": tr("Picture"), "map": tr("Map"), "points": tr("Points"), "kept": tr("Kept")},
+        {
+            "choice": pn.Row(one.camera, one.at, one.show, height=70, sizing_mode="stretch_width"),
+            "picture": one.picture,
+            "map": one.map,
+            "points": pn.Column(one.rows, one.note, pn.Row(one.check, one.keep), one.told),
+            "kept": one.known,
+        },
+    )
+
+
+def picture_of(still: NDArray[np.uint8], tapped: Callable[[float, float], None]) -> pn.pane.Bokeh:
+    """Return a still (y, x, 3) that tells taps in its own pixels."""
+    high, wide = still.shape[:2]
+    step = max(1, -(-wide // _SHOWN_PX))
+    small = np.ascontiguousarray(still[::step, ::step])
+    packed = np.full((*small.shape[:2], 4), 255, np.uint8)
+    packed[..., :3] = small
+    colours = np.ascontiguousarray(packed[::-1]).view(np.uint32)[..., 0]
+    plot = _plot((0, wide), (0, high), aspect=wide / high)
+    plot.image_rgba(image=[colours], x=0, y=0, dw=wide, dh=high)
+    marks = plot.scatter(x=[], y=[], marker="cross", size=14, line_color="#ff3b30", line_width=2)
+
+    def tap(event: object) -> None:
+        x, y = float(getattr(event, "x", 0.0)), float(getattr(event, "y", 0.0))
+        if 0 <= x <= wide and 0 <= y <= high:
+            marks.data_source.stream({"x": [x], "y": [y]})
+            tapped(x, high - y)
+
+    plot.on_event("tap", tap)
+    return pn.pane.Bokeh(plot, margin=0)
+
+
+def map_of(wb: Workbench, camera_id: str, tapped: Callable[[float, float], None]) -> pn.pane.Bokeh:
+    """Return the ward's roads about a camera, in metres, that tell taps in metres."""
+    roads = wb.ward.roads.to_crs(MAP_CRS)
+    camera = wb.camera(camera_id)
+    place = investigation.place_m(camera, MAP_CRS)
+    lines = [
+        np.asarray(one.coords) for line in roads.geometry for one in getattr(line, "geoms", [line])
+    ]
+    east, north = ((at - reach, at + reach) for at, reach in zip(place, _REACH_M, strict=True))
+    plot = _plot(east, north, aspect=_REACH_M[0] / _REACH_M[1])
+    plot.multi_line(
+        [line[:, 0].tolist() for line in lines], [line[:, 1].tolist() for line in lines],
+        line_color="#6b7f93", line_width=3,
+    )  # fmt: skip
+    plot.scatter([place[0]], [place[1]], size=12, marker="triangle", color="#0b559f")
+    marks = plot.scatter(x=[], y=[], marker="cross", size=14, line_color="#ff3b30", line_width=2)
+
+    def tap(event: object) -> None:
+        x, y = float(getattr(event, "x", 0.0)), float(getattr(event, "y", 0.0))
+        marks.data_source.stream({"x": [x], "y": [y]})
+        tapped(x, y)
+
+    plot.on_event("tap", tap)
+    return pn.pane.Bokeh(plot, margin=0)
+
+
+def residuals(points: list[PointPair], model: GroundModel, tr: Translate) -> str:
+    """Return how far each point is off, as an HTML table."""
+    heads = [tr("Point"), tr("Kind of point"), tr("sigma, m"), tr("off, px"), tr("off, m"),
+             tr("left out, m")]  # fmt: skip
+    kinds = {"surveyed": tr("surveyed"), "map": tr("map")}
+    rows = "".join(
+        f"<tr><td>{number}</td><td>{escape(kinds[one.kind])}</td><td>{one.error_m:.2f}</td>"
+        f"<td>{px:.1f}</td><td>{m:.2f}</td><td>{'–' if np.isnan(left) else f'{left:.2f}'}</td></tr>"
+        for number, (one, px, m, left) in enumerate(
+            zip(points, model.residual_px, model.residual_m, model.left_out_m, strict=True), start=1
+        )
+    )
+    raised = (
+        _sentence(
+            tr("The points disagree by more than stated: errors were raised {by} times.").format(
+                by=f"{model.inflation:.1f}"
+            )
+        )
+        if model.inflation > 1
+        else ""
+    )
+    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
+    return f'<table class="residuals"><tr>{head}</tr>{rows}</table>{raised}'
+
+
+def _plot(x: tuple[float, float], y: tuple[float, float], *, aspect: float) -> figure:
+    plot = figure(
+        x_range=Range1d(*x), y_range=Range1d(*y), tools="pan,wheel_zoom,reset,tap",
+        active_scroll="wheel_zoom", toolbar_location="above",
+        frame_width=_FRAME_PX, frame_height=round(_FRAME_PX / aspect),
+    )  # fmt: skip
+    plot.toolbar.logo = None
+    plot.axis.visible = False
+    plot.grid.visible = False
+    return plot
+
+
+def _sentence(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
