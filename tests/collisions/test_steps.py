@@ -53,3 +53,13 @@ def test_a_step_about_another_track_is_refused() -> None:
         from_json('[{"kind": "paint"}]')
     with pytest.raises(BadInput, match="no known kind"):
         from_json('[{"kind": "omit", "pts": 1, "colour": 2}]')
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("pts,x_px", "no steps"), ("{}", "no steps"), ("[1]", "no steps"),
+     ('[{"kind": "move", "pts": 1}]', "step 1 lacks a field")],
+)  # fmt: skip
+def test_what_is_no_list_of_steps_is_refused_in_a_sentence(text, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        from_json(text)

@@ -113,10 +113,19 @@ def from_json(text: str) -> list[Step]:
     Raises
     ------
     BadInput
-        When a step is of a kind or has fields that are not known.
+        When it is no list of steps, or a step is of a kind or has fields that are not known.
     """
+    try:
+        rows = json.loads(text)
+    except ValueError:
+        rows = None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise BadInput(
+            N_("these are no steps of corrections"),
+            N_("give the JSON that steps are kept in; see docs/accidents.md"),
+        )
     steps: list[Step] = []
-    for number, row in enumerate(json.loads(text), start=1):
+    for number, row in enumerate(rows, start=1):
         values: dict[str, Any] = dict(row)
         kind = _KINDS.get(str(values.pop("kind", "")))
         if kind is None or set(values) - {one.name for one in fields(kind)}:
@@ -126,5 +135,12 @@ def from_json(text: str) -> list[Step]:
                 step=number,
                 kind=row.get("kind", ""),
             )
-        steps.append(kind(**values))
+        try:
+            steps.append(kind(**values))
+        except TypeError:
+            raise BadInput(
+                N_("step {step} lacks a field"),
+                N_("give the JSON that steps are kept in; see docs/accidents.md"),
+                step=number,
+            ) from None
     return steps
