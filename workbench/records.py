@@ -392,6 +392,10 @@ class Case:
     training: bool = False
 
 
+URGENT_NS = 48 * 3600 * 10**9
+"""How long an urgent face search may stand without somebody's approval."""
+
+
 @dataclass(frozen=True, slots=True)
 class FaceAuthority:
     """Leave for comparing faces in the footage of one case: asked by one person, given by another.
@@ -409,6 +413,8 @@ class FaceAuthority:
         The UTC the footage must lie in.
     approved_at_ns, expires_at_ns
         When it was given and when it ends by itself, UTC.
+    urgent
+        Nobody has approved it yet: no approver is named, and it ends within two days.
 
     Raises
     ------
@@ -424,10 +430,17 @@ class FaceAuthority:
     period: Span
     approved_at_ns: int
     expires_at_ns: int
+    urgent: bool = False
 
     def __post_init__(self) -> None:
         names = [" ".join(name.split()).casefold() for name in (self.requester, self.approver)]
-        if not all(names):
+        awaited = self.urgent and bool(names[0]) and not names[1]
+        if awaited and self.expires_at_ns - self.approved_at_ns > URGENT_NS:
+            raise Refused(
+                N_("an urgent face search may wait two days for its approval, no longer"),
+                N_("have it approved"),
+            )
+        if self.urgent != awaited or not (all(names) or awaited):
             raise Refused(
                 N_("a face search needs one who asks and one who approves"),
                 N_("name both"),

@@ -31,7 +31,7 @@ _BEGINS: dict[str, Sort] = {
     "follow": "search", "view": "view", "export": "export", "sign": "sign-in", "case": "case",
     "drop": "keeping", "protect": "keeping", "people": "keeping", "models": "keeping",
     "clock": "keeping", "ingest": "keeping", "record": "keeping", "reference": "keeping",
-    "notify": "keeping", "key": "keeping", "quarantine": "keeping",
+    "notify": "keeping", "key": "keeping", "quarantine": "keeping", "faces": "search",
 }  # fmt: skip
 REFUSED = ".refused"
 _NIGHT_H = range(5)

@@ -39,6 +39,8 @@ ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "lookout.end": (*_SEARCHERS, "approver"),
     "lookout.list": (*_SEARCHERS, "approver"),
     "lookout.switch": ("approver", "operator"),
+    "faces.approve": ("approver",),
+    "faces.switch": ("approver", "operator"),
 }
 """Who may do what; whatever is not named here is a search, and those who search may do it."""
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from workbench.cases import bundle as packing
 from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
+from workbench.investigation.face_readings import face_record
 from workbench.investigation.models import list_models
 from workbench.paper import pdf_of
 from workbench.records import AuditEntry, Box, Case, Progress, Purpose, Segment
@@ -111,7 +112,7 @@ def bundle(
     rows = _searched(house, purpose, plates, pack)
     # of what another system saw there is no file here; its rows are in the bundle all the same
     ours = [not is_imported(str(ref)) for ref in rows["model_ref"]]
-    segments = [house.segment(sha256) for sha256 in dict.fromkeys(rows[ours]["segment_sha256"])]
+    segments = [house.segment(sha256) for sha256 in dict.fromkeys(rows.loc[ours]["segment_sha256"])]
     _tell(house, case, cameras, span, segments, pack)
     with files.replacing(out, mode=0o444) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
@@ -233,6 +234,9 @@ def _tell(
         for camera in cameras
     }
     pack.add("gaps.json", _json(missing), "what was not recorded or not searched in the period")
+    pack.add(
+        "faces.json", _json(face_record(house, case.case_id)), "face searches, refused ones too"
+    )
     fixes = {
         camera: [asdict(fix) for fix in house.clock_fixes(camera)]
         for camera in dict.fromkeys(one.camera_id for one in segments)

@@ -48,6 +48,7 @@ SHOWN_ON_PAGES = (
     "store/root.py", "store/lake.py", "roads.py", "streams/faults.py", "streams/causes.py",
     "monitoring/report.py", "monitoring/facade.py", "monitoring/references.py",
     "monitoring/incidents.py", "cases/faces.py", "records.py", "recognition/faces/quality.py",
+    "cases/asking.py", "store/faces.py", "recognition/faces/search.py",
 )  # fmt: skip
 """Modules whose messages reach a page; those of the command line alone stay English."""
 
