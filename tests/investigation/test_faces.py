@@ -276,6 +276,7 @@ def test_with_a_list_of_people_only_an_approver_on_it_gives_leave(wb, photograph
         approve_faces(wb.as_actor("lan"), request_id, "needed")
     with pytest.raises(BadInput, match="reason is missing"):
         approve_faces(wb.as_actor("minh"), request_id, " - ")
+    assert face_cost(wb.as_actor("minh"), request_id).passes == 3
     approve_faces(wb.as_actor("minh"), request_id, "needed")
     with pytest.raises(Refused, match="none of the roles"):
         switch_faces(wb.as_actor("lan"), on=False, reason="stop")

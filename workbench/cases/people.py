@@ -40,6 +40,7 @@ ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "lookout.list": (*_SEARCHERS, "approver"),
     "lookout.switch": ("approver", "operator"),
     "faces.approve": ("approver",),
+    "faces.cost": (*_SEARCHERS, "approver"),
     "faces.switch": ("approver", "operator"),
 }
 """Who may do what; whatever is not named here is a search, and those who search may do it."""

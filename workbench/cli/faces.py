@@ -89,6 +89,11 @@ def requests(
     found = face_requests(_house(root), case)
     for one in found:
         typer.echo(_line(one))
+        asked, period = one.request, one.request.period
+        typer.echo(
+            f"  {asked.purpose}; cameras {','.join(asked.cameras)}; "
+            f"{format_utc(period.start_ns)} to {format_utc(period.stop_ns)}; {asked.days} days"
+        )
     if not found:
         typer.echo("no requests")
 
@@ -97,6 +102,7 @@ def requests(
 def approve(root: Root, request: Request, reason: Reason) -> None:
     """Give leave; never the one who asked. Where there is a list of people: an approver on it."""
     wb = _house(root)
+    _tell(face_cost(wb, request))
     typer.echo(_line(approve_faces(wb, request, reason)))
 
 

@@ -65,8 +65,11 @@ class FaceCost:
 def face_cost(house: Workbench, request_id: str) -> FaceCost:
     """Return what a face search will come to, before it starts; nothing is decoded."""
     request = FaceBook(house.root).request(request_id)
-    people.may(house, "faces.view", house._store.case(request.case_id), request.cameras)
+    purpose = Purpose(request.case_id, request.purpose)
+    with refusals(house, "faces.cost", purpose):
+        people.may(house, "faces.cost", house._store.case(request.case_id), request.cameras)
     rows = _rows(house, request)
+    house._log("faces.cost", request_id, purpose, details={"passes": len(rows)})
     recorded = house._store.segments(request.cameras, request.period)
     spans = [house.utc_span(one).overlap(request.period) for one in recorded]
     left = house.not_searched(request.cameras, request.period)
