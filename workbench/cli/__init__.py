@@ -11,6 +11,7 @@ import sys
 from workbench.cli import (
     bundles,
     cameras,
+    conflicts,
     follow,
     incidents,
     inventory,
@@ -35,6 +36,7 @@ __all__ = ["app", "main"]
 _PARTS = (
     bundles,
     cameras,
+    conflicts,
     follow,
     incidents,
     inventory,

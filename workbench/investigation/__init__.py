@@ -13,6 +13,7 @@ from workbench.investigation.believing import (
     with_belief,
 )
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.conflicts import Conflicts, find_conflicts
 from workbench.investigation.contradicting import (
     Accompanied,
     Contradicted,
@@ -97,6 +98,7 @@ __all__ = [
     "Calibrated",
     "Candidates",
     "Comparison",
+    "Conflicts",
     "Contradicted",
     "Followed",
     "Grant",
@@ -139,6 +141,7 @@ __all__ = [
     "export_flows",
     "export_sightings",
     "export_trace",
+    "find_conflicts",
     "first_candidates",
     "flows",
     "frame_at",
