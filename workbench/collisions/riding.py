@@ -2,7 +2,7 @@
 
 Weaving (*lạng lách, đánh võng*) is a swing to both sides of the rider's own course, again and
 again: the track, turned into along and across, is fitted by a bent line with and without a sine
-of two to six seconds. Where one step aside, a change of lane, fits as well, it is that.
+of two to six seconds. A brisk change of lane looks alike to who sees only that.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def swing(track: GroundTrack) -> tuple[float, float, float]:
     t = time_s - time_s.mean()
     reach = np.ptp(t) / 2
     course = np.vander(t / reach, _ORDER + 1)
-    stepped, lowest = _step_aside(course, t, across)
-    best = (0.0, math.inf, math.nan)
+    bare = _rest(course, across)
+    best, lowest = (0.0, math.inf, math.nan), float(bare @ bare)
     for period in _PERIODS_S[1.3 * np.ptp(t) >= _PERIODS_S].tolist():
         turn = 2 * np.pi * t / period
         design = np.column_stack([course, np.sin(turn), np.cos(turn)])
@@ -65,22 +65,10 @@ def swing(track: GroundTrack) -> tuple[float, float, float]:
         if cost < lowest:
             lowest = cost
             # What the sine alone explains: a course that it merely helps to bend counts little.
-            own = _rest(stepped, design[:, -2:] @ fit[-2:])
+            own = _rest(course, design[:, -2:] @ fit[-2:])
             error = math.hypot(float(sigma.mean()), math.sqrt(cost / len(t)))
             best = (math.sqrt(2 * float((own**2).mean())), error, period)
     return best
-
-
-def _step_aside(course: Floats, t: Floats, across: Floats) -> tuple[Floats, float]:
-    """Return the course with the one change of lane that fits best, and what is left squared."""
-    tried = []
-    for middle in np.linspace(0.8 * t[0], 0.8 * t[-1], 7).tolist():
-        for takes_s in (0.4, 0.8, 1.2):
-            step = np.column_stack([course, np.tanh((t - middle) / takes_s)])
-            left = _rest(step, across)
-            tried.append((float(left @ left), step))
-    cost, step = min(tried, key=lambda one: one[0])
-    return (step if cost < 0.25 * float((r := _rest(course, across)) @ r) else course), cost
 
 
 def _longest(rides: NDArray[np.bool_]) -> slice:
