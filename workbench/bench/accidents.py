@@ -75,7 +75,7 @@ class Pole:
 
 
 def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figures:
-    """Return figures of speeds by calibration class, and what was refused.
+    """Return figures of speeds by calibration class, of conflicts, and what was refused.
 
     Raises
     ------
@@ -111,6 +111,10 @@ def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figur
             "first_half": summary(rows[rows.at_s < half]),
             "second_half": summary(rows[rows.at_s >= half]),
         }
+    # late: it shows what this module shows to cameras, and this one is read on every start
+    from workbench.bench.accidents_conflicts import conflict_figures
+
+    figures["conflicts"] = conflict_figures(whole, quick=quick)
     figures["refused"] = {
         "four_points": refusal(_four(whole)),
         "otvision_five_points": refusal(otvision_points(home / "otvision"), (800, 600)),
@@ -207,9 +211,18 @@ def _points(pole: Pole, kind: PointClass, count: int, rng: np.random.Generator) 
     spots = [(far, side * 0.42 * far) for far in deep for side in (-1.0, 1.0)][:count]
     m = np.array([pole.foot_m + far * pole.away + side * right for far, side in spots])
     m = m + rng.uniform(-1.0, 1.0, m.shape)
+    return _picked(pole, m, kind, rng)
+
+
+def _picked(pole: Pole, m: Floats, kind: PointClass, rng: np.random.Generator) -> list[PointPair]:
     px = map_points(pole.ground_to_px, m) + _PICK_PX * rng.standard_normal(m.shape)
     given = m + SIGMA_M[kind] * rng.standard_normal(m.shape)
     return [PointPair(x, y, e, n, kind) for x, y, e, n in np.column_stack([px, given]).tolist()]
+
+
+def fit_seen(pole: Pole, m: Floats, kind: PointClass, rng: np.random.Generator) -> GroundModel:
+    """Return the calibration a person would make of points at places in metres."""
+    return fit_ground(_picked(pole, m, kind, rng), SIZE_PX, pick_sigma_px=_PICK_PX)
 
 
 def _user(

@@ -28,6 +28,7 @@ SORTS: dict[Sort, str] = {
 }
 _BEGINS: dict[str, Sort] = {
     "search": "search", "trace": "search", "recognise": "search", "sweep": "search",
+    "conflicts": "search",
     "follow": "search", "view": "view", "export": "export", "sign": "sign-in", "case": "case",
     "drop": "keeping", "protect": "keeping", "people": "keeping", "models": "keeping",
     "clock": "keeping", "ingest": "keeping", "record": "keeping", "reference": "keeping",

@@ -11,6 +11,7 @@ import sys
 from workbench.cli import (
     bundles,
     cameras,
+    conflicts,
     faces,
     follow,
     incidents,
@@ -37,6 +38,7 @@ _PARTS = (
     bundles,
     cameras,
     faces,
+    conflicts,
     follow,
     incidents,
     inventory,

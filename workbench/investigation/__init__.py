@@ -13,6 +13,7 @@ from workbench.investigation.believing import (
     with_belief,
 )
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.conflicts import Conflicts, find_conflicts
 from workbench.investigation.contradicting import (
     Accompanied,
     Contradicted,
@@ -117,6 +118,7 @@ __all__ = [
     "Calibrated",
     "Candidates",
     "Comparison",
+    "Conflicts",
     "Contradicted",
     "FaceCost",
     "FaceResult",
@@ -170,6 +172,7 @@ __all__ = [
     "face_photographs",
     "face_requests",
     "face_results",
+    "find_conflicts",
     "first_candidates",
     "flows",
     "frame_at",
