@@ -117,6 +117,20 @@ def test_a_picture_of_another_size_is_left_out(bench, calibration):
         find_conflicts(bench, PURPOSE, [small], [calibration.camera_id], workers=0)
 
 
+def test_on_workers_the_roots_own_calibrations_find_the_same(bench, calibration):
+    camera_id = calibration.camera_id
+    given = find_conflicts(bench, PURPOSE, [calibration], [camera_id], workers=0)
+    with pytest.raises(BadInput, match="none of the"):
+        find_conflicts(bench, PURPOSE, None, [camera_id], workers=0)
+    kept = bench._store.calibrations
+    for text, view_ns in ((calibration.to_json(), START), ("{}", START + 1800 * SECOND_NS)):
+        kept.add(camera_id, text, b"a picture", view_ns=view_ns, made_ns=START)
+    found = find_conflicts(bench, PURPOSE, None, [camera_id], workers=1)
+    assert found.failed == ()
+    assert found.table.drop(columns="values").equals(given.table.drop(columns="values"))
+    assert json.loads(bench.audit()[-1].details)["calibrated_ns"] == {camera_id: [START]}
+
+
 def run(*words: object):
     return CliRunner().invoke(app, ["conflicts", *map(str, words)])
 

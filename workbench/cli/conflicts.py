@@ -33,8 +33,9 @@ app = typer.Typer()
 def conflicts(
     root: Root,
     calibrations: Annotated[
-        Path, typer.Option(help="Folder of calibration records, one JSON file a camera's view.")
-    ],
+        Path | None,
+        typer.Option(help="Folder of other calibration records than the root's own (*.json)."),
+    ] = None,
     case: CaseId = "",
     reason: Reason = "",
     cameras: Cameras = "",
@@ -64,7 +65,7 @@ def conflicts(
     found = find_conflicts(
         open_workbench(root, actor=account()),
         Purpose(case, reason),
-        read_calibrations(calibrations),
+        None if calibrations is None else read_calibrations(calibrations),
         camera_list(cameras),
         span_of(start, stop),
         scheduler=scheduler or None,

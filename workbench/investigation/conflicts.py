@@ -53,6 +53,10 @@ _SHARE_OF_BOX = 0.04
 _LONGEST_GAP_S = 1.5
 
 
+Choose = Callable[[str, int], KeptCalibration | None]
+"""The calibration of a camera that counts at an instant (UTC)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """One camera's passes over half an hour: what a worker gets."""
@@ -92,7 +96,7 @@ class Conflicts:
 def find_conflicts(
     house: Workbench,
     purpose: Purpose,
-    calibrations: Sequence[KeptCalibration],
+    calibrations: Sequence[KeptCalibration] | None = None,
     cameras: Sequence[str] | None = None,
     span: Span | None = None,
     *,
@@ -106,7 +110,8 @@ def find_conflicts(
     Parameters
     ----------
     calibrations
-        Of any cameras; of several of one camera the one made last counts. Whether the camera has
+        Of any cameras; of several of one camera the one made last counts. None takes those the
+        root keeps, for each half hour the one in force at its beginning. Whether the camera has
         moved since is not looked at here.
     workers
         Processes of a local cluster where there is no `scheduler`; 0 works in this one.
@@ -121,19 +126,20 @@ def find_conflicts(
     for camera_id in cameras or ():
         house.camera(camera_id)
     _, allowed, bounds = house._authorise(purpose, "conflicts", cameras=cameras, span=span)
-    known = {one.camera_id: one for one in sorted(calibrations, key=lambda one: one.made_ns)}
+    choose = _kept(house) if calibrations is None else _given(calibrations)
     left_out: dict[str, str] = {}
     stretches: list[Stretch] = []
     for camera_id in allowed:
-        if camera_id not in known:
+        if choose(camera_id, bounds.start_ns) is None:
             left_out[camera_id] = N_("not calibrated")
             continue
+        mine = list(_stretches(house, camera_id, choose, bounds))
         try:
-            known[camera_id].model()
+            for calibration in {one.calibration for one in mine}:
+                calibration.model()
         except WorkbenchError as error:
             left_out[camera_id] = error.sentence()
             continue
-        mine = list(_stretches(house, known[camera_id], bounds))
         if any(not _same_size(house, one) for one in mine):
             left_out[camera_id] = N_("calibrated in a picture of another size")
         else:
@@ -156,16 +162,36 @@ def find_conflicts(
     details = {
         **span_text(bounds),
         "found": len(table), "passes": found.passes, "left_out": dict(left_out),
-        "calibrated_ns": {one: known[one].made_ns for one in used},
+        "calibrated_ns": {
+            used_by: sorted({
+                one.calibration.made_ns
+                for one in stretches
+                if one.calibration.camera_id == used_by
+            })
+            for used_by in used
+        },
         "failed": failed, "cancelled": stopped,
     }  # fmt: skip
     house._log("conflicts", ",".join(used), purpose, details=details)
     return found
 
 
-def _stretches(house: Workbench, calibration: KeptCalibration, bounds: Span) -> Iterator[Stretch]:
+def _given(calibrations: Sequence[KeptCalibration]) -> Choose:
+    known = {one.camera_id: one for one in sorted(calibrations, key=lambda one: one.made_ns)}
+    return lambda camera_id, _at_ns: known.get(camera_id)
+
+
+def _kept(house: Workbench) -> Choose:
+    def choose(camera_id: str, at_ns: int) -> KeptCalibration | None:
+        found = house._store.calibrations.in_force(camera_id, at_ns)
+        return None if found is None else KeptCalibration.from_json(found.text)
+
+    return choose
+
+
+def _stretches(house: Workbench, camera_id: str, choose: Choose, bounds: Span) -> Iterator[Stretch]:
     """Yield a camera's half hours in which something passed."""
-    camera = house.camera(calibration.camera_id)
+    camera = house.camera(camera_id)
     roads = house.ward.roads
     edge = roads[roads["edge_id"] == camera.road_edge]
     limit = float(edge["limit_kmh"].iloc[0]) if len(edge) else None
@@ -179,7 +205,9 @@ def _stretches(house: Workbench, calibration: KeptCalibration, bounds: Span) -> 
             max(bounds.start_ns, start_ns - _BESIDE_NS), min(bounds.stop_ns, stop_ns + _BESIDE_NS)
         )
         passes = house._store.sightings(cameras=(camera.camera_id,), span=wide, columns=_READ)
-        yield Stretch(calibration, Span(start_ns, stop_ns), limit, passes)
+        calibration = choose(camera_id, start_ns)
+        if calibration is not None:
+            yield Stretch(calibration, Span(start_ns, stop_ns), limit, passes)
 
 
 def _same_size(house: Workbench, stretch: Stretch) -> bool:
