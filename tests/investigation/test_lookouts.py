@@ -166,6 +166,8 @@ def test_of_people_on_the_list_only_an_approver_approves(house: Workbench) -> No
     asked = ask_lookout(house, PLATE, CAMERAS[:1], NOW + HOUR, PURPOSE)
     with pytest.raises(Refused, match="none of the roles"):
         approve_lookout(house.as_actor("binh"), asked.lookout_id, PURPOSE)
+    with pytest.raises(Refused, match="not on the list of people"):
+        approve_lookout(house.as_actor("root"), asked.lookout_id, PURPOSE)
     with pytest.raises(Refused, match="none of the roles"):
         switch_lookouts(house.as_actor("binh"), False, "thử")
     with pytest.raises(Refused, match="none of the roles"):

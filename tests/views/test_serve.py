@@ -1,8 +1,16 @@
 """Where the pages may listen, and what a browser is allowed to load."""
 
+import subprocess
+import sys
+import threading
+import time
+
 import pytest
 
 from workbench.errors import BadInput, Refused
+from workbench.investigation import ask_lookout, open_workbench
+from workbench.records import Case, Purpose
+from workbench.timeline import SECOND_NS, Span
 from workbench.views.serve import check_address, check_tls, content_policy
 
 
@@ -37,3 +45,25 @@ def test_the_policy_names_this_host_only():
     assert hosts
     assert all(word.split("://")[1] == "10.0.0.5:5007" for word in hosts)
     assert "default-src 'self'" in policy
+
+
+def test_a_server_deletes_what_is_over_by_the_clock(tmp_path, ward_folder):
+    root = tmp_path / "root"
+    wb = open_workbench(root, actor="an", create_from=ward_folder)
+    now = wb.now()
+    wb.open_case(Case("1", "Xe", "QĐ 1", "tìm xe", Span(now, now + 3600 * SECOND_NS)))
+    ask_lookout(wb, "99B1-123.45", ["S01-P1"], now + SECOND_NS, Purpose("1", "tìm xe"))
+    program = (
+        "import sys, pathlib; from workbench.views import serve; serve.OVER_S = 0.2; "
+        "serve.serve(pathlib.Path(sys.argv[1]), port=0)"
+    )
+    server = subprocess.Popen([sys.executable, "-c", program, str(root)], stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while any((root / "lookouts").glob("*.lookout")):
+            assert time.monotonic() < end, "it was never deleted"
+            threading.Event().wait(0.1)
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert [entry.action for entry in wb.audit()][-1] == "lookout.end"

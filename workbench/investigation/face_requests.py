@@ -25,7 +25,6 @@ from workbench.investigation import people
 from workbench.recognition.faces.search import make_probe
 from workbench.records import Purpose
 from workbench.store.faces import EventKind, FaceBook, FacePhotograph, FaceRequest
-from workbench.store.people import People
 from workbench.timeline import Span, format_utc
 
 if TYPE_CHECKING:
@@ -197,14 +196,7 @@ def _decide(house: Workbench, request_id: str, kind: EventKind, reason: str) -> 
 
 
 def _must_approve(house: Workbench, request: FaceRequest) -> None:
-    known = People(house.root).all()
-    if known and house.actor not in known:
-        # the machine's own account may do what a program can do anyway; leave is a person's
-        raise Refused(
-            N_("{name} is not on the list of people, and leave is given by an approver on it"),
-            N_("have an approver decide"),
-            name=house.actor,
-        )
+    people.must_be_listed(house)
     people.may(house, "faces.approve", house._store.case(request.case_id), request.cameras)
 
 

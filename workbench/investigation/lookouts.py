@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from workbench.cases import lookouts as rules
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
+from workbench.investigation import people
 from workbench.records import Case, Purpose
 from workbench.store.lookouts import (
     VERDICTS,
@@ -69,6 +70,7 @@ def approve_lookout(house: Workbench, lookout_id: str, purpose: Purpose) -> Look
     """Approve what somebody else asked for; from now on it finds."""
     one, case = _of_case(house, lookout_id, purpose, "lookout.approve")
     try:
+        people.must_be_listed(house)
         rules.check_approver(one, house.actor)
         rules.check_lookout(case, replace(one, asked_ns=house.now()))
     except WorkbenchError as refusal:

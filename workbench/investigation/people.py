@@ -180,6 +180,21 @@ def may(house: Workbench, act: str, case: Case | None = None, cameras: Sequence[
         rules.permit(person, act, now_ns=house.now(), case=case, cameras=cameras)
 
 
+def must_be_listed(house: Workbench) -> None:
+    """Raise Refused where there is a list of people and the house's actor is not on it.
+
+    For giving leave: the machine's own account may do what a program can do anyway, but leave is a
+    person's to give.
+    """
+    known = People(house.root).all()
+    if known and house.actor not in known:
+        raise Refused(
+            N_("{name} is not on the list of people, and leave is given by an approver on it"),
+            N_("have an approver decide"),
+            name=house.actor,
+        )
+
+
 def seen_by(house: Workbench, cameras: Sequence[str]) -> tuple[str, ...]:
     """Return those of some cameras that the house's actor may see at all."""
     person = People(house.root).get(house.actor)

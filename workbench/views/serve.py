@@ -18,10 +18,17 @@ from typing import Any
 
 import panel as pn
 from tornado.httputil import HTTPHeaders
+from tornado.ioloop import PeriodicCallback
 from tornado.web import OutputTransform, RedirectHandler
 
 from workbench.errors import N_, BadInput, Refused, Unavailable
-from workbench.investigation import Workbench, list_people, open_workbench
+from workbench.investigation import (
+    Workbench,
+    end_overdue,
+    list_people,
+    open_workbench,
+    settle_faces,
+)
 from workbench.views.accident import accident_page
 from workbench.views.account import account
 from workbench.views.calibrating import calibration_page
@@ -43,6 +50,8 @@ PAGES: Mapping[str, PageFunction] = {
     "giam-sat": oversight_page,
 }
 LAST_PORT = 65_535
+OVER_S = 60.0
+"""How often a server looks for lookouts and urgent face searches whose time is over, seconds."""
 RESTART_S = 5.0
 """A media process that keeps dying is started again at most this often."""
 
@@ -332,13 +341,25 @@ def serve(
         server._tornado.add_transform(_policy_transform(media_port, known))
         Gate(known, session_secret, secret).guard(server._tornado)
         server.start()
+        over = PeriodicCallback(lambda: end_what_is_over(wb), 1000 * OVER_S)
+        over.start()
         shown = "127.0.0.1" if address in WILDCARDS else address
         scheme = "https" if tls else "http"
         on_ready(f"{scheme}://{bracketed(shown)}:{panel_port}/{first}")
         try:
             server.io_loop.start()
         finally:
+            over.stop()
             server.stop()
+
+
+def end_what_is_over(wb: Workbench) -> None:
+    """Delete what lookouts and urgent face searches found once their time is over.
+
+    Each verb about them does so, too; a server that runs need not wait for one.
+    """
+    end_overdue(wb)
+    settle_faces(wb)
 
 
 def check_port(port: int) -> None:
