@@ -116,7 +116,7 @@ def test_choosing_a_candidate_shows_map_legs_times_and_a_frame(in_case, searched
     assert [row["cells"][0]["text"] for row in legs][:4] == ["1", "2", "3", "4"]
     assert any(row["class"] == "bad" for row in legs)
     assert page.roots["travel"].pieces
-    shown = page.roots["detail"][0].object
+    shown = page.roots["detail"][1][0].object
     assert visit.selection.sighting_id in shown
     assert "data-pts" in shown
 

@@ -147,6 +147,12 @@ def decide_hit(
     return decided
 
 
+def hits_so_far(house: Workbench, case_id: str) -> int:
+    """Return a number that changes when lookouts of a case, or their queues, do; not logged."""
+    mine = [one for one in _kept(house).all() if one.case_id == case_id]
+    return hash(tuple((one.lookout_id, one.approved_by, one.hits) for one in mine))
+
+
 def lookout_switch(house: Workbench) -> Switch:
     """Return whether lookouts run on this root at all."""
     return _kept(house).switch()

@@ -30,6 +30,7 @@ COMPONENTS_CSS = (ASSETS / "components.css").read_text(encoding="utf-8")
 PAGES: Mapping[str, str] = {
     "truc-tiep": N_("Live"),
     "truy-vet": N_("Trace"),
+    "canh-bien-so": N_("Lookouts"),
     "xem-lai": N_("Review"),
     "tai-nan": N_("Accident"),
     "hieu-chuan": N_("Calibration"),

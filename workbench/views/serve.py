@@ -33,6 +33,7 @@ from workbench.views.accident import accident_page
 from workbench.views.account import account
 from workbench.views.calibrating import calibration_page
 from workbench.views.gate import WILDCARDS, Gate, host_of, names_of
+from workbench.views.lookouts import lookouts_page
 from workbench.views.media_server import Settings, tls_context
 from workbench.views.oversight import oversight_page
 from workbench.views.page import ASSETS, Body, PageFunction, Visit, bracketed, build, visit
@@ -44,6 +45,7 @@ from workbench.views.wall import live_page
 PAGES: Mapping[str, PageFunction] = {
     "truc-tiep": live_page,
     "truy-vet": trace_page,
+    "canh-bien-so": lookouts_page,
     "xem-lai": review_page,
     "tai-nan": accident_page,
     "hieu-chuan": calibration_page,

@@ -48,7 +48,8 @@ SHOWN_ON_PAGES = (
     "store/root.py", "store/lake.py", "roads.py", "streams/faults.py", "streams/causes.py",
     "monitoring/report.py", "monitoring/facade.py", "monitoring/references.py",
     "monitoring/incidents.py", "cases/faces.py", "records.py", "recognition/faces/quality.py",
-    "cases/asking.py", "store/faces.py", "recognition/faces/search.py",
+    "cases/asking.py", "cases/lookouts.py", "store/lookouts.py", "store/faces.py",
+    "recognition/faces/search.py",
 )  # fmt: skip
 """Modules whose messages reach a page; those of the command line alone stay English."""
 
