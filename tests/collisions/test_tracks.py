@@ -34,6 +34,19 @@ def ride(
     return map_points(pinhole(), m) + sigma_px * rng.standard_normal((count, 2)), pts
 
 
+@pytest.mark.parametrize(("speed_m_s", "sigma_px"), [(3.3, 2.0), (3.3, 4.0), (10.0, 2.0)])
+def test_the_interval_of_the_mean_speed_holds(speed_m_s: float, sigma_px: float) -> None:
+    model = fit_ground(pairs(EIGHT), SIZE)
+    held = 0
+    for seed in range(20):
+        px, pts = ride(speed_m_s, count=24, seed=seed, sigma_px=sigma_px)
+        inside = model.covered(px)
+        motion = measure_motion(model, px[inside], pts[inside], EXACT, sigma_px=sigma_px)
+        low, _, high = motion.mean_speed_km_h / 3.6
+        held += bool(low <= speed_m_s <= high)
+    assert held >= 17  # of 20; the errors of the two ends were left out once, and half held
+
+
 def test_a_steady_ride_has_its_speed_and_heading() -> None:
     motion = measure_motion(
         fit_ground(pairs(EIGHT), SIZE), *ride(sigma_px=0.5), EXACT, sigma_px=0.5

@@ -181,7 +181,6 @@ def _smoothed(
     drawn = model.ground_draws(px) - about
     drawn = drawn[np.isfinite(drawn).all(axis=(1, 2))]
     states, spread = _likely_states(best[None] - about, drawn, seconds, noise)
-    path = np.linalg.norm(np.diff(states[..., :2], axis=1), axis=2)
     rng = np.random.default_rng(_SEED)
     # Every draw of the calibration gets a draw of the smoother's own error, at each time.
     root = np.linalg.cholesky(spread + 1e-12 * np.eye(6))  # (d, n, 6, 6)
@@ -194,7 +193,11 @@ def _smoothed(
     left = np.stack([-along[:, 1], along[:, 0]], axis=1)
     # Along the usual direction: the length of a noisy vector is always too long.
     speed = np.maximum((velocity * along).sum(axis=2), 0.0)
-    mean = path.sum(axis=1) / (seconds[-1] * rate[:, 0, 0])
+    # Along the way, too: there the errors between cancel, and those of its two ends remain.
+    way = along[1:] + along[:-1]
+    way /= np.maximum(np.linalg.norm(way, axis=1), 1e-9)[:, None]
+    path = (np.diff(place, axis=1) * way).sum(axis=2)
+    mean = np.maximum(path.sum(axis=1), 0.0) / (seconds[-1] * rate[:, 0, 0])
     return Motion(
         time_s=seconds,
         position_m=np.median(place, axis=0) + about,
