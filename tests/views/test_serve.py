@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from workbench.errors import BadInput, Refused
+from workbench.errors import BadInput, Damaged, Refused
 from workbench.investigation import ask_lookout, open_workbench
 from workbench.records import Case, Purpose
 from workbench.timeline import SECOND_NS, Span
+from workbench.views import serve as serve_module
 from workbench.views.serve import check_address, check_tls, content_policy
 
 
@@ -67,3 +68,16 @@ def test_a_server_deletes_what_is_over_by_the_clock(tmp_path, ward_folder):
         server.terminate()
         server.wait(20)
     assert [entry.action for entry in wb.audit()][-1] == "lookout.end"
+
+
+def test_a_lookout_that_cannot_be_read_does_not_keep_face_searches_from_ending(
+    tmp_path, ward_folder, monkeypatch
+):
+    wb = open_workbench(tmp_path / "root", actor="an", create_from=ward_folder)
+    (wb.root / "lookouts").mkdir()
+    (wb.root / "lookouts" / "x.lookout").write_text("{")
+    settled = []
+    monkeypatch.setattr(serve_module, "settle_faces", settled.append)
+    with pytest.raises(Damaged, match="a lookout cannot be read"):
+        serve_module.end_what_is_over(wb)
+    assert settled == [wb]

@@ -65,9 +65,9 @@ from workbench.investigation.lookouts import (
     decide_hit,
     end_lookout,
     end_overdue,
-    hits_so_far,
     list_lookouts,
     lookout_switch,
+    lookouts_mark,
     switch_lookouts,
 )
 from workbench.investigation.looks import by_colour, by_likeness
@@ -179,7 +179,6 @@ __all__ = [
     "first_candidates",
     "flows",
     "frame_at",
-    "hits_so_far",
     "import_sightings",
     "imports",
     "inspect",
@@ -187,6 +186,7 @@ __all__ = [
     "list_models",
     "list_people",
     "lookout_switch",
+    "lookouts_mark",
     "measure",
     "on_the_way",
     "open_workbench",

@@ -147,7 +147,7 @@ def decide_hit(
     return decided
 
 
-def hits_so_far(house: Workbench, case_id: str) -> int:
+def lookouts_mark(house: Workbench, case_id: str) -> int:
     """Return a number that changes when lookouts of a case, or their queues, do; not logged."""
     mine = [one for one in _kept(house).all() if one.case_id == case_id]
     return hash(tuple((one.lookout_id, one.approved_by, one.hits) for one in mine))

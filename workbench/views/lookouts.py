@@ -19,9 +19,9 @@ from workbench.investigation import (
     ask_lookout,
     decide_hit,
     end_lookout,
-    hits_so_far,
     list_lookouts,
     lookout_switch,
+    lookouts_mark,
     seen_by,
 )
 from workbench.store.lookouts import VERDICTS, Lookout, LookoutHit
@@ -70,7 +70,7 @@ class LookoutPage:
 
     def look_again(self) -> None:
         """List anew where the queue has grown, or a lookout has come or gone."""
-        now = hits_so_far(self.visit.wb, self.purpose.case_id)
+        now = lookouts_mark(self.visit.wb, self.purpose.case_id)
         if now != self._seen:
             self.safely(self.list)
         else:
@@ -103,7 +103,7 @@ class LookoutPage:
         self.safely(both)
 
     def _draw(self) -> None:
-        self._seen = hits_so_far(self.visit.wb, self.purpose.case_id)
+        self._seen = lookouts_mark(self.visit.wb, self.purpose.case_id)
         self._say_state()
         none = html(f'<p class="muted">{escape(self.tr("None."))}</p>')
         self.lookouts.objects = [self._lookout(one) for one in self.found] or [none]

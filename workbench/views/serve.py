@@ -360,8 +360,10 @@ def end_what_is_over(wb: Workbench) -> None:
 
     Each verb about them does so, too; a server that runs need not wait for one.
     """
-    end_overdue(wb)
-    settle_faces(wb)
+    try:
+        end_overdue(wb)
+    finally:  # a lookout that cannot be read must not keep what a face search found
+        settle_faces(wb)
 
 
 def check_port(port: int) -> None:
