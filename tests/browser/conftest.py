@@ -8,10 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from make.small_root import build
+from playwright.sync_api import expect
 
 CHROMIUM = Path("/usr/bin/chromium")
 OURS = ("127.0.0.1", "localhost", "")
 START_S = 120
+PAGE_MS = 60_000
+expect.set_options(timeout=PAGE_MS)
 SERVE = "import sys; from pathlib import Path; from workbench.views.serve import serve; {call}"
 
 
@@ -102,7 +105,7 @@ def page(chromium):
             else None
         ),
     )
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(PAGE_MS)
     opened.foreign = foreign
     yield opened
     context.close()

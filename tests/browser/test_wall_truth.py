@@ -17,6 +17,7 @@ from lab.rtsp import RtspProcess
 from lab.scenes import make_scenes
 from make.clips import make_clip
 from make.small_root import build
+from playwright.sync_api import expect
 
 from workbench.records import Affected, Case, IncidentRecord, Wording
 from workbench.store import Store
@@ -146,8 +147,8 @@ def test_a_healthy_camera_is_live_fresh_and_carries_no_stamp(wall):
     drawn = int(tile(wall).get_attribute("data-drawn"))
     until(wall, GOOD, f"Number(tile.dataset.drawn) > {drawn + 10} && Number(tile.dataset.age) < 1")
     assert stamps(wall, GOOD) == []
-    assert "TRỰC TIẾP" in tile(wall).inner_text()
-    assert tile(wall).get_attribute("data-recording") == "1"
+    expect(tile(wall)).to_contain_text("TRỰC TIẾP", use_inner_text=True)
+    expect(tile(wall)).to_have_attribute("data-recording", "1")
 
 
 def test_frozen_and_covered_are_stamped_over_a_picture_that_is_not_old(wall, status):
@@ -172,8 +173,8 @@ def test_a_picture_that_moves_does_not_hide_that_its_record_is_missing(wall, sta
     status.cameras = status.cameras | {GOOD: WELL | lost}
     tile(wall).locator(".stamps span").wait_for()
     assert stamps(wall, GOOD) == [f"KHÔNG GHI ĐƯỢC từ {clock(since_ns)}"]
-    assert tile(wall).get_attribute("data-state") == "live"
-    assert tile(wall).get_attribute("data-recording") == ""
+    expect(tile(wall)).to_have_attribute("data-state", "live")
+    expect(tile(wall)).to_have_attribute("data-recording", "")
     status.cameras = status.cameras | {GOOD: WELL}
     tile(wall).locator(".stamps span").wait_for(state="detached")
 
@@ -189,7 +190,7 @@ def test_where_no_recorder_runs_no_picture_looks_recorded(wall, status):
 def test_a_substream_that_stalls_makes_its_tile_old_then_silent_and_it_comes_back(wall, cameras):
     cameras[GOOD].fault("stall")
     until(wall, GOOD, "tile.dataset.state === 'stale' && Number(tile.dataset.age) > 3")
-    assert "HÌNH CŨ" in tile(wall).inner_text()
+    expect(tile(wall)).to_contain_text("HÌNH CŨ", use_inner_text=True)
     cameras[GOOD].recover()
     until(wall, GOOD, "tile.dataset.state === 'live' && Number(tile.dataset.age) < 1")
 
@@ -215,10 +216,10 @@ def test_pictures_of_a_time_to_come_are_never_live(page, running, status):
     tile(page).click()
     now = page.locator(".care .current")
     now.locator("canvas[data-drawn][data-state=live]").wait_for()
-    assert now.locator("figcaption").inner_text() == "Hiện tại"
+    expect(now.locator("figcaption")).to_have_text("Hiện tại", use_inner_text=True)
     page.evaluate("window.set_back_ms = 3600e3")
     until(page, GOOD, "tile.dataset.state === 'stale' && tile.dataset.age === ''")
-    assert "< 1" not in tile(page).locator(".age").inner_text()
+    expect(tile(page).locator(".age")).not_to_contain_text("< 1", use_inner_text=True)
     # nor does the panel below call one "now": it is cleared, and says when the last one was
     now.locator("canvas[data-state=stale]:not([data-drawn])").wait_for()
     inked = """canvas => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
@@ -242,7 +243,9 @@ def test_a_media_process_that_hangs_is_told_on_every_tile(wall, running):
     os.kill(media, signal.SIGSTOP)
     try:
         until(wall, GOOD, "tile.dataset.state === 'cut'")
-        assert "Mất kết nối với máy chủ" in wall.locator(".wall .cut").inner_text()
+        expect(wall.locator(".wall .cut")).to_contain_text(
+            "Mất kết nối với máy chủ", use_inner_text=True
+        )
         assert stamps(wall, GOOD) == []
     finally:
         os.kill(media, signal.SIGCONT)
@@ -282,7 +285,7 @@ def test_the_map_shows_each_site_as_it_is_and_the_branch_that_failed(wall, statu
         ILL: WELL | {"state": "lost"}, LOST: WELL | {"faults": ["dark"]}
     }  # fmt: skip
     frame.locator("body[data-site-s01=lost][data-site-s02=faulty]").wait_for()
-    assert "✕" in frame.locator(".wb-sign[data-state=lost]").all_inner_texts()
+    frame.locator(".wb-sign[data-state=lost]", has_text="✕").first.wait_for()
     assert frame.locator("path.wb-branch").count() == 0
     # no name lies over another one; that of a lost site is told before others
     names = frame.locator(".wb-name:visible")
@@ -299,8 +302,8 @@ def test_the_map_shows_each_site_as_it_is_and_the_branch_that_failed(wall, statu
     try:
         frame.locator("path.wb-fibre").first.wait_for()
         row = wall.locator("[data-incident=kiem-thu]")
-        assert "97 %" in row.inner_text()
-        assert "Mất tín hiệu" in row.inner_text()
+        expect(row).to_contain_text("97 %", use_inner_text=True)
+        expect(row).to_contain_text("Mất tín hiệu", use_inner_text=True)
         # an officer has seen it, and closes it with what was found
         row.locator("button", has_text="Xác nhận").click()
         wall.locator("[data-incident=kiem-thu].seen").wait_for()
@@ -314,7 +317,7 @@ def test_the_map_shows_each_site_as_it_is_and_the_branch_that_failed(wall, statu
     assert closed.note == "đã hàn lại cáp"
     assert closed.closed_by == closed.acknowledged_by != ""
     frame.locator("path.wb-fibre").first.wait_for(state="detached")
-    assert len(wall.locator(".legend b").all_inner_texts()) == 4
+    expect(wall.locator(".legend b")).to_have_count(4)
 
 
 def test_an_enlarged_camera_is_shown_beside_its_reference(wall, root):
@@ -327,15 +330,15 @@ def test_an_enlarged_camera_is_shown_beside_its_reference(wall, root):
     tile(wall).click()
     care = wall.locator(".care")
     care.locator(".reference img").wait_for()
-    assert "Ảnh mẫu (ban ngày)" in care.inner_text()
+    expect(care).to_contain_text("Ảnh mẫu (ban ngày)", use_inner_text=True)
     care.locator(".current canvas[data-drawn]").wait_for()
     care.locator(".set").click()
     asked = care.locator(".asking")
-    assert "Lấy phút ghi gần nhất làm ảnh mẫu?" in asked.inner_text()
+    expect(asked).to_contain_text("Lấy phút ghi gần nhất làm ảnh mẫu?", use_inner_text=True)
     asked.locator("button").first.click()
     # nothing was recorded in this root: the refusal is said, and the reference stays
     care.locator(".foot .bad").wait_for()
-    assert "không được ghi" in care.locator(".foot .bad").inner_text()
-    assert care.locator(".reference img").count() == 1
+    expect(care.locator(".foot .bad")).to_contain_text("không được ghi", use_inner_text=True)
+    expect(care.locator(".reference img")).to_have_count(1)
     wall.keyboard.press("Escape")
     care.wait_for(state="detached")

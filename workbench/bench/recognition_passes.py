@@ -6,6 +6,7 @@ stretch. Neither reads plates here: which passes there are does not depend on it
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -111,6 +112,7 @@ def counted(rig: Rig, clip: Clip) -> Counted:
         sweep = sweep_of(clip, rig.settings)
         swept = sum(swept_over(true, sweep[0]) for true in truth)
         best = best_shots(clip, moving, found, dense)
+        sys.stderr.write(f"{clip.name}: {product_s:.0f} CPU s, dense {dense_s:.0f}\n")
         return Counted(clip, truth, found, dense, best, swept, (product_s, dense_s))
 
     return rig.once(f"counted {clip.segment.sha256}", make)

@@ -433,7 +433,8 @@ def bench(
         Path | None, typer.Option("--root", help="Score this demonstration, built already.")
     ] = None,
     only: Annotated[
-        str, typer.Option("--only", help="One part of live or recognition, by its name.")
+        str,
+        typer.Option("--only", help="A part of live, or parts of recognition divided by commas."),
     ] = "",
     clips: Annotated[
         Path | None, typer.Option("--clips", help="Folder of clips for recognition.")
