@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 CHROMIUM = Path("/usr/bin/chromium")
 OURS = ("127.0.0.1", "localhost", "")
-START_S = 120
+START_S = 300
 PAGE_MS = 60_000
 expect.set_options(timeout=PAGE_MS)
 SERVE = "import sys; from pathlib import Path; from workbench.views.serve import serve; {call}"

@@ -230,11 +230,13 @@ def test_what_the_browser_cannot_play_stays_a_picture(page, live_server, live_ro
 def test_winding_back_shows_the_earlier_frame_and_the_button_returns_to_now(wall, recorder, clip):
     feed = enlarge(wall)
     until(wall, MAIN, "Number(feed.dataset.held) > 8", 30)
-    number, _ = look(feed)
-    feed.locator(".back").click()
-    until(wall, MAIN, "feed.dataset.mode === 'back' && tile.dataset.state === 'back'")
     feed.locator(".pause").click()
     until(wall, MAIN, "feed.querySelector('video').paused && !feed.querySelector('video').seeking")
+    number, before_ms = look(feed)
+    feed.locator(".back").click()
+    until(wall, MAIN, "feed.dataset.mode === 'back' && tile.dataset.state === 'back'")
+    until(wall, MAIN, f"Number(feed.dataset.shown) < {before_ms - 3000}")
+    until(wall, MAIN, "!feed.querySelector('video').seeking")
     earlier, shown_ms = look(feed)
     assert number - 6 * RATE < earlier < number
     assert min(abs(shown_ms - at) for at in clip.filmed_ms(earlier, recorder.files)) < 20

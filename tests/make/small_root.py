@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +34,18 @@ PASSWORDS = {"lan": "mật khẩu rất dài", "minh": "một câu khác hẳn"}
 
 
 def with_people(wb: Workbench, root: Path) -> Workbench:
-    """Return a copy of a root whose pages ask for a sign-in: two investigators."""
-    shutil.copytree(wb.root, root)
+    """Return a copy of a root whose pages ask for a sign-in: two investigators.
+
+    A server may be at work on the root: what its database has not merged yet comes and goes, so
+    that a database is copied by SQLite itself.
+    """
+    shutil.copytree(wb.root, root, ignore=shutil.ignore_patterns("*.sqlite*"))
+    for path in wb.root.rglob("*.sqlite"):
+        with (
+            closing(sqlite3.connect(path)) as source,
+            closing(sqlite3.connect(root / path.relative_to(wb.root))) as copy,
+        ):
+            source.backup(copy)
     made = open_workbench(root, actor=wb.actor)
     for name, password in PASSWORDS.items():
         add_person(made, name, ["investigator"], password)

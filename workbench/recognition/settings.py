@@ -39,6 +39,8 @@ class Settings:
     sweep_most_s: float = 1.1
     """A longer stretch between two key frames is always decoded: a motorcycle crosses a tight view
     within it, and of 30 movers 1.6 s in sight 7 were lost with key frames every 2 s."""
+    skip_least_s: float = 0.4
+    """Of a GOP in which nothing happens, an end shorter than this is not worth looking ahead."""
     sweep_pictures: int = 25
     sweep_difference: float = 12.0
     sweep_least_px: int = 12

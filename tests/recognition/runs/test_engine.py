@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -24,7 +26,10 @@ from make.scenes import (
 from workbench import media, optics
 from workbench.bench.clips import found_by, golden_clips
 from workbench.errors import BadInput, Damaged
+from workbench.recognition.passes.rows import Pass
+from workbench.recognition.passes.search import Search
 from workbench.recognition.passes.second_look import exact_frames
+from workbench.recognition.runs import engine
 from workbench.recognition.runs.engine import Job, plan_jobs, run_job
 from workbench.recognition.runs.fanout import recognise_job
 from workbench.recognition.settings import Settings
@@ -194,6 +199,67 @@ def test_a_missing_or_swapped_file_is_one_sentence(clip: Path, tmp_path: Path) -
     other = film(tmp_path / "other.mp4", [draw(n, []) for n in range(20)])
     with pytest.raises(Damaged):
         run_job(replace(job, path=other), blind())
+
+
+def decoded_of(monkeypatch: pytest.MonkeyPatch, job: Job) -> tuple[list[int], list[dict]]:
+    """Run a job; return the numbers of the frames that reached the search, and its rows."""
+    seen: list[int] = []
+
+    class Watched(Search):
+        def step(self, number: int, pts: int, frame: av.VideoFrame) -> list[Pass]:
+            seen.append(number)
+            return super().step(number, pts, frame)
+
+    monkeypatch.setattr(engine, "Search", Watched)
+    return seen, run_job(job, blind()).to_pylist()
+
+
+def test_of_an_empty_gop_the_end_is_left_out_and_no_more_than_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(tmp_path / "empty.mp4", [draw(n, []) for n in range(200)], gop=20)
+    (job,) = jobs_of(path)
+    seen, rows = decoded_of(monkeypatch, job)
+    assert rows == []
+    assert len(seen) < 120
+    left_out = [(a, b) for a, b in pairwise(seen) if b - a > 1]
+    assert left_out
+    for last, key in left_out:
+        assert key % 20 == 0
+        assert (key - last) / FPS <= job.settings.sweep_most_s
+
+
+@pytest.mark.parametrize("first", range(40, 60, 3))
+def test_what_enters_at_any_time_of_an_empty_gop_is_followed_as_if_nothing_were_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    mover = Mover(first, first + 16, (30, 120), (290, 120))
+    path = film(tmp_path / "one.mp4", [draw(n, [mover]) for n in range(120)], gop=20)
+    (job,) = jobs_of(path)
+    seen, rows = decoded_of(monkeypatch, job)
+    assert len(seen) < 110
+    assert set(range(first, first + 17)) <= set(seen)
+    (whole,) = jobs_of(path, replace(SMALL, skip_least_s=99.0))
+    (row,), (dense,) = rows, run_job(whole, blind()).to_pylist()
+    assert abs(row["first_pts"] - dense["first_pts"]) <= 2 * TICKS // FPS
+    assert abs(row["last_pts"] - dense["last_pts"]) <= 2 * TICKS // FPS
+
+
+def test_what_stands_still_does_not_keep_a_camera_awake_and_is_seen_to_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [
+        Mover(20, 40, (30, 120), (160, 120)),
+        Mover(41, 170, (160, 120), (160, 120)),
+        Mover(171, 190, (160, 120), (290, 120)),
+    ]
+    path = film(tmp_path / "stops.mp4", [draw(n, parts) for n in range(240)], gop=20)
+    (job,) = jobs_of(path)
+    seen, rows = decoded_of(monkeypatch, job)
+    assert len([n for n in seen if 60 <= n < 160]) < 80
+    assert set(range(171, 191)) <= set(seen)
+    assert min(row["first_pts"] for row in rows) <= 22 * TICKS // FPS
+    assert max(row["last_pts"] for row in rows) >= 186 * TICKS // FPS
 
 
 @pytest.mark.footage

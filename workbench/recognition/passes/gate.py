@@ -104,6 +104,19 @@ class Gate:
             self._owed = 0
         return boxes
 
+    def peek(self, picture: RGB) -> list[Box]:
+        """Return boxes (frame px) of what differs in a later picture; nothing is learned from it.
+
+        Of a shaken picture, or under another light, that is more than there is.
+        """
+        picture = _soften(picture)
+        background = self._background.astype(np.uint8)
+        if self._gain is not None:
+            picture = _through(self._gain, picture)
+        mask = self._differs(picture, _strongest(cv2.absdiff(picture, background)))
+        mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _SQUARE_2)
+        return self._things(mask, picture, background)
+
     def _differs(self, picture: RGB, apart: Mask) -> Mask:
         """Return 255 where both models, of modes and of the plain picture, call it foreground.
 

@@ -57,7 +57,7 @@ class Search:
         self._stitcher = Stitcher(settings)
         self._namer = Namer(settings)
         self._gate: Gate | None = None
-        self._due_s = self._look_due_s = self._idle_look_due_s = -1e18
+        self._due_s = self._look_due_s = self._idle_look_due_s = self._looked_s = -1e18
         self._glimpse = Glimpse(settings, segment.rotation_deg)
         self._gate_due_s, self._left_out = -1e18, 0
 
@@ -77,6 +77,7 @@ class Search:
         s, t_s = self._s, self._seconds(pts)
         if t_s < self._due_s:
             return []
+        self._looked_s = t_s
         if not self._tracker.live and t_s < self._gate_due_s and not self._glimpse.differs(frame):
             self._left_out += 1
             self._due_s = t_s + 1 / s.idle_fps - 5e-4
@@ -89,10 +90,30 @@ class Search:
             self._gate_due_s = t_s + s.glimpse_s - 5e-4
         self._look(number, pts, t_s, frame)
         self._keep_stills(number, frame)
-        active = any(self._tracker.is_lively(track, t_s) for track in self._tracker.live)
+        active = self._is_active(t_s)
         # Half a millisecond of slack: a 10 fps file sampled at 10 fps must not lose every other.
         self._due_s = t_s + 1 / (s.active_fps if active else s.idle_fps) - 5e-4
         return self._closed(t_s)
+
+    def idles(self, pts: int) -> bool:
+        """Tell whether this frame was looked at and nothing is followed that is new or going."""
+        t_s = self._seconds(pts)
+        return self._gate is not None and t_s == self._looked_s and not self._is_active(t_s)
+
+    def shows_nothing(self, frame: av.VideoFrame) -> bool:
+        """Tell whether a later frame has nothing beside the background and what stands there.
+
+        Nothing is learned from it, and nothing followed by it.
+        """
+        if self._gate is None:
+            return False
+        small, _ = gate_picture(frame, self._segment.rotation_deg, self._s.gate_width_px)
+        return all(self._tracker.expects(box) for box in self._gate.peek(small))
+
+    def pass_over(self, length_s: float) -> None:
+        """Take note that so much footage is left out, in which nothing is taken to happen."""
+        self._left_out += round(length_s * self._s.idle_fps)
+        self._due_s = -1e18
 
     def rest(self, view: KeyView, length_s: float) -> list[Pass]:
         """Take the key frame that stands for a quiet stretch; return the passes that it closes."""
@@ -106,6 +127,9 @@ class Search:
             self._look_due_s, self._idle_look_due_s = t_s + s.look_s, t_s + s.idle_look_s
         self._due_s = t_s + 1 / s.idle_fps - 5e-4
         return self._closed(t_s)
+
+    def _is_active(self, t_s: float) -> bool:
+        return any(self._tracker.is_lively(track, t_s) for track in self._tracker.live)
 
     def _seconds(self, pts: int) -> float:
         return (pts - self._segment.first_pts) * self._tick_s

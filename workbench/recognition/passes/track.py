@@ -212,6 +212,17 @@ class Tracker:
         straight = track.reach_px >= s.pass_least_straight * track.way_px
         return straight and self.is_going(track) and t_s - track.moved_s < s.lively_s
 
+    def expects(self, box: Box) -> bool:
+        """Tell whether a box is where a thing that is followed stands, or where nothing ever goes.
+
+        A thing that has gone on since is somewhere else.
+        """
+        return self._is_restless(box) or any(
+            overlap_share(box, _inflate(track.last.box, 0.1)) > 0.7
+            and overlap_share(track.last.box, _inflate(box, 0.1)) > 0.7
+            for track in self.live
+        )
+
     def _is_restless(self, box: Box) -> bool:
         """Tell a place where things begin again and again and never go anywhere."""
         alike = sum(overlap_share(box, _inflate(old, 0.1)) > 0.7 for _, old in self._fidgets)

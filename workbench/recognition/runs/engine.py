@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import av
@@ -178,8 +178,7 @@ def _searched(
                 end_pts = index.pts[unit.stop] if unit.stop < len(index) else job.segment.stop_pts
                 yield search.rest(unit.view, (int(end_pts) - unit.view.pts) * tick_s)
             continue
-        for number, pts, frame in _numbered(job, index, run[0].first, run[-1].stop):
-            yield search.step(number, pts, frame)
+        yield from _attended(job, index, run[0].first, run[-1].stop, search)
     beyond = int(np.searchsorted(index.pts, job.stop_pts + int(job.settings.overrun_s / tick_s)))
     if job.stop < len(index) and search.awaits:
         for number, pts, frame in _numbered(job, index, job.stop, beyond):
@@ -189,9 +188,42 @@ def _searched(
     yield search.finish()
 
 
-def _numbered(
-    job: Job, index: FrameIndex, first: int, stop: int
-) -> Iterator[tuple[int, int, av.VideoFrame]]:
+def _attended(
+    job: Job, index: FrameIndex, first: int, stop: int, search: Search
+) -> Iterator[list[Pass]]:
+    """Push frames ``[first, stop)`` through a search, but for the ends of GOPs nothing happens in.
+
+    Where nothing is followed and the next key frame is near, that one is looked at ahead: where it
+    shows nothing either, what lies between is passed over, as it is between the sweep's key frames.
+    """
+    keys = np.append(np.flatnonzero(index.is_key[first:stop]) + first, len(index))
+    s, tick_s = job.settings, float(job.segment.tick_s)
+    asked = -1 if s.drop_quiet and not index.ordinal else len(index)
+    frames: Iterator[_Numbered] = _numbered(job, index, first, stop)
+    while True:
+        for number, pts, frame in frames:
+            yield search.step(number, pts, frame)
+            key = int(keys[np.searchsorted(keys, number, side="right")])
+            if key <= asked or key == len(index):
+                continue
+            left_s = (int(index.pts[key]) - pts) * tick_s
+            if not s.skip_least_s <= left_s <= s.sweep_most_s or not search.idles(pts):
+                continue
+            asked = key
+            ahead = _numbered(job, index, key, stop)
+            shown = next(ahead, None)
+            if shown is not None and shown[0] == key and search.shows_nothing(shown[2]):
+                search.pass_over(left_s)
+                frames = chain((shown,), ahead)
+                break
+        else:
+            return
+
+
+_Numbered = tuple[int, int, av.VideoFrame]
+
+
+def _numbered(job: Job, index: FrameIndex, first: int, stop: int) -> Iterator[_Numbered]:
     # with the deblocking filter: plates are read on these very frames, nothing is decoded twice
     for pts, frame in media.decode(job.path, index, first, stop):
         yield int(np.searchsorted(index.pts, pts)), pts, frame
