@@ -11,11 +11,13 @@ from workbench.cases import verifier
 from workbench.cli.options import CaseId, Reason, Root, show
 from workbench.errors import N_, BadInput
 from workbench.investigation import bundle as write_bundle
-from workbench.investigation import open_workbench
+from workbench.investigation import export_notebook, open_workbench
 from workbench.records import Purpose
 from workbench.views.account import account
 
 app = typer.Typer()
+notebook_app = typer.Typer()
+"""Joined to ``workbench case``, beside the commands of the archive."""
 
 
 @app.command()
@@ -45,6 +47,23 @@ def bundle(
     )
     typer.echo(f"manifest {found.manifest_sha256}")
     typer.echo(f"signed with key {found.key}")
+
+
+@notebook_app.command("export-notebook")
+def case_notebook(
+    root: Root,
+    case: Annotated[str, typer.Argument(metavar="NUMBER", help="The case's number.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new file, ending in .ipynb.")],
+    reason: Reason = "",
+) -> None:
+    """Write a case as a notebook: run again, a search gives the same bytes, or says what changed.
+
+    It searches by the same verbs as the pages, under the account of whoever runs it, in the bounds
+    of the case; the log keeps it. A lead, not an identity.
+    """
+    found = export_notebook(open_workbench(root, actor=account()), Purpose(case, reason), out)
+    typer.echo(f"{found.path}: {found.searches} searches; {found.not_again} other acts are counted")
+    typer.echo(f"record {found.record_sha256}")
 
 
 def is_bundle(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import demonstration
-from workbench.cli.bundles import is_bundle, verify_bundle
+from workbench.cli.bundles import is_bundle, notebook_app, verify_bundle
 from workbench.cli.options import (
     LATEST_NS,
     Cameras,
@@ -51,6 +51,7 @@ case_app = typer.Typer(help="Cases: every search and every view of footage belon
 clock_app = typer.Typer(help="What is known of a camera's clock.")
 app.add_typer(ward_app, name="ward")
 app.add_typer(case_app, name="case")
+case_app.registered_commands.extend(notebook_app.registered_commands)
 app.add_typer(clock_app, name="clock")
 
 
