@@ -21,8 +21,10 @@ from make.small_root import CASE, PLATE, TWIN, build
 from workbench.cases import verifier
 from workbench.cases.bundle import new_key, public_key, sign
 from workbench.errors import BadInput, Damaged, Refused
-from workbench.investigation import add_person, bundle
-from workbench.investigation.bundling import reading_copy
+from workbench.investigation import add_person, bundle, reading_copies
+from workbench.investigation.reading_copies import make_copies, reading_copy
+from workbench.media import decode, index_packets, to_rgb
+from workbench.recognition.types import Face
 from workbench.records import Box, Purpose
 
 PURPOSE = Purpose(CASE.case_id, "hồ sơ gửi viện kiểm sát")
@@ -84,6 +86,70 @@ def test_it_holds_originals_leads_what_was_not_chosen_and_empty_searches(wb, mad
     parts = {one["@id"] for one in crate["@graph"][1]["hasPart"]}
     assert "verify.py" in parts
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o444
+
+
+def test_each_pass_has_a_clip_in_which_only_it_can_be_recognised(wb, made, folder):
+    rows = {row["sighting_id"]: row for row in told(folder, "sightings.json")}
+    derived = {one["path"]: one for one in told(folder, "derived.json")}
+    assert set(derived) == {f"clips/{one}.mp4" for one in rows}
+    assert told(folder, "stills.json") == []
+    name, row = next(iter(rows.items()))
+    said = derived[f"clips/{name}.mp4"]
+    assert said["source_sha256"] == row["segment_sha256"]
+    assert (said["first_pts"], said["last_pts"]) == (row["first_pts"], row["last_pts"])
+    assert said["frames"] == said["frames_of_source"] == len(row["track_pts"])
+    facts, index = index_packets(folder / said["path"])
+    assert len(index) == said["frames"]
+    source = wb.segment(row["segment_sha256"])
+    seconds = (row["last_pts"] - row["first_pts"]) * float(source.tick_s)
+    assert float((index.pts[-1] - index.pts[0]) * facts.tick_s) == pytest.approx(seconds, abs=0.001)
+    at = row["track_pts"].index(row["pts"])
+    (_, frame), *_ = decode(folder / said["path"], index, at, at + 1)
+    shown, plain = to_rgb(frame).astype(int), wb.still(source.sha256, row["pts"], PURPOSE)
+    x, y, w, h = (int(row[side]) for side in ("box_x", "box_y", "box_w", "box_h"))
+    inside = np.zeros(plain.shape[:2], bool)
+    inside[y + 4 : y + h - 4, x + 4 : x + w - 4] = True
+    away = np.abs(shown - plain).mean(axis=2)
+    assert away[inside].mean() < 12  # but for the codec, the vehicle is as it was
+    hidden = reading_copy(plain, Box(x, y, w, h)).astype(int)
+    assert np.abs(shown - hidden).mean() < 12
+    views = [one for one in wb.audit() if one.action == "view" and '"last_pts"' in one.details]
+    assert len(views) >= len(rows)
+
+
+def test_a_face_that_one_frame_shows_is_hidden_in_all_of_the_clip(wb, tmp_path, monkeypatch):
+    row = wb.sightings(PURPOSE, with_plate=True).iloc[0].to_dict()
+    looks = []
+
+    def find(picture, box):
+        looks.append(box)
+        if len(looks) != 6:
+            return []
+        face = Box(box.x + 20, box.y + 15, 16, 16)
+        return [Face(face, 0.9, np.zeros((5, 2), np.float32))]
+
+    hidden, plain = [], reading_copies.reading_copy
+
+    def spied(picture, box, faces=()):
+        hidden.append((box, list(faces)))
+        return plain(picture, box, faces)
+
+    monkeypatch.setattr(reading_copies, "reading_copy", spied)
+    # frames that are numbered in black and white differ as scenes do
+    monkeypatch.setattr(reading_copies.hiding, "_CUT", 256.0)
+    copies = make_copies(wb, PURPOSE, row, lambda: find, clips=True)
+    (tmp_path / "clip.mp4").write_bytes(copies.clip)
+    _, index = index_packets(tmp_path / "clip.mp4")
+    assert len(looks) == len(index) == len(row["track_pts"])
+    assert len(hidden) == len(index) + 1  # the still, too
+    for _box, faces in hidden[:16]:  # a second around the frame that shows it, ten a second
+        face = max(faces, key=lambda one: one.w)
+        assert face.w >= 16 * 1.6 * 0.99
+        assert looks[5].x <= face.x + face.w
+    hidden.clear()
+    alone = make_copies(wb, PURPOSE, row, lambda: lambda _picture, _box: [], clips=False)
+    assert alone.clip is None
+    assert len(hidden) == 1
 
 
 def test_nothing_of_another_case_is_in_its_log(wb, tmp_path):

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 FORMAT = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+DERIVED = "derived.json"
 APART = (MANIFEST, SIGNATURE)
 """What the manifest cannot list: itself, and what signs it."""
 LARGEST_MANIFEST = 1 << 26

@@ -32,6 +32,9 @@ def bundle(
     originals: Annotated[
         bool, typer.Option("--originals/--no-originals", help="Put the untouched files in.")
     ] = True,
+    clips: Annotated[
+        bool, typer.Option("--clips/--no-clips", help="Reading copies in motion, faces hidden.")
+    ] = True,
 ) -> None:
     """Pack a case's evidence on some plates, signed: originals, passes, what was not found, log.
 
@@ -39,7 +42,7 @@ def bundle(
     """
     found = write_bundle(
         open_workbench(root, actor=account()), Purpose(case, reason), out,
-        plates=plate, originals=originals, on_progress=show,
+        plates=plate, originals=originals, clips=clips, on_progress=show,
     )  # fmt: skip
     typer.echo(
         f"{found.path}: {found.files} files, {found.bytes / 1e6:.1f} MB, "

@@ -424,8 +424,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="recognition, trajectories, rendered (drawn traffic), accidents, footage, ward "
-            "or live."
+            help="recognition, trajectories, rendered (drawn traffic), accidents, blur, "
+            "footage, ward or live."
         ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="A smaller run for a first look.")] = False,

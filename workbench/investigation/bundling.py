@@ -12,22 +12,22 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import cv2
 import jinja2
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from workbench.cases import bundle as packing
 from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation.face_readings import face_record
 from workbench.investigation.models import list_models
+from workbench.investigation.reading_copies import make_copies
 from workbench.paper import pdf_of
-from workbench.records import AuditEntry, Box, Case, Progress, Purpose, Segment
+from workbench.recognition.faces.hiding import open_face_hider
+from workbench.records import AuditEntry, Case, Progress, Purpose, Segment
 from workbench.store import files, is_imported
 from workbench.timeline import Span, format_utc, gaps, local_text
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 MOST_PLATES = 20
 _ASSETS = Path(__file__).parent / "assets"
 _CHUNK = 1 << 20
-_BLUR = 24
-"""What is hidden keeps one value for so many pixels of the shorter side of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,7 @@ def bundle(
     *,
     plates: Sequence[str],
     originals: bool = True,
+    clips: bool = True,
     on_progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> Bundled:
     """Write the evidence of a case on some plates as a signed zip.
@@ -92,6 +91,9 @@ def bundle(
         What is searched for, as :meth:`Workbench.search_plate` takes it.
     originals
         Put the untouched files in, too; without them their hashes stand there alone.
+    clips
+        Make a reading copy in motion of each pass, too: it is decoded, looked at for faces frame
+        by frame and encoded again, some seconds of a core for each second of it.
 
     Raises
     ------
@@ -106,8 +108,9 @@ def bundle(
     case, cameras, span = house._authorise(purpose, "export")
     pem = signing_key(house)
     house._log(
-        "export", ",".join(plates), purpose, details={"to": out.name, "originals": originals}
-    )
+        "export", ",".join(plates), purpose,
+        details={"to": out.name, "originals": originals, "clips": clips},
+    )  # fmt: skip
     pack = _Pack()
     rows = _searched(house, purpose, plates, pack)
     # of what another system saw there is no file here; its rows are in the bundle all the same
@@ -117,9 +120,10 @@ def bundle(
     with files.replacing(out, mode=0o444) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
             pack.box = box
-            _stills(house, purpose, rows, pack, on_progress)
+            derived = _reading_copies(house, purpose, rows, pack, on_progress, clips=clips)
             if originals:
                 _originals(house, segments, pack, on_progress)
+            pack.add(verifier.DERIVED, _json(derived), "how clips and cuts were made, of what")
             head = _close(house, case, pack)
             key = packing.public_key(pem)
             facts: Mapping[str, Any] = {
@@ -266,77 +270,37 @@ def _spans(spans: Iterable[Span]) -> list[list[str]]:
     return [[format_utc(ns) for ns in _ends(one)] for one in spans]
 
 
-def _stills(
+def _reading_copies(
     house: Workbench,
     purpose: Purpose,
     rows: pd.DataFrame,
     pack: _Pack,
     on_progress: Callable[[Progress], None],
-) -> None:
-    """Add a reading copy of each pass: the best frame, all but the vehicle hidden, faces too."""
-    failed = []
+    *,
+    clips: bool,
+) -> list[dict[str, Any]]:
+    """Add a reading copy of each pass: its best frame, and a clip; return how clips were made."""
+    failed, derived = [], []
+    finder = cache(open_face_hider)  # opened at the first pass that needs it
     for number, row in enumerate(rows.to_dict("records")):
         on_progress(Progress(number, len(rows), "stills", str(row["camera_id"])))
-        name = f"stills/{row['sighting_id']}.jpg"
-        try:
-            picture = house.still(str(row["segment_sha256"]), int(row["pts"]), purpose)
-        except WorkbenchError as error:
-            failed.append({"sighting": row["sighting_id"], "why": error.sentence()})
-            continue
-        box = Box(row["box_x"], row["box_y"], row["box_w"], row["box_h"])
-        shown = reading_copy(picture, box, _faces(row["face_boxes"]))
-        done, data = cv2.imencode(".jpg", shown[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-        assert done
+        one = row["sighting_id"]
         made_of = f"{row['segment_sha256']} pts {row['pts']}"
-        pack.add(name, data.tobytes(), "reading copy: others are hidden", made_of)
-    pack.add("stills.json", _json(failed), "passes without a reading copy, and why")
-
-
-def _faces(flat: Any) -> list[Box]:
-    values = [] if flat is None else [float(one) for one in flat]
-    return [Box(*values[at : at + 4]) for at in range(0, len(values) - 3, 4)]
-
-
-def reading_copy(
-    picture: NDArray[np.uint8], box: Box, faces: Sequence[Box] = ()
-) -> NDArray[np.uint8]:
-    """Return a copy of a frame in which only what is inside `box` can be recognised, faces not.
-
-    Parameters
-    ----------
-    picture
-        uint8 (y, x, 3).
-    box, faces
-        px of the picture.
-
-    Returns
-    -------
-    numpy.ndarray
-        Of the same size: outside the box, and in each face with a quarter around it, one colour for
-        every block, so that nothing can be computed back.
-    """
-    height, width = picture.shape[:2]
-    side = max(1, min(height, width) // _BLUR)
-    coarse = cv2.resize(
-        picture, (max(1, width // side), max(1, height // side)), interpolation=cv2.INTER_AREA
-    )
-    hidden = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
-    shown = hidden.copy()
-    x, y, right, bottom = _corners(box, 0.0, width, height)
-    shown[y:bottom, x:right] = picture[y:bottom, x:right]
-    for face in faces:
-        x, y, right, bottom = _corners(face, 0.25, width, height)
-        shown[y:bottom, x:right] = hidden[y:bottom, x:right]
-    return np.asarray(shown, np.uint8)
-
-
-def _corners(box: Box, more: float, width: int, height: int) -> tuple[int, int, int, int]:
-    x, y = box.x - more * box.w, box.y - more * box.h
-    right, bottom = box.x + (1 + more) * box.w, box.y + (1 + more) * box.h
-    return (
-        int(np.clip(np.floor(x), 0, width)), int(np.clip(np.floor(y), 0, height)),
-        int(np.clip(np.ceil(right), 0, width)), int(np.clip(np.ceil(bottom), 0, height)),
-    )  # fmt: skip
+        try:
+            copy = make_copies(house, purpose, row, finder, clips=clips)
+        except WorkbenchError as error:
+            failed.append({"sighting": one, "why": error.sentence()})
+            continue
+        pack.add(f"stills/{one}.jpg", copy.still, "reading copy: others are hidden", made_of)
+        if copy.clip is not None and copy.derivation is not None:
+            said = {"path": f"clips/{one}.mp4", **copy.derivation}
+            made_of = f"{row['segment_sha256']} pts {said['first_pts']} to {said['last_pts']}"
+            pack.add(said["path"], copy.clip, "reading copy in motion: others are hidden", made_of)
+            derived.append(said)
+        elif clips:
+            failed.append({"sighting": one, "why": copy.why})
+    pack.add("stills.json", _json(failed), "passes without a reading copy or a clip, and why")
+    return derived
 
 
 def _originals(
@@ -392,8 +356,9 @@ def _receipt(case: Case, pack: _Pack, *, key: str, facts: Mapping[str, Any]) -> 
         reason=facts["reason"], by=facts["made_by"], key=key,
         at=f"{local_text(facts['made_at_ns'])} (UTC+7)",
         checker=checker.sha256,
-        rows=[one for one in pack.items if not one.path.startswith("stills/")],
+        rows=[one for one in pack.items if not one.path.startswith(("stills/", "clips/"))],
         stills=sum(one.path.startswith("stills/") for one in pack.items),
+        clips=sum(one.path.startswith("clips/") for one in pack.items),
     )  # fmt: skip
     pack.add("receipt.html", html.encode(), "receipt, to be printed and signed")
     pack.add("receipt.pdf", pdf_of(html), "the same as PDF")
