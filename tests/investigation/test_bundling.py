@@ -223,6 +223,112 @@ def test_swapped_dropped_added_and_linked_files_are_found(folder):
     assert found(folder) == [("added", "stills/more.jpg")]
 
 
+@pytest.fixture(scope="module")
+def cut(wb, tmp_path_factory):
+    out = tmp_path_factory.mktemp("cut") / "cut.zip"
+    return bundle(wb, PURPOSE, out, plates=[PLATE], clips=False, cuts=True)
+
+
+@pytest.fixture
+def cut_folder(cut, tmp_path):
+    with zipfile.ZipFile(cut.path) as box:
+        box.extractall(tmp_path / "cut")
+    for path in (tmp_path / "cut").rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return tmp_path / "cut"
+
+
+def test_exact_cuts_hold_the_originals_packets_from_a_key_frame_to_the_end_asked_for(
+    wb, cut, cut_folder
+):
+    assert found(cut.path, cut.key) == []
+    derived = told(cut_folder, "derived.json")
+    assert {one["source_sha256"] for one in derived} == {
+        row["segment_sha256"] for row in told(cut_folder, "sightings.json")
+    }
+    for one in derived:
+        segment = wb.segment(one["source_sha256"])
+        source = wb.frame_index(segment)
+        keys = source.pts[source.is_key]
+        first, last = one["asked_pts"]
+        assert one["first_pts"] in keys
+        assert one["first_pts"] == keys[keys <= first].max()
+        _, index = index_packets(cut_folder / one["path"])
+        frames = [
+            to_rgb(frame) for _, frame in decode(cut_folder / one["path"], index, 0, len(index))
+        ]
+        start = int(np.searchsorted(source.pts, one["first_pts"]))
+        stop = int(np.searchsorted(source.pts, last, side="right"))
+        wanted = list(decode(wb.file(segment), source, start, stop))
+        assert 0 <= len(frames) - len(wanted) <= 2  # references that are shown later
+        for (_, frame), shown in zip(wanted, frames, strict=False):
+            assert (to_rgb(frame) == shown).all()
+        assert all(packet[3] >= 0 and packet[4] >= 0 for packet in one["packets"])  # of MP4
+
+
+def listed_again(folder, name, data, pem):
+    """Write a file and list it as a forger with a key of their own would."""
+    (folder / name).write_bytes(data)
+
+    def change(manifest):
+        manifest["files"] = [one for one in manifest["files"] if one["path"] != name]
+        sha256 = hashlib.sha256(data).hexdigest()
+        entry = {"path": name, "bytes": len(data), "sha256": sha256, "what": "", "made_of": ""}
+        manifest["files"] = sorted([*manifest["files"], entry], key=lambda one: one["path"])
+
+    resigned(folder, change, pem)
+
+
+def test_what_is_not_made_as_it_says_is_found_even_where_all_hashes_are_right(cut_folder):
+    pem, derived = new_key(), told(cut_folder, "derived.json")
+    name, packets = derived[0]["path"], derived[0]["packets"]
+    kept = (cut_folder / name).read_bytes()
+    data = bytearray(kept)
+    data[packets[1][3] + 2] ^= 1  # one bit of a packet
+    listed_again(cut_folder, name, bytes(data), pem)
+    assert found(cut_folder) == [("underived", name)]
+    listed_again(cut_folder, name, kept, pem)
+    assert found(cut_folder) == []
+
+    def says(change):
+        other = json.loads(json.dumps(derived))
+        change(other[0])
+        listed_again(cut_folder, "derived.json", json.dumps(other).encode(), pem)
+        return found(cut_folder)
+
+    assert says(lambda one: one.update(source_sha256="0" * 64)) == [("underived", name)]
+    assert says(lambda one: one.update(first_pts=one["last_pts"] + 1)) == [("underived", name)]
+    assert says(lambda one: one.update(packets=[])) == [("underived", name)]
+    assert ("underived", name) in says(lambda one: one.update(path="cuts/other.mp4"))
+    # another packet than the original's, with a hash to fit it in the cut
+    moved = packets[0][4]
+    assert says(lambda one: one["packets"][1].__setitem__(4, moved)) == [("underived", name)]
+    for bad in ("packets", "path", "source_sha256"):
+        assert says(lambda one, bad=bad: one.pop(bad))[-1][0] in ("unread", "underived")
+    listed_again(cut_folder, "derived.json", b"[1]", pem)
+    assert ("unread", "derived.json") in found(cut_folder)
+
+
+def test_cuts_alone_leave_whole_files_out_but_those_that_cannot_be_cut(wb, tmp_path, monkeypatch):
+    out = tmp_path / "cuts.zip"
+    made = bundle(wb, PURPOSE, out, plates=[PLATE], originals=False, clips=False, cuts=True)
+    with zipfile.ZipFile(out) as box:
+        names = box.namelist()
+    assert not any(name.startswith(("originals/", "clips/")) for name in names)
+    assert sum(name.startswith("cuts/") for name in names) == made.segments
+
+    def uncut(*_words):
+        raise BadInput("no")
+
+    monkeypatch.setattr("workbench.media.cut_exactly", uncut)
+    out = tmp_path / "whole.zip"
+    made = bundle(wb, PURPOSE, out, plates=[PLATE], originals=False, clips=False, cuts=True)
+    with zipfile.ZipFile(out) as box:
+        names = box.namelist()
+    assert sum(name.startswith("originals/") for name in names) == made.segments
+    assert found(out, made.key) == []
+
+
 def resigned(folder, change, pem):
     """Change the manifest and sign it with another key, as a forger would."""
     manifest = told(folder, "manifest.json")

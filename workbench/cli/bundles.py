@@ -35,6 +35,9 @@ def bundle(
     clips: Annotated[
         bool, typer.Option("--clips/--no-clips", help="Reading copies in motion, faces hidden.")
     ] = True,
+    cuts: Annotated[
+        bool, typer.Option("--cuts", help="Exact cuts of the originals around the passes.")
+    ] = False,
 ) -> None:
     """Pack a case's evidence on some plates, signed: originals, passes, what was not found, log.
 
@@ -42,7 +45,7 @@ def bundle(
     """
     found = write_bundle(
         open_workbench(root, actor=account()), Purpose(case, reason), out,
-        plates=plate, originals=originals, clips=clips, on_progress=show,
+        plates=plate, originals=originals, clips=clips, cuts=cuts, on_progress=show,
     )  # fmt: skip
     typer.echo(
         f"{found.path}: {found.files} files, {found.bytes / 1e6:.1f} MB, "

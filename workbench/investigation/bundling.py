@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import jinja2
 import pandas as pd
 
+from workbench import media
 from workbench.cases import bundle as packing
 from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
 
 MOST_PLATES = 20
+AROUND_S = 2
+"""Seconds that an exact cut shows before its first and after its last pass."""
 _ASSETS = Path(__file__).parent / "assets"
 _CHUNK = 1 << 20
 
@@ -79,6 +84,7 @@ def bundle(
     plates: Sequence[str],
     originals: bool = True,
     clips: bool = True,
+    cuts: bool = False,
     on_progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> Bundled:
     """Write the evidence of a case on some plates as a signed zip.
@@ -94,6 +100,10 @@ def bundle(
     clips
         Make a reading copy in motion of each pass, too: it is decoded, looked at for faces frame
         by frame and encoded again, some seconds of a core for each second of it.
+    cuts
+        Put exact cuts of the originals in, from the key frame before their first pass to
+        :data:`AROUND_S` after the last one. Of a file that cannot be cut so, and is not there
+        whole, the whole one.
 
     Raises
     ------
@@ -109,7 +119,7 @@ def bundle(
     pem = signing_key(house)
     house._log(
         "export", ",".join(plates), purpose,
-        details={"to": out.name, "originals": originals, "clips": clips},
+        details={"to": out.name, "originals": originals, "clips": clips, "cuts": cuts},
     )  # fmt: skip
     pack = _Pack()
     rows = _searched(house, purpose, plates, pack)
@@ -120,9 +130,11 @@ def bundle(
     with files.replacing(out, mode=0o444) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
             pack.box = box
+            if not originals:  # else each is hashed as it is copied
+                _check_originals(house, segments)
             derived = _reading_copies(house, purpose, rows, pack, on_progress, clips=clips)
-            if originals:
-                _originals(house, segments, pack, on_progress)
+            uncut = _cuts(house, segments, rows, pack, derived) if cuts else []
+            _originals(house, segments if originals else uncut, pack, on_progress)
             pack.add(verifier.DERIVED, _json(derived), "how clips and cuts were made, of what")
             head = _close(house, case, pack)
             key = packing.public_key(pem)
@@ -303,6 +315,77 @@ def _reading_copies(
     return derived
 
 
+def _check_originals(house: Workbench, segments: Sequence[Segment]) -> None:
+    for segment in segments:
+        source = house.file(segment)
+        if files.sha256_of(source) != segment.sha256:
+            raise _altered(segment, source)
+
+
+def _cuts(
+    house: Workbench,
+    segments: Sequence[Segment],
+    rows: pd.DataFrame,
+    pack: _Pack,
+    derived: list[dict[str, Any]],
+) -> list[Segment]:
+    """Add an exact cut of each original around its passes; return those that cannot be cut."""
+    assert pack.box is not None
+    uncut = []
+    for segment in segments:
+        mine = rows[rows["segment_sha256"] == segment.sha256]
+        around = round(AROUND_S / segment.tick_s)
+        first = max(segment.first_pts, int(mine["first_pts"].min()) - around)
+        last = min(segment.stop_pts - 1, int(mine["last_pts"].max()) + around)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                cut, packets = media.cut_exactly(
+                    house.file(segment), Path(folder), house.frame_index(segment), first, last
+                )
+            except WorkbenchError:
+                uncut.append(segment)
+                continue
+            name = f"cuts/{segment.sha256}{cut.suffix}"
+            with cut.open("rb") as reading, pack.box.open(_stored(name, cut), "w") as writing:
+                sha256, size = _copied(reading, writing)
+        ticks = [one.pts for one in packets if one.pts is not None]
+        what = f"exact cut of {segment.camera_id}: packets as they are"
+        made_of = f"{segment.sha256} pts {min(ticks)} to {max(ticks)}"
+        pack.items.append(packing.Item(name, size, sha256, what, made_of))
+        derived.append(
+            {
+                "path": name,
+                "kind": "exact cut",
+                "source_sha256": segment.sha256,
+                "asked_pts": [first, last],
+                "first_pts": min(ticks),
+                "last_pts": max(ticks),
+                "packets": [list(astuple(one)) for one in packets],
+                "packet": "tick, bytes, SHA-256, byte in the cut, byte in the original",
+                "streams": "video alone",
+                "tool": f"workbench {version('phuchan-workbench')}, PyAV {version('av')}",
+                "command": "workbench bundle --cuts",
+            }
+        )
+    return uncut
+
+
+def _stored(name: str, source: Path) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)  # video does not get smaller
+    entry.file_size = source.stat().st_size
+    return entry
+
+
+def _altered(segment: Segment, source: Path) -> Damaged:
+    return Damaged(
+        N_("the original {sha256} of {camera} is not what was archived"),
+        N_("run workbench verify; nothing was handed out"),
+        where=str(source),
+        sha256=segment.sha256[:12],
+        camera=segment.camera_id,
+    )
+
+
 def _originals(
     house: Workbench,
     segments: Sequence[Segment],
@@ -314,18 +397,10 @@ def _originals(
         on_progress(Progress(number, len(segments), "originals", segment.camera_id))
         source = house.file(segment)
         name = f"originals/{segment.sha256}{source.suffix}"
-        entry = zipfile.ZipInfo(name)  # video does not get smaller
-        entry.file_size = source.stat().st_size
-        with source.open("rb") as reading, pack.box.open(entry, "w") as writing:
+        with source.open("rb") as reading, pack.box.open(_stored(name, source), "w") as writing:
             sha256, size = _copied(reading, writing)
         if sha256 != segment.sha256:
-            raise Damaged(
-                N_("the original {sha256} of {camera} is not what was archived"),
-                N_("run workbench verify; nothing was handed out"),
-                where=str(source),
-                sha256=segment.sha256[:12],
-                camera=segment.camera_id,
-            )
+            raise _altered(segment, source)
         what = f"original of {segment.camera_id}, untouched"
         pack.items.append(packing.Item(name, size, sha256, what))
 
