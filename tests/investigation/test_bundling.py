@@ -12,6 +12,7 @@ import sys
 import warnings
 import zipfile
 
+import nbformat
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from make.small_root import CASE, PLATE, TWIN, build
 from workbench.cases import verifier
 from workbench.cases.bundle import new_key, public_key, sign
 from workbench.errors import BadInput, Damaged, Refused
-from workbench.investigation import add_person, bundle, reading_copies
+from workbench.investigation import Replay, add_person, bundle, reading_copies
 from workbench.investigation.reading_copies import make_copies, reading_copy
 from workbench.media import decode, index_packets, to_rgb
 from workbench.recognition.types import Face
@@ -150,6 +151,19 @@ def test_a_face_that_one_frame_shows_is_hidden_in_all_of_the_clip(wb, tmp_path, 
     alone = make_copies(wb, PURPOSE, row, lambda: lambda _picture, _box: [], clips=False)
     assert alone.clip is None
     assert len(hidden) == 1
+
+
+def test_its_recipe_makes_its_searches_again_and_tells_nothing_of_other_plates(wb, made, folder):
+    recipe = nbformat.read(folder / "recipe.ipynb", as_version=4)
+    nbformat.validate(recipe)
+    calls = [one.source for one in recipe.cells if one.source.startswith("so.run(")]
+    assert ["search_plate" in one for one in calls] == [True, False, True]
+    (source,) = [one.source for one in recipe.cells if "BAN_GHI =" in one.source]
+    so = Replay(source.split('"""')[1], wb, PURPOSE)
+    assert "entry" in str(so)  # the log knows it
+    for call in calls:
+        assert eval(call, {"so": so, "wb": wb, "muc_dich": PURPOSE}).same
+    assert str(wb.root) not in (folder / "recipe.ipynb").read_text("utf-8")
 
 
 def test_nothing_of_another_case_is_in_its_log(wb, tmp_path):

@@ -27,6 +27,7 @@ from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation.face_readings import face_record
 from workbench.investigation.models import list_models
+from workbench.investigation.notebooks import asked_of, notebook_of
 from workbench.investigation.reading_copies import make_copies
 from workbench.paper import pdf_of
 from workbench.recognition.faces.hiding import open_face_hider
@@ -122,7 +123,9 @@ def bundle(
         details={"to": out.name, "originals": originals, "clips": clips, "cuts": cuts},
     )  # fmt: skip
     pack = _Pack()
+    seen = house._store.audit(purpose.case_id)[-1].seq
     rows = _searched(house, purpose, plates, pack)
+    _recipe(house, case, purpose, seen, pack)
     # of what another system saw there is no file here; its rows are in the bundle all the same
     ours = [not is_imported(str(ref)) for ref in rows["model_ref"]]
     segments = [house.segment(sha256) for sha256 in dict.fromkeys(rows.loc[ours]["segment_sha256"])]
@@ -229,6 +232,14 @@ def _searched(
     pack.add("sightings.csv", rows.to_csv(index=False).encode(), "the same as a table")
     pack.add("legs.json", _json(legs), "ways between them, impossible ones too")
     return rows
+
+
+def _recipe(house: Workbench, case: Case, purpose: Purpose, seen: int, pack: _Pack) -> None:
+    """Add a notebook that makes the bundle's searches again; of other plates nothing is in it."""
+    acts = [one for one in house._store.audit(purpose.case_id) if one.seq > seen]
+    asked = [one for one in asked_of(acts) if one.action in ("search.plate", "trace")]
+    data, _ = notebook_of(house, case, purpose, asked, root=".", name="recipe.ipynb")
+    pack.add("recipe.ipynb", data, "the searches, to be made again on the archive")
 
 
 def _tell(

@@ -92,25 +92,50 @@ def export_notebook(house: Workbench, purpose: Purpose, out: Path) -> Exported:
     case, _, _ = house._authorise(purpose, "export")
     entries = house._store.audit(purpose.case_id)
     searches = asked_of(entries)
+    left = _not_again(entries)
+    data, sha256 = notebook_of(
+        house, case, purpose, searches, root=str(house.root.absolute()), name=out.name, left=left
+    )
+    files.write_bytes(out, data)
+    return Exported(out, len(searches), sum(left.values()), sha256)
+
+
+def notebook_of(
+    house: Workbench,
+    case: Case,
+    purpose: Purpose,
+    searches: Sequence[Asked],
+    *,
+    root: str,
+    name: str,
+    left: Mapping[str, int] | None = None,
+) -> tuple[bytes, str]:
+    """Return a notebook of some searches, made now, and its record's hash, which the log keeps.
+
+    Parameters
+    ----------
+    root
+        Where it looks for the archive, unless ``WORKBENCH_ROOT`` says otherwise.
+    name
+        What the log calls it.
+    left
+        How often each other act was done that it does not make again; None tells nothing of them.
+    """
     answers = {
         f"S{number}": replaying.told(lambda one=one: one.run(house, purpose))  # type: ignore[misc]
         for number, one in enumerate(searches, 1)
     }
     now = replaying.circumstances(house, case)
     record, sha256 = replaying.pack(now, answers)
-    left = _not_again(entries)
     cells = [
-        *_head(house, case, purpose, record, now),
+        *_head(house, case, purpose, record, now, root),
         *_searches(searches, answers),
-        *_tail(left),
+        *(_tail(left) if left is not None else ()),
     ]
     text = json.dumps(_notebook(cells), indent=1, ensure_ascii=False) + "\n"
-    house._log(
-        replaying.EXPORTED, out.name, purpose,
-        details={"searches": len(searches), "record": sha256},
-    )  # fmt: skip
-    files.write_bytes(out, text.encode())
-    return Exported(out, len(searches), sum(left.values()), sha256)
+    details = {"searches": len(searches), "record": sha256}
+    house._log(replaying.EXPORTED, name, purpose, details=details)
+    return text.encode(), sha256
 
 
 def asked_of(entries: Sequence[AuditEntry]) -> list[Asked]:
@@ -176,7 +201,12 @@ def _literal(value: Any) -> str:
 
 
 def _head(
-    house: Workbench, case: Case, purpose: Purpose, record: str, now: Circumstances
+    house: Workbench,
+    case: Case,
+    purpose: Purpose,
+    record: str,
+    now: Circumstances,
+    root: str,
 ) -> list[dict[str, Any]]:
     period = f"{local_text(case.period.start_ns)} – {local_text(case.period.stop_ns)} (UTC+7)"
     facts = {
@@ -214,7 +244,7 @@ def _head(
         "from workbench.timeline import Span\n"
         "from workbench.views.account import account\n"
         "from workbench.views.text import translator\n\n"
-        f'goc = Path(os.environ.get("WORKBENCH_ROOT", {str(house.root.absolute())!r}))\n'
+        f'goc = Path(os.environ.get("WORKBENCH_ROOT", {root!r}))\n'
         f"muc_dich = Purpose({case.case_id!r}, {f'chạy lại sổ: {purpose.reason}'!r})\n"
         "wb = open_workbench(goc, actor=account())"
     )
