@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from workbench.cases import verifier
 from workbench.cli.options import CaseId, Reason, Root, show
 from workbench.errors import N_, BadInput
 from workbench.investigation import bundle as write_bundle
-from workbench.investigation import export_notebook, open_workbench
+from workbench.investigation import bundle_for, export_notebook, open_workbench
 from workbench.records import Purpose
 from workbench.views.account import account
 
@@ -23,7 +23,9 @@ notebook_app = typer.Typer()
 @app.command()
 def bundle(
     root: Root,
-    out: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A new file, ending in .zip.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="A new file, ending in .zip (.zip.age).")
+    ],
     plate: Annotated[
         list[str], typer.Option("--plate", help="A plate it is about; may be repeated.")
     ],
@@ -38,15 +40,23 @@ def bundle(
     cuts: Annotated[
         bool, typer.Option("--cuts", help="Exact cuts of the originals around the passes.")
     ] = False,
+    recipient: Annotated[
+        list[str] | None,
+        typer.Option(help="Encrypt for this public key of age; may be repeated. Needs age."),
+    ] = None,
 ) -> None:
     """Pack a case's evidence on some plates, signed: originals, passes, what was not found, log.
 
     The bundle holds the program that checks it. A lead, not an identity.
     """
-    found = write_bundle(
-        open_workbench(root, actor=account()), Purpose(case, reason), out,
-        plates=plate, originals=originals, clips=clips, cuts=cuts, on_progress=show,
-    )  # fmt: skip
+    house, purpose = open_workbench(root, actor=account()), Purpose(case, reason)
+    options: dict[str, Any] = {
+        "plates": plate, "originals": originals, "clips": clips, "cuts": cuts, "on_progress": show,
+    }  # fmt: skip
+    if recipient:
+        found = bundle_for(house, purpose, out, recipients=recipient, **options)
+    else:
+        found = write_bundle(house, purpose, out, **options)
     typer.echo(
         f"{found.path}: {found.files} files, {found.bytes / 1e6:.1f} MB, "
         f"{found.sightings} sightings, {found.segments} originals"

@@ -20,6 +20,7 @@ from workbench.investigation.contradicting import (
     contradictions,
     convoys,
 )
+from workbench.investigation.enveloping import bundle_for
 from workbench.investigation.exchanging import (
     TakenIn,
     export_sightings,
@@ -153,6 +154,7 @@ __all__ = [
     "ask_lookout",
     "believe",
     "bundle",
+    "bundle_for",
     "by_colour",
     "by_likeness",
     "calibrate",
