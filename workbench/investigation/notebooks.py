@@ -23,7 +23,7 @@ from workbench.investigation.models import list_models
 from workbench.investigation.replaying import Answer, Circumstances
 from workbench.records import AuditEntry, Case, Purpose
 from workbench.store import files
-from workbench.timeline import Span, format_utc, local_text, parse_instant
+from workbench.timeline import Span, local_text, parse_instant
 
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
@@ -276,7 +276,7 @@ def _searches(searches: Sequence[Asked], answers: Mapping[str, Answer]) -> list[
         )
         then = _found(one.last)
         if then is not None:
-            said += f" Lần cuối ({format_utc(one.last.at_ns)}) thấy {then}."
+            said += f" Lần cuối ({local_text(one.last.at_ns)}) thấy {then}."
         cells.append(_words(said))
         cells.append(
             _code(
