@@ -161,6 +161,16 @@ MISTAKES = {
     ),
     "a bundle without a case": (("bundle", "{root}", "{nowhere}.zip", "--plate", "X"), 3, "case"),
     "a bundle that is no zip": (("bundle", "{root}", "{nowhere}.tar", "--plate", "X"), 2, ".zip"),
+    "a bundle for nobody's key": (
+        ("bundle", "{root}", "{nowhere}.zip.age", "--plate", "X", "--recipient", "age1x"), 2, "age",
+    ),
+    "a notebook of no case": (
+        ("case", "export-notebook", "{root}", "HS-404", "{nowhere}.ipynb", "--reason", "x"),
+        2, "HS-404",
+    ),
+    "a notebook that is none": (
+        ("case", "export-notebook", "{root}", "HS-1", "{nowhere}.txt", "--reason", "x"), 2, "ipynb",
+    ),
     "a bundle to verify that is none": (("verify", "{text}"), 2, "bundle"),
     "people of no role": (("people", "add", "{root}", "lan", "--roles", "king"), 2, "king"),
     "people without a terminal": (

@@ -69,7 +69,7 @@ def test_readme_names_every_command_and_no_other(page: Path) -> None:
         "ward|case|clock|cameras|faces|incident|lookout|models|notify|people|plates|protect"
         "|sightings|twin"
     )
-    code = rf"(?:`|^(?:\.venv/bin/)?)workbench ((?:{groups}) \w+|\w+)"
+    code = rf"(?:`|^(?:\.venv/bin/)?)workbench ((?:{groups}) [\w-]+|\w+)"
     found = re.findall(code, text, re.MULTILINE)
     named = set(found)
     for command in commands():

@@ -12,6 +12,7 @@ import sys
 import warnings
 import zipfile
 
+import nbformat
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,8 +22,10 @@ from make.small_root import CASE, PLATE, TWIN, build
 from workbench.cases import verifier
 from workbench.cases.bundle import new_key, public_key, sign
 from workbench.errors import BadInput, Damaged, Refused
-from workbench.investigation import add_person, bundle
-from workbench.investigation.bundling import reading_copy
+from workbench.investigation import Replay, add_person, bundle, reading_copies
+from workbench.investigation.reading_copies import make_copies, reading_copy
+from workbench.media import decode, index_packets, to_rgb
+from workbench.recognition.types import Face
 from workbench.records import Box, Purpose
 
 PURPOSE = Purpose(CASE.case_id, "hồ sơ gửi viện kiểm sát")
@@ -84,6 +87,83 @@ def test_it_holds_originals_leads_what_was_not_chosen_and_empty_searches(wb, mad
     parts = {one["@id"] for one in crate["@graph"][1]["hasPart"]}
     assert "verify.py" in parts
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o444
+
+
+def test_each_pass_has_a_clip_in_which_only_it_can_be_recognised(wb, made, folder):
+    rows = {row["sighting_id"]: row for row in told(folder, "sightings.json")}
+    derived = {one["path"]: one for one in told(folder, "derived.json")}
+    assert set(derived) == {f"clips/{one}.mp4" for one in rows}
+    assert told(folder, "stills.json") == []
+    name, row = next(iter(rows.items()))
+    said = derived[f"clips/{name}.mp4"]
+    assert said["source_sha256"] == row["segment_sha256"]
+    assert (said["first_pts"], said["last_pts"]) == (row["first_pts"], row["last_pts"])
+    assert said["frames"] == said["frames_of_source"] == len(row["track_pts"])
+    facts, index = index_packets(folder / said["path"])
+    assert len(index) == said["frames"]
+    source = wb.segment(row["segment_sha256"])
+    seconds = (row["last_pts"] - row["first_pts"]) * float(source.tick_s)
+    assert float((index.pts[-1] - index.pts[0]) * facts.tick_s) == pytest.approx(seconds, abs=0.001)
+    at = row["track_pts"].index(row["pts"])
+    (_, frame), *_ = decode(folder / said["path"], index, at, at + 1)
+    shown, plain = to_rgb(frame).astype(int), wb.still(source.sha256, row["pts"], PURPOSE)
+    x, y, w, h = (int(row[side]) for side in ("box_x", "box_y", "box_w", "box_h"))
+    inside = np.zeros(plain.shape[:2], bool)
+    inside[y + 4 : y + h - 4, x + 4 : x + w - 4] = True
+    away = np.abs(shown - plain).mean(axis=2)
+    assert away[inside].mean() < 12  # but for the codec, the vehicle is as it was
+    hidden = reading_copy(plain, Box(x, y, w, h)).astype(int)
+    assert np.abs(shown - hidden).mean() < 12
+    views = [one for one in wb.audit() if one.action == "view" and '"last_pts"' in one.details]
+    assert len(views) >= len(rows)
+
+
+def test_a_face_that_one_frame_shows_is_hidden_in_all_of_the_clip(wb, tmp_path, monkeypatch):
+    row = wb.sightings(PURPOSE, with_plate=True).iloc[0].to_dict()
+    looks = []
+
+    def find(picture, box):
+        looks.append(box)
+        if len(looks) != 6:
+            return []
+        face = Box(box.x + 20, box.y + 15, 16, 16)
+        return [Face(face, 0.9, np.zeros((5, 2), np.float32))]
+
+    hidden, plain = [], reading_copies.reading_copy
+
+    def spied(picture, box, faces=()):
+        hidden.append((box, list(faces)))
+        return plain(picture, box, faces)
+
+    monkeypatch.setattr(reading_copies, "reading_copy", spied)
+    # frames that are numbered in black and white differ as scenes do
+    monkeypatch.setattr(reading_copies.hiding, "_CUT", 256.0)
+    copies = make_copies(wb, PURPOSE, row, lambda: find, clips=True)
+    (tmp_path / "clip.mp4").write_bytes(copies.clip)
+    _, index = index_packets(tmp_path / "clip.mp4")
+    assert len(looks) == len(index) == len(row["track_pts"])
+    assert len(hidden) == len(index) + 1  # the still, too
+    for _box, faces in hidden[:16]:  # a second around the frame that shows it, ten a second
+        face = max(faces, key=lambda one: one.w)
+        assert face.w >= 16 * 1.6 * 0.99
+        assert looks[5].x <= face.x + face.w
+    hidden.clear()
+    alone = make_copies(wb, PURPOSE, row, lambda: lambda _picture, _box: [], clips=False)
+    assert alone.clip is None
+    assert len(hidden) == 1
+
+
+def test_its_recipe_makes_its_searches_again_and_tells_nothing_of_other_plates(wb, made, folder):
+    recipe = nbformat.read(folder / "recipe.ipynb", as_version=4)
+    nbformat.validate(recipe)
+    calls = [one.source for one in recipe.cells if one.source.startswith("so.run(")]
+    assert ["search_plate" in one for one in calls] == [True, False, True]
+    (source,) = [one.source for one in recipe.cells if "BAN_GHI =" in one.source]
+    so = Replay(source.split('"""')[1], wb, PURPOSE)
+    assert "entry" in str(so)  # the log knows it
+    for call in calls:
+        assert eval(call, {"so": so, "wb": wb, "muc_dich": PURPOSE}).same
+    assert str(wb.root) not in (folder / "recipe.ipynb").read_text("utf-8")
 
 
 def test_nothing_of_another_case_is_in_its_log(wb, tmp_path):
@@ -155,6 +235,112 @@ def test_swapped_dropped_added_and_linked_files_are_found(folder):
     one.write_bytes(kept)
     (folder / "stills" / "more.jpg").write_bytes(b"x")
     assert found(folder) == [("added", "stills/more.jpg")]
+
+
+@pytest.fixture(scope="module")
+def cut(wb, tmp_path_factory):
+    out = tmp_path_factory.mktemp("cut") / "cut.zip"
+    return bundle(wb, PURPOSE, out, plates=[PLATE], clips=False, cuts=True)
+
+
+@pytest.fixture
+def cut_folder(cut, tmp_path):
+    with zipfile.ZipFile(cut.path) as box:
+        box.extractall(tmp_path / "cut")
+    for path in (tmp_path / "cut").rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return tmp_path / "cut"
+
+
+def test_exact_cuts_hold_the_originals_packets_from_a_key_frame_to_the_end_asked_for(
+    wb, cut, cut_folder
+):
+    assert found(cut.path, cut.key) == []
+    derived = told(cut_folder, "derived.json")
+    assert {one["source_sha256"] for one in derived} == {
+        row["segment_sha256"] for row in told(cut_folder, "sightings.json")
+    }
+    for one in derived:
+        segment = wb.segment(one["source_sha256"])
+        source = wb.frame_index(segment)
+        keys = source.pts[source.is_key]
+        first, last = one["asked_pts"]
+        assert one["first_pts"] in keys
+        assert one["first_pts"] == keys[keys <= first].max()
+        _, index = index_packets(cut_folder / one["path"])
+        frames = [
+            to_rgb(frame) for _, frame in decode(cut_folder / one["path"], index, 0, len(index))
+        ]
+        start = int(np.searchsorted(source.pts, one["first_pts"]))
+        stop = int(np.searchsorted(source.pts, last, side="right"))
+        wanted = list(decode(wb.file(segment), source, start, stop))
+        assert 0 <= len(frames) - len(wanted) <= 2  # references that are shown later
+        for (_, frame), shown in zip(wanted, frames, strict=False):
+            assert (to_rgb(frame) == shown).all()
+        assert all(packet[3] >= 0 and packet[4] >= 0 for packet in one["packets"])  # of MP4
+
+
+def listed_again(folder, name, data, pem):
+    """Write a file and list it as a forger with a key of their own would."""
+    (folder / name).write_bytes(data)
+
+    def change(manifest):
+        manifest["files"] = [one for one in manifest["files"] if one["path"] != name]
+        sha256 = hashlib.sha256(data).hexdigest()
+        entry = {"path": name, "bytes": len(data), "sha256": sha256, "what": "", "made_of": ""}
+        manifest["files"] = sorted([*manifest["files"], entry], key=lambda one: one["path"])
+
+    resigned(folder, change, pem)
+
+
+def test_what_is_not_made_as_it_says_is_found_even_where_all_hashes_are_right(cut_folder):
+    pem, derived = new_key(), told(cut_folder, "derived.json")
+    name, packets = derived[0]["path"], derived[0]["packets"]
+    kept = (cut_folder / name).read_bytes()
+    data = bytearray(kept)
+    data[packets[1][3] + 2] ^= 1  # one bit of a packet
+    listed_again(cut_folder, name, bytes(data), pem)
+    assert found(cut_folder) == [("underived", name)]
+    listed_again(cut_folder, name, kept, pem)
+    assert found(cut_folder) == []
+
+    def says(change):
+        other = json.loads(json.dumps(derived))
+        change(other[0])
+        listed_again(cut_folder, "derived.json", json.dumps(other).encode(), pem)
+        return found(cut_folder)
+
+    assert says(lambda one: one.update(source_sha256="0" * 64)) == [("underived", name)]
+    assert says(lambda one: one.update(first_pts=one["last_pts"] + 1)) == [("underived", name)]
+    assert says(lambda one: one.update(packets=[])) == [("underived", name)]
+    assert ("underived", name) in says(lambda one: one.update(path="cuts/other.mp4"))
+    # another packet than the original's, with a hash to fit it in the cut
+    moved = packets[0][4]
+    assert says(lambda one: one["packets"][1].__setitem__(4, moved)) == [("underived", name)]
+    for bad in ("packets", "path", "source_sha256"):
+        assert says(lambda one, bad=bad: one.pop(bad))[-1][0] in ("unread", "underived")
+    listed_again(cut_folder, "derived.json", b"[1]", pem)
+    assert ("unread", "derived.json") in found(cut_folder)
+
+
+def test_cuts_alone_leave_whole_files_out_but_those_that_cannot_be_cut(wb, tmp_path, monkeypatch):
+    out = tmp_path / "cuts.zip"
+    made = bundle(wb, PURPOSE, out, plates=[PLATE], originals=False, clips=False, cuts=True)
+    with zipfile.ZipFile(out) as box:
+        names = box.namelist()
+    assert not any(name.startswith(("originals/", "clips/")) for name in names)
+    assert sum(name.startswith("cuts/") for name in names) == made.segments
+
+    def uncut(*_words):
+        raise BadInput("no")
+
+    monkeypatch.setattr("workbench.media.cut_exactly", uncut)
+    out = tmp_path / "whole.zip"
+    made = bundle(wb, PURPOSE, out, plates=[PLATE], originals=False, clips=False, cuts=True)
+    with zipfile.ZipFile(out) as box:
+        names = box.namelist()
+    assert sum(name.startswith("originals/") for name in names) == made.segments
+    assert found(out, made.key) == []
 
 
 def resigned(folder, change, pem):

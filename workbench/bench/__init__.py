@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from workbench.bench.accidents import bench_accidents
+from workbench.bench.blur import bench_blur
 from workbench.bench.clips import HOUSE, Figures, bench_footage, bench_ward, footage_folder
 from workbench.bench.live import bench_live
 from workbench.bench.recognition import bench_recognition
@@ -52,6 +53,7 @@ def run(
         "trajectories": lambda quick, root: bench_trajectories(
             seeds=seeds, quick=quick, folder=root
         ),
+        "blur": lambda quick, _root: bench_blur(footage_folder(), quick=quick),
         "accidents": lambda quick, _root: bench_accidents(quick=quick),
         "live": lambda quick, _root: bench_live(HOUSE / "tests", quick=quick, only=only),
     }

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 FORMAT = 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+DERIVED = "derived.json"
 APART = (MANIFEST, SIGNATURE)
 """What the manifest cannot list: itself, and what signs it."""
 LARGEST_MANIFEST = 1 << 26
@@ -74,6 +75,10 @@ SAYS = {
     "head": (
         "nhật ký không kết thúc ở mục mà bản kê ghi",
         "the log does not end at the entry that the manifest names",
+    ),
+    "underived": (
+        "{name} không được làm từ tệp gốc như derived.json nêu",
+        "{name} is not made of its original as derived.json says",
     ),
     "unread": ("không đọc được {name}: {why}", "{name} cannot be read: {why}"),
 }
@@ -171,6 +176,7 @@ def check(path: str, key: str = "") -> tuple[list[Finding], dict[str, Any]]:
         found.append(Finding("signature"))
     found += _files(box, manifest["files"])
     found += _log(box, manifest)
+    found += _derived(box, [str(one["path"]) for one in manifest["files"]])
     return found, manifest
 
 
@@ -274,6 +280,50 @@ def _log(box: Any, manifest: dict[str, Any]) -> Iterator[Finding]:
         return
     if (last["seq"], last["sha256"]) != (manifest["log"]["seq"], manifest["log"]["sha256"]):
         yield Finding("head")
+
+
+def _derived(box: Any, listed: list[str]) -> Iterator[Finding]:
+    """Compare clips and cuts with what is said of how they were made.
+
+    Of an exact cut each packet's bytes are looked up, in the cut and, where it is here, in the
+    original. A clip was encoded again: that it names an original of this bundle is all there is.
+    """
+    made: list[dict[str, Any]] = []
+    sources: set[str] = set()
+    try:
+        if DERIVED in listed:
+            made = json.loads(_whole(box, DERIVED))
+            sources = {str(one["sha256"]) for one in json.loads(_whole(box, "originals.json"))}
+        told = {str(one["path"]) for one in made}
+        for name in sorted(one for one in listed if one.startswith(("clips/", "cuts/"))):
+            if name not in told:
+                yield Finding("underived", name=name)
+        for one in made:
+            name = str(one["path"])
+            sha256, first, last = str(one["source_sha256"]), one["first_pts"], one["last_pts"]
+            whole = name in listed and sha256 in sources and int(first) <= int(last)
+            if whole and name.startswith("cuts/"):
+                original = next((o for o in listed if o.startswith(f"originals/{sha256}.")), "")
+                whole = bool(one["packets"])
+                whole = whole and _holds(box, name, one["packets"], 3)
+                whole = whole and (not original or _holds(box, original, one["packets"], 4))
+            if not whole:
+                yield Finding("underived", name=name)
+    except (NoBundleError, *_BROKEN, TypeError, AttributeError, IndexError) as error:
+        yield Finding("unread", name=DERIVED, why=error)
+
+
+def _holds(box: Any, name: str, packets: list[list[Any]], place: int) -> bool:
+    """Return whether the bytes of each packet lie in a file where they are said to; -1: unsaid."""
+    with box.open(name) as file:
+        for packet in packets:
+            at, size, sha256 = int(packet[place]), int(packet[1]), str(packet[2])
+            if at < 0:
+                continue
+            file.seek(at)
+            if hashlib.sha256(file.read(size)).hexdigest() != sha256:
+                return False
+    return True
 
 
 # -- Ed25519, RFC 8032: checking alone, so that time may depend on what is checked -----------------

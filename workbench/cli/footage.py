@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import demonstration
-from workbench.cli.bundles import is_bundle, verify_bundle
+from workbench.cli.bundles import is_bundle, notebook_app, verify_bundle
 from workbench.cli.options import (
     LATEST_NS,
     Cameras,
@@ -51,6 +51,7 @@ case_app = typer.Typer(help="Cases: every search and every view of footage belon
 clock_app = typer.Typer(help="What is known of a camera's clock.")
 app.add_typer(ward_app, name="ward")
 app.add_typer(case_app, name="case")
+case_app.registered_commands.extend(notebook_app.registered_commands)
 app.add_typer(clock_app, name="clock")
 
 
@@ -423,8 +424,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="recognition, trajectories, rendered (drawn traffic), accidents, footage, ward "
-            "or live."
+            help="recognition, trajectories, rendered (drawn traffic), accidents, blur, "
+            "footage, ward or live."
         ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="A smaller run for a first look.")] = False,

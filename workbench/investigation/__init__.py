@@ -20,6 +20,7 @@ from workbench.investigation.contradicting import (
     contradictions,
     convoys,
 )
+from workbench.investigation.enveloping import bundle_for
 from workbench.investigation.exchanging import (
     TakenIn,
     export_sightings,
@@ -96,6 +97,7 @@ from workbench.investigation.models import (
     use_model,
     use_shipped,
 )
+from workbench.investigation.notebooks import Exported, export_notebook
 from workbench.investigation.oversight import Inspected, inspect, page_of, write_inspected
 from workbench.investigation.people import (
     SignIn,
@@ -106,6 +108,7 @@ from workbench.investigation.people import (
     seen_by,
 )
 from workbench.investigation.reaching import Whereabouts, reach
+from workbench.investigation.replaying import Compared, Replay
 from workbench.investigation.running import Candidates, first_candidates
 from workbench.investigation.scene_papers import draw_photos, draw_scene, write_papers
 
@@ -119,9 +122,11 @@ __all__ = [
     "Bundled",
     "Calibrated",
     "Candidates",
+    "Compared",
     "Comparison",
     "Conflicts",
     "Contradicted",
+    "Exported",
     "FaceCost",
     "FaceResult",
     "FaceSheet",
@@ -135,6 +140,7 @@ __all__ = [
     "Measured",
     "Passed",
     "PlateHit",
+    "Replay",
     "SignIn",
     "TakenIn",
     "Trace",
@@ -148,6 +154,7 @@ __all__ = [
     "ask_lookout",
     "believe",
     "bundle",
+    "bundle_for",
     "by_colour",
     "by_likeness",
     "calibrate",
@@ -167,6 +174,7 @@ __all__ = [
     "end_lookout",
     "end_overdue",
     "export_flows",
+    "export_notebook",
     "export_sightings",
     "export_trace",
     "face_candidates",

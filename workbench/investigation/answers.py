@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -99,3 +100,12 @@ def span_text(span: Span) -> dict[str, object]:
     if span == ALWAYS:
         return {}
     return {"from": format_utc(span.start_ns), "to": format_utc(span.stop_ns)}
+
+
+def asked_text(
+    span: Span, kinds: Sequence[str] | None, found: int, *, with_plate: bool = False
+) -> dict[str, object]:
+    """Return what a search for sightings asked, for the log: enough to make it again exactly."""
+    exact = {} if span == ALWAYS else {"ns": [span.start_ns, span.stop_ns]}
+    asked = {"kinds": list(kinds or ()), "with_plate": with_plate, "found": found}
+    return {**span_text(span), **exact, **asked}

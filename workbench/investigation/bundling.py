@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import cv2
 import jinja2
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from workbench import media
 from workbench.cases import bundle as packing
 from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation.face_readings import face_record
 from workbench.investigation.models import list_models
+from workbench.investigation.notebooks import asked_of, notebook_of
+from workbench.investigation.reading_copies import make_copies
 from workbench.paper import pdf_of
-from workbench.records import AuditEntry, Box, Case, Progress, Purpose, Segment
+from workbench.recognition.faces.hiding import open_face_hider
+from workbench.records import AuditEntry, Case, Progress, Purpose, Segment
 from workbench.store import files, is_imported
 from workbench.timeline import Span, format_utc, gaps, local_text
 
@@ -35,10 +39,10 @@ if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
 
 MOST_PLATES = 20
+AROUND_S = 2
+"""Seconds that an exact cut shows before its first and after its last pass."""
 _ASSETS = Path(__file__).parent / "assets"
 _CHUNK = 1 << 20
-_BLUR = 24
-"""What is hidden keeps one value for so many pixels of the shorter side of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ def bundle(
     *,
     plates: Sequence[str],
     originals: bool = True,
+    clips: bool = True,
+    cuts: bool = False,
     on_progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> Bundled:
     """Write the evidence of a case on some plates as a signed zip.
@@ -92,6 +98,13 @@ def bundle(
         What is searched for, as :meth:`Workbench.search_plate` takes it.
     originals
         Put the untouched files in, too; without them their hashes stand there alone.
+    clips
+        Make a reading copy in motion of each pass, too: it is decoded, looked at for faces frame
+        by frame and encoded again, some seconds of a core for each second of it.
+    cuts
+        Put exact cuts of the originals in, from the key frame before their first pass to
+        :data:`AROUND_S` after the last one. Of a file that cannot be cut so, and is not there
+        whole, the whole one.
 
     Raises
     ------
@@ -106,10 +119,13 @@ def bundle(
     case, cameras, span = house._authorise(purpose, "export")
     pem = signing_key(house)
     house._log(
-        "export", ",".join(plates), purpose, details={"to": out.name, "originals": originals}
-    )
+        "export", ",".join(plates), purpose,
+        details={"to": out.name, "originals": originals, "clips": clips, "cuts": cuts},
+    )  # fmt: skip
     pack = _Pack()
+    seen = house._store.audit(purpose.case_id)[-1].seq
     rows = _searched(house, purpose, plates, pack)
+    _recipe(house, case, purpose, seen, pack)
     # of what another system saw there is no file here; its rows are in the bundle all the same
     ours = [not is_imported(str(ref)) for ref in rows["model_ref"]]
     segments = [house.segment(sha256) for sha256 in dict.fromkeys(rows.loc[ours]["segment_sha256"])]
@@ -117,9 +133,12 @@ def bundle(
     with files.replacing(out, mode=0o444) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
             pack.box = box
-            _stills(house, purpose, rows, pack, on_progress)
-            if originals:
-                _originals(house, segments, pack, on_progress)
+            if not originals:  # else each is hashed as it is copied
+                _check_originals(house, segments)
+            derived = _reading_copies(house, purpose, rows, pack, on_progress, clips=clips)
+            uncut = _cuts(house, segments, rows, pack, derived) if cuts else []
+            _originals(house, segments if originals else uncut, pack, on_progress)
+            pack.add(verifier.DERIVED, _json(derived), "how clips and cuts were made, of what")
             head = _close(house, case, pack)
             key = packing.public_key(pem)
             facts: Mapping[str, Any] = {
@@ -215,6 +234,14 @@ def _searched(
     return rows
 
 
+def _recipe(house: Workbench, case: Case, purpose: Purpose, seen: int, pack: _Pack) -> None:
+    """Add a notebook that makes the bundle's searches again; of other plates nothing is in it."""
+    acts = [one for one in house._store.audit(purpose.case_id) if one.seq > seen]
+    asked = [one for one in asked_of(acts) if one.action in ("search.plate", "trace")]
+    data, _ = notebook_of(house, case, purpose, asked, root=".", name="recipe.ipynb")
+    pack.add("recipe.ipynb", data, "the searches, to be made again on the archive")
+
+
 def _tell(
     house: Workbench,
     case: Case,
@@ -266,77 +293,108 @@ def _spans(spans: Iterable[Span]) -> list[list[str]]:
     return [[format_utc(ns) for ns in _ends(one)] for one in spans]
 
 
-def _stills(
+def _reading_copies(
     house: Workbench,
     purpose: Purpose,
     rows: pd.DataFrame,
     pack: _Pack,
     on_progress: Callable[[Progress], None],
-) -> None:
-    """Add a reading copy of each pass: the best frame, all but the vehicle hidden, faces too."""
-    failed = []
+    *,
+    clips: bool,
+) -> list[dict[str, Any]]:
+    """Add a reading copy of each pass: its best frame, and a clip; return how clips were made."""
+    failed, derived = [], []
+    finder = cache(open_face_hider)  # opened at the first pass that needs it
     for number, row in enumerate(rows.to_dict("records")):
         on_progress(Progress(number, len(rows), "stills", str(row["camera_id"])))
-        name = f"stills/{row['sighting_id']}.jpg"
-        try:
-            picture = house.still(str(row["segment_sha256"]), int(row["pts"]), purpose)
-        except WorkbenchError as error:
-            failed.append({"sighting": row["sighting_id"], "why": error.sentence()})
-            continue
-        box = Box(row["box_x"], row["box_y"], row["box_w"], row["box_h"])
-        shown = reading_copy(picture, box, _faces(row["face_boxes"]))
-        done, data = cv2.imencode(".jpg", shown[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-        assert done
+        one = row["sighting_id"]
         made_of = f"{row['segment_sha256']} pts {row['pts']}"
-        pack.add(name, data.tobytes(), "reading copy: others are hidden", made_of)
-    pack.add("stills.json", _json(failed), "passes without a reading copy, and why")
+        try:
+            copy = make_copies(house, purpose, row, finder, clips=clips)
+        except WorkbenchError as error:
+            failed.append({"sighting": one, "why": error.sentence()})
+            continue
+        pack.add(f"stills/{one}.jpg", copy.still, "reading copy: others are hidden", made_of)
+        if copy.clip is not None and copy.derivation is not None:
+            said = {"path": f"clips/{one}.mp4", **copy.derivation}
+            made_of = f"{row['segment_sha256']} pts {said['first_pts']} to {said['last_pts']}"
+            pack.add(said["path"], copy.clip, "reading copy in motion: others are hidden", made_of)
+            derived.append(said)
+        elif clips:
+            failed.append({"sighting": one, "why": copy.why})
+    pack.add("stills.json", _json(failed), "passes without a reading copy or a clip, and why")
+    return derived
 
 
-def _faces(flat: Any) -> list[Box]:
-    values = [] if flat is None else [float(one) for one in flat]
-    return [Box(*values[at : at + 4]) for at in range(0, len(values) - 3, 4)]
+def _check_originals(house: Workbench, segments: Sequence[Segment]) -> None:
+    for segment in segments:
+        source = house.file(segment)
+        if files.sha256_of(source) != segment.sha256:
+            raise _altered(segment, source)
 
 
-def reading_copy(
-    picture: NDArray[np.uint8], box: Box, faces: Sequence[Box] = ()
-) -> NDArray[np.uint8]:
-    """Return a copy of a frame in which only what is inside `box` can be recognised, faces not.
+def _cuts(
+    house: Workbench,
+    segments: Sequence[Segment],
+    rows: pd.DataFrame,
+    pack: _Pack,
+    derived: list[dict[str, Any]],
+) -> list[Segment]:
+    """Add an exact cut of each original around its passes; return those that cannot be cut."""
+    assert pack.box is not None
+    uncut = []
+    for segment in segments:
+        mine = rows[rows["segment_sha256"] == segment.sha256]
+        around = round(AROUND_S / segment.tick_s)
+        first = max(segment.first_pts, int(mine["first_pts"].min()) - around)
+        last = min(segment.stop_pts - 1, int(mine["last_pts"].max()) + around)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                cut, packets = media.cut_exactly(
+                    house.file(segment), Path(folder), house.frame_index(segment), first, last
+                )
+            except WorkbenchError:
+                uncut.append(segment)
+                continue
+            name = f"cuts/{segment.sha256}{cut.suffix}"
+            with cut.open("rb") as reading, pack.box.open(_stored(name, cut), "w") as writing:
+                sha256, size = _copied(reading, writing)
+        ticks = [one.pts for one in packets if one.pts is not None]
+        what = f"exact cut of {segment.camera_id}: packets as they are"
+        made_of = f"{segment.sha256} pts {min(ticks)} to {max(ticks)}"
+        pack.items.append(packing.Item(name, size, sha256, what, made_of))
+        derived.append(
+            {
+                "path": name,
+                "kind": "exact cut",
+                "source_sha256": segment.sha256,
+                "asked_pts": [first, last],
+                "first_pts": min(ticks),
+                "last_pts": max(ticks),
+                "packets": [list(astuple(one)) for one in packets],
+                "packet": "tick, bytes, SHA-256, byte in the cut, byte in the original",
+                "streams": "video alone",
+                "tool": f"workbench {version('phuchan-workbench')}, PyAV {version('av')}",
+                "command": "workbench bundle --cuts",
+            }
+        )
+    return uncut
 
-    Parameters
-    ----------
-    picture
-        uint8 (y, x, 3).
-    box, faces
-        px of the picture.
 
-    Returns
-    -------
-    numpy.ndarray
-        Of the same size: outside the box, and in each face with a quarter around it, one colour for
-        every block, so that nothing can be computed back.
-    """
-    height, width = picture.shape[:2]
-    side = max(1, min(height, width) // _BLUR)
-    coarse = cv2.resize(
-        picture, (max(1, width // side), max(1, height // side)), interpolation=cv2.INTER_AREA
+def _stored(name: str, source: Path) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)  # video does not get smaller
+    entry.file_size = source.stat().st_size
+    return entry
+
+
+def _altered(segment: Segment, source: Path) -> Damaged:
+    return Damaged(
+        N_("the original {sha256} of {camera} is not what was archived"),
+        N_("run workbench verify; nothing was handed out"),
+        where=str(source),
+        sha256=segment.sha256[:12],
+        camera=segment.camera_id,
     )
-    hidden = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
-    shown = hidden.copy()
-    x, y, right, bottom = _corners(box, 0.0, width, height)
-    shown[y:bottom, x:right] = picture[y:bottom, x:right]
-    for face in faces:
-        x, y, right, bottom = _corners(face, 0.25, width, height)
-        shown[y:bottom, x:right] = hidden[y:bottom, x:right]
-    return np.asarray(shown, np.uint8)
-
-
-def _corners(box: Box, more: float, width: int, height: int) -> tuple[int, int, int, int]:
-    x, y = box.x - more * box.w, box.y - more * box.h
-    right, bottom = box.x + (1 + more) * box.w, box.y + (1 + more) * box.h
-    return (
-        int(np.clip(np.floor(x), 0, width)), int(np.clip(np.floor(y), 0, height)),
-        int(np.clip(np.ceil(right), 0, width)), int(np.clip(np.ceil(bottom), 0, height)),
-    )  # fmt: skip
 
 
 def _originals(
@@ -350,18 +408,10 @@ def _originals(
         on_progress(Progress(number, len(segments), "originals", segment.camera_id))
         source = house.file(segment)
         name = f"originals/{segment.sha256}{source.suffix}"
-        entry = zipfile.ZipInfo(name)  # video does not get smaller
-        entry.file_size = source.stat().st_size
-        with source.open("rb") as reading, pack.box.open(entry, "w") as writing:
+        with source.open("rb") as reading, pack.box.open(_stored(name, source), "w") as writing:
             sha256, size = _copied(reading, writing)
         if sha256 != segment.sha256:
-            raise Damaged(
-                N_("the original {sha256} of {camera} is not what was archived"),
-                N_("run workbench verify; nothing was handed out"),
-                where=str(source),
-                sha256=segment.sha256[:12],
-                camera=segment.camera_id,
-            )
+            raise _altered(segment, source)
         what = f"original of {segment.camera_id}, untouched"
         pack.items.append(packing.Item(name, size, sha256, what))
 
@@ -392,8 +442,9 @@ def _receipt(case: Case, pack: _Pack, *, key: str, facts: Mapping[str, Any]) -> 
         reason=facts["reason"], by=facts["made_by"], key=key,
         at=f"{local_text(facts['made_at_ns'])} (UTC+7)",
         checker=checker.sha256,
-        rows=[one for one in pack.items if not one.path.startswith("stills/")],
+        rows=[one for one in pack.items if not one.path.startswith(("stills/", "clips/"))],
         stills=sum(one.path.startswith("stills/") for one in pack.items),
+        clips=sum(one.path.startswith("clips/") for one in pack.items),
     )  # fmt: skip
     pack.add("receipt.html", html.encode(), "receipt, to be printed and signed")
     pack.add("receipt.pdf", pdf_of(html), "the same as PDF")

@@ -28,6 +28,7 @@ from workbench.investigation.answers import (
     Ingested,
     PlateHit,
     Trace,
+    asked_text,
     frame_of,
     span_text,
 )
@@ -485,8 +486,8 @@ class Workbench:
         table = self._store.sightings(
             cameras=allowed, span=wanted, kinds=kinds, with_plate=with_plate
         )
-        details = {**span_text(wanted), "kinds": list(kinds or ()), "found": table.num_rows}
-        self._log("search.sightings", ",".join(cameras or ("*",)), purpose, details=details)
+        told = asked_text(wanted, kinds, table.num_rows, with_plate=with_plate)
+        self._log("search.sightings", ",".join(cameras or ("*",)), purpose, details=told)
         return frame_of(table)
 
     def sighting(self, sighting_id: str, purpose: Purpose) -> pd.Series:
@@ -533,7 +534,8 @@ class Workbench:
             )
             for hit in hits
         ]
-        self._log("search.plate", pattern, purpose, details={"found": [hit.plate for hit in found]})
+        told = {"found": [hit.plate for hit in found], "limit": limit}
+        self._log("search.plate", pattern, purpose, details=told)
         return found
 
     def trace(self, plate: str, purpose: Purpose, *, also: Sequence[str] = ()) -> Trace:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from workbench.errors import N_, BadInput
-from workbench.investigation.answers import frame_of, span_text
+from workbench.investigation.answers import asked_text, frame_of
 from workbench.investigation.facade import Workbench
 from workbench.records import Purpose
 from workbench.timeline import SECOND_NS, Span
@@ -93,7 +93,7 @@ def sightings_in_time(
     found = wb._store.sightings(
         cameras=allowed, span=wanted, kinds=kinds, columns=["sighting_id", "camera_id", "utc"]
     )
-    details = {**span_text(wanted), "kinds": list(kinds or ()), "found": found.num_rows}
+    details = asked_text(wanted, kinds, found.num_rows)
     wb._log("search.sightings", ",".join(cameras or ("*",)), purpose, details=details)
     sites = tuple(sorted({wb.camera(one).site_id for one in allowed}))
     at = {site: number for number, site in enumerate(sites)}

@@ -1,5 +1,6 @@
 """The one place that opens video files: packet index, exact decoding, pixels, writing clips."""
 
+from workbench.media.cutting import CutPacket, cut_exactly
 from workbench.media.frames import ClipWriter, Cut, cut, decode, key_frames, to_luma, to_rgb
 from workbench.media.packets import VideoFacts, check_readable, index_packets, remark_of
 from workbench.media.spool import Spool
@@ -8,10 +9,12 @@ from workbench.media.timestamps import gop_runs, missing_after, typical_interval
 __all__ = [
     "ClipWriter",
     "Cut",
+    "CutPacket",
     "Spool",
     "VideoFacts",
     "check_readable",
     "cut",
+    "cut_exactly",
     "decode",
     "gop_runs",
     "index_packets",
