@@ -90,7 +90,7 @@ def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figur
         "speeds": {},
     }
     for name, (kind, count) in CLASSES.items():
-        rows = pd.DataFrame(measured(whole, kind, count, poles=3 if quick else 8))
+        rows = pd.DataFrame(measured(whole, kind, count, poles=3 if quick else 20))
         figures["speeds"][name] = summary(rows) | {
             "first_half": summary(rows[rows.at_s < half]),
             "second_half": summary(rows[rows.at_s >= half]),
