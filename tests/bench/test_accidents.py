@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 from workbench.bench import accidents
+from workbench.bench.accidents_poles import pole_at, read_tracks
 from workbench.bench.clips import footage_folder
+from workbench.collisions.calibration import map_points
 
 
 def test_a_made_up_camera_sees_what_is_ahead_of_it() -> None:
-    pole = accidents.pole_at(np.array([100.0, 200.0]), 0.0, 8.0, 22.0)
-    px = accidents.map_points(
+    pole = pole_at(np.array([100.0, 200.0]), 0.0, 8.0, 22.0)
+    px = map_points(
         pole.ground_to_px, np.array([(120.0, 200.0), (120.0, 204.0), (130.0, 200.0), (90.0, 200.0)])
     )
     assert px[0, 0] == pytest.approx(640)
@@ -26,7 +28,7 @@ def test_speeds_of_measured_tracks() -> None:
     folder = footage_folder() / "dlr_ut"
     if not folder.is_dir():
         pytest.skip("the measured tracks of dlr_ut are not here")
-    tracks = accidents.read_tracks(folder, quick=True)
+    tracks = read_tracks(folder, quick=True)
     rows = pd.DataFrame(accidents.measured(tracks, "surveyed", 8, poles=1, passes=12))
     figures = accidents.summary(rows)
     assert figures["passes"] >= 10

@@ -42,3 +42,10 @@ def test_a_minute_of_the_crossing_is_seen_by_a_camera() -> None:
     assert seen
     off = [np.linalg.norm(track.state[0, :2] - by_name[track.name].state[0, :2]) for track in seen]
     assert np.median(off) < 3.0
+
+
+def test_a_collision_that_began_out_of_view_counts_neither_way() -> None:
+    count = Count()
+    count.add([found("a#0", "b#1", 10.5, 0.9), found("c", "d", 12.0, 0.8)],
+              [(12.0, "c", "d")], {("a", "b"), ("c", "d")})  # fmt: skip
+    assert count.at(0.5) == (1.0, 1.0, 1)

@@ -9,12 +9,9 @@ lies in the quarter of an hour; figures are given for both halves of what is rea
 
 from __future__ import annotations
 
-import io
 import json
 import math
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,16 @@ import numpy as np
 import pandas as pd
 from scipy.signal import savgol_filter
 
+from workbench.bench.accidents_conflicts import conflict_figures
+from workbench.bench.accidents_poles import (
+    PICK_PX,
+    SIZE_PX,
+    Pole,
+    Tracks,
+    picked,
+    pole_at,
+    read_tracks,
+)
 from workbench.bench.clips import Figures, footage_folder
 from workbench.collisions.calibration import (
     SIGMA_M,
@@ -36,42 +43,19 @@ from workbench.collisions.calibration import (
 from workbench.collisions.tracks import KMH, TimeBase, measure_motion
 from workbench.errors import N_, BadInput, WorkbenchError
 
-SIZE_PX = (1280, 720)
 RANGE_M = (15.0, 29.0)
 TICK_S = Fraction(1, 90_000)
-_PICK_PX = 1.0
 _PIXEL_PX = 2.0
 _LEAST_S = 1.0
 _LONGEST_S = 4.0
 _TRUTH_WINDOW = 9  # rows of .05 s
 _PASSES = 40  # of one camera
-_COLUMNS = [
-    "timestamp", "id", "center_easting", "center_northing", "velocity_easting",
-    "velocity_northing", "velocity_magnitude", "acceleration_easting", "acceleration_northing",
-    "yaw", "dimension_length", "dimension_width", "classifications_pedestrian",
-    "classifications_bicycle", "classifications_motorbike", "classifications_car",
-    "classifications_van", "classifications_truck", "interpolated",
-]  # fmt: skip
-
 CLASSES: dict[str, tuple[PointClass, int]] = {
     "surveyed8": ("surveyed", 8),
     "surveyed6": ("surveyed", 6),
     "map8": ("map", 8),
     "map6": ("map", 6),
 }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pole:
-    """A made-up camera: where it stands, where it looks, and metres to pixels."""
-
-    foot_m: Floats
-    ground_to_px: Floats
-    away: Floats
-
-    def ahead(self, m: Floats) -> Floats:
-        """Return how far along the view each place lies, metres."""
-        return np.asarray((m - self.foot_m) @ self.away)
 
 
 def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figures:
@@ -96,7 +80,7 @@ def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figur
         + (" (excerpt of 180 s)" if quick else " (15 min)")
         + ", seen by made-up cameras; OTVision test video, 5 surveyed points",
         "assumed": {
-            "pick_px": _PICK_PX,
+            "pick_px": PICK_PX,
             "contact_point_px": _PIXEL_PX,
             "surveyed_m": SIGMA_M["surveyed"],
             "map_m": SIGMA_M["map"],
@@ -106,67 +90,17 @@ def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figur
         "speeds": {},
     }
     for name, (kind, count) in CLASSES.items():
-        rows = pd.DataFrame(measured(whole, kind, count, poles=3 if quick else 8))
+        rows = pd.DataFrame(measured(whole, kind, count, poles=3 if quick else 20))
         figures["speeds"][name] = summary(rows) | {
             "first_half": summary(rows[rows.at_s < half]),
             "second_half": summary(rows[rows.at_s >= half]),
         }
-    # late: it shows what this module shows to cameras, and this one is read on every start
-    from workbench.bench.accidents_conflicts import conflict_figures
-
     figures["conflicts"] = conflict_figures(whole, quick=quick)
     figures["refused"] = {
         "four_points": refusal(_four(whole)),
         "otvision_five_points": refusal(otvision_points(home / "otvision"), (800, 600)),
     }
     return figures
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tracks:
-    """Rows of all road users, ``seconds`` since the first, ordered by user and time."""
-
-    rows: pd.DataFrame
-
-    @property
-    def seconds(self) -> pd.Series:
-        """Time of each row."""
-        return self.rows.seconds
-
-    def users(self) -> Iterator[pd.DataFrame]:
-        """Yield the rows of one road user after another."""
-        for _, one in self.rows.groupby("id", sort=False):
-            yield one
-
-
-def read_tracks(folder: Path, *, quick: bool) -> Tracks:
-    """Read the whole quarter of an hour, or its excerpt of three minutes."""
-    if quick:
-        frame = pd.read_csv(folder / "dlr_ut_excerpt_180s.csv.gz", usecols=_COLUMNS)
-    else:
-        with zipfile.ZipFile(next(folder.glob("*.zip"))) as archive:
-            name = next(
-                n for n in archive.namelist() if "raw_data/trajectories/" in n and "csv" in n
-            )
-            frame = pd.read_csv(io.BytesIO(archive.read(name)), usecols=_COLUMNS)
-    at = pd.to_datetime(frame.timestamp, format="ISO8601")
-    frame["seconds"] = (at - at.min()).dt.total_seconds()
-    frame = frame.drop(columns="timestamp").dropna(subset=["center_easting", "velocity_easting"])
-    return Tracks(frame.sort_values(["id", "seconds"], kind="stable").reset_index(drop=True))
-
-
-def pole_at(foot_m: Floats, heading: float, height_m: float, tilt_deg: float) -> Pole:
-    """Return a level camera of 1100 pixels focal length, `heading` in radians from east."""
-    sin, cos = math.sin(math.radians(tilt_deg)), math.cos(math.radians(tilt_deg))
-    away = np.array([math.cos(heading), math.sin(heading)])
-    right = np.array([away[1], -away[0]])
-    frame = np.eye(3)
-    frame[0, :2], frame[1, :2] = right, away
-    frame[0, 2], frame[1, 2] = -right @ foot_m, -away @ foot_m
-    down, depth = np.array([0.0, -sin, height_m * cos]), np.array([0.0, cos, height_m * sin])
-    across = np.array([1.0, 0.0, 0.0])
-    view = np.stack([1100 * across + 640 * depth, 1100 * down + 360 * depth, depth])
-    return Pole(foot_m, view @ frame, away)
 
 
 def measured(
@@ -199,7 +133,7 @@ def _calibrated(
 ) -> GroundModel | None:
     points = _points(pole, kind, count, rng)
     try:
-        return fit_ground(points, SIZE_PX, pick_sigma_px=_PICK_PX)
+        return fit_ground(points, SIZE_PX, pick_sigma_px=PICK_PX)
     except WorkbenchError:
         return None
 
@@ -211,18 +145,7 @@ def _points(pole: Pole, kind: PointClass, count: int, rng: np.random.Generator) 
     spots = [(far, side * 0.42 * far) for far in deep for side in (-1.0, 1.0)][:count]
     m = np.array([pole.foot_m + far * pole.away + side * right for far, side in spots])
     m = m + rng.uniform(-1.0, 1.0, m.shape)
-    return _picked(pole, m, kind, rng)
-
-
-def _picked(pole: Pole, m: Floats, kind: PointClass, rng: np.random.Generator) -> list[PointPair]:
-    px = map_points(pole.ground_to_px, m) + _PICK_PX * rng.standard_normal(m.shape)
-    given = m + SIGMA_M[kind] * rng.standard_normal(m.shape)
-    return [PointPair(x, y, e, n, kind) for x, y, e, n in np.column_stack([px, given]).tolist()]
-
-
-def fit_seen(pole: Pole, m: Floats, kind: PointClass, rng: np.random.Generator) -> GroundModel:
-    """Return the calibration a person would make of points at places in metres."""
-    return fit_ground(_picked(pole, m, kind, rng), SIZE_PX, pick_sigma_px=_PICK_PX)
+    return picked(pole, m, kind, rng)
 
 
 def _user(

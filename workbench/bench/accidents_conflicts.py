@@ -10,7 +10,7 @@ without error; collisions that are true are SUMO's, which stop the two. Threshol
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.signal import savgol_filter
 from scipy.stats import chi2
 
-from workbench.bench import accidents as speeds
+from workbench.bench.accidents_poles import SIZE_PX, Pole, Tracks, fit_seen, pole_at
 from workbench.bench.accidents_traffic import Crossing, simulate_crossing
 from workbench.bench.clips import Figures
 from workbench.collisions import candidates, riding
@@ -27,7 +27,7 @@ from workbench.collisions.footprints import DIMENSIONS_M, GroundTrack, ground_tr
 from workbench.errors import WorkbenchError
 
 TUNED_ON = (101, 102, 103)
-SEEDS = (211, 212, 213, 214)
+SEEDS = (231, 232, 233, 234, 235, 236)
 ROAD_SEEDS = (221, 222, 223, 224)
 HEIGHT_M = 8.0
 RANGE_M = (12.0, 32.0)
@@ -41,9 +41,7 @@ _LISTED = 12
 Key = tuple[str, str]
 
 
-def conflict_figures(
-    tracks: speeds.Tracks, *, quick: bool, seeds: Sequence[int] = SEEDS
-) -> Figures:
+def conflict_figures(tracks: Tracks, *, quick: bool, seeds: Sequence[int] = SEEDS) -> Figures:
     """Return the figures of near misses, collisions, weaving and of calm measured traffic."""
     seeds = seeds[:1] if quick else seeds
     minutes = 8.0 if quick else 10.0
@@ -91,9 +89,11 @@ def crossing_figures(
                 one for one in crossing.collisions
                 if _sees(shown, one[1], one[0]) and _sees(shown, one[2], one[0])
             ]  # fmt: skip
+            # a collision that began outside of the view is neither to be found nor false
+            unjudged = {_pair(a, b) for _, a, b in crossing.collisions}
             near.add(candidates.near_misses(seen, least=0.02), _told(candidates.near_misses(shown)))
-            hit.add(candidates.collisions(seen, least=0.05), real)
-            alone.add(candidates.overlaps(seen, least=0.05), real)
+            hit.add(candidates.collisions(seen, least=0.05), real, unjudged)
+            alone.add(candidates.overlaps(seen, least=0.05), real, unjudged)
     return {
         "near_misses": near.figures(candidates.NEAR_MISS_SCORE),
         "collisions": hit.figures(candidates.COLLISION_SCORE),
@@ -120,12 +120,18 @@ class Count:
         self.true = 0
 
     def add(
-        self, found: Iterable[candidates.Candidate], real: Sequence[tuple[float, str, str]]
+        self,
+        found: Iterable[candidates.Candidate],
+        real: Sequence[tuple[float, str, str]],
+        unjudged: Collection[Key] = (),
     ) -> None:
-        """Count one camera's."""
+        """Count one camera's; `unjudged` pairs that are not among `real` count neither way."""
         left = {_pair(a, b): at for at, a, b in real}
+        leave = set(unjudged) - left.keys()
         self.true += len(left)
         for one in sorted(found, key=lambda one: -one.score):
+            if _pair(*one.names) in leave:
+                continue
             at = left.get(_pair(*one.names))
             good = at is not None and abs(at - one.at_s) <= _SAME_S
             if good:
@@ -186,7 +192,7 @@ def weaving_figures(roads: Iterable[tuple[int, Crossing]], *, noise_px: float) -
     }  # fmt: skip
 
 
-def ordinary_figures(tracks: speeds.Tracks, *, cameras: int, noise_px: float = 2.0) -> Figures:
+def ordinary_figures(tracks: Tracks, *, cameras: int, noise_px: float = 2.0) -> Figures:
     """Return what is listed in measured traffic in which nobody collided."""
     rows = _dlr(tracks)
     seconds = float(rows["time"].max())
@@ -228,7 +234,7 @@ def _upper(count: int) -> float:
     return float(chi2.ppf(0.95, 2 * (count + 1)) / 2)
 
 
-def _dlr(tracks: speeds.Tracks) -> pd.DataFrame:
+def _dlr(tracks: Tracks) -> pd.DataFrame:
     rows = tracks.rows
     kinds = ("pedestrian", "bicycle", "motorbike", "car", "van", "truck")
     words = np.array(["person", "bicycle", "motorcycle", "car", "car", "truck"])
@@ -244,11 +250,11 @@ def _dlr(tracks: speeds.Tracks) -> pd.DataFrame:
 
 def camera_of(
     rng: np.random.Generator, turn: float, aim_m: Floats, away_m: float, *, far: bool = False
-) -> tuple[speeds.Pole, GroundModel] | None:
+) -> tuple[Pole, GroundModel] | None:
     """Return a camera that looks at a place from so far away, and its calibration."""
     way = np.array([math.cos(turn), math.sin(turn)])
     tilt = 12.0 if far else 21.0
-    pole = speeds.pole_at(aim_m - away_m * way, turn, HEIGHT_M, tilt)
+    pole = pole_at(aim_m - away_m * way, turn, HEIGHT_M, tilt)
     right = np.array([way[1], -way[0]])
     deep = np.linspace(FAR_M[0], FAR_M[1], 4) if far else np.linspace(12.5, 32.0, 4)
     side = 0.30 if far else 0.42
@@ -257,14 +263,14 @@ def camera_of(
         for at in deep for s in (-1.0, 1.0)
     ])  # fmt: skip
     try:
-        return pole, speeds.fit_seen(pole, m, "surveyed", rng)
+        return pole, fit_seen(pole, m, "surveyed", rng)
     except WorkbenchError:
         return None
 
 
 def shown_tracks(
     rows: pd.DataFrame,
-    pole: speeds.Pole,
+    pole: Pole,
     model: GroundModel,
     rng: np.random.Generator,
     noise_px: float,
@@ -280,7 +286,7 @@ def shown_tracks(
         step = float(np.median(np.diff(at)))
         ahead, px = pole.ahead(m), map_points(pole.ground_to_px, m)
         inside = (ahead >= range_m[0]) & (ahead <= range_m[1])
-        inside &= (np.nan_to_num(px, nan=-1.0) >= 0).all(1) & (px < speeds.SIZE_PX).all(1)
+        inside &= (np.nan_to_num(px, nan=-1.0) >= 0).all(1) & (px < SIZE_PX).all(1)
         inside &= model.covered(np.nan_to_num(px, nan=-1e6))
         exact = _exact(str(name), one, m, at, step)
         for number, run in enumerate(_runs(inside, at)):

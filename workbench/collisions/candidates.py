@@ -3,8 +3,8 @@
 A near miss is a pair whose time to collision fell to 1.5 s or less (Hydén 1987 and the field since)
 or whose ways crossed within 1 s of each other. Position and velocity are only known with an error:
 each figure is asked of draws from the smoother's covariance, and the score is the share of draws
-that say so over half a second. A collision needs overlap, that error taken into account, and a
-second sign that no calm rider gives: a sudden stop, hard braking or a jerk of the heading.
+that say so over half a second. What a
+collision needs beside overlap is told in :mod:`.touching`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ from workbench.collisions.footprints import (
     separation_m,
     time_to_collision,
 )
+from workbench.collisions.touching import AFTER_S, Touch, touches
 from workbench.errors import N_
 
 What = Literal["near miss", "collision", "weaving", "speed", "wrong way"]
 TTC_LIMIT_S = 1.5
 PET_LIMIT_S = 1.0
 NEAR_MISS_SCORE = 0.5
-COLLISION_SCORE = 0.6
-"""Scores from which a pair is listed; tuned on simulated crossings of seeds 101 and 102."""
+COLLISION_SCORE = 0.5
+"""Scores from which a pair is listed; tuned on simulated crossings of seeds 101 to 103."""
 _OVERLAP = 0.5
 MOST = 0.99
 """No score is ever shown as certain."""
@@ -48,15 +49,6 @@ _SUSTAINED_S = 0.5
 _TOUCH_S = 0.3
 _PET_LOOK_S = 2.0
 _BEFORE_S, _AFTER_S = 4.0, 4.0
-_SIGN_BEFORE_S, _SIGN_AFTER_S = 0.5, 1.5
-HARD_BRAKE_M_S2 = 4.5
-"""More than calm drivers brake: 3 to 3.5 m/s^2 is what a stop at a light takes at most."""
-STOP_M_S2 = 4.5
-JERK_RAD = math.radians(30)
-_NOBODY_TURNS_RAD = math.radians(120)
-"""More within half a second, while riding, is a broken track and no turn."""
-_DOUBT_M_S2, _DOUBT_RAD = 0.5, math.radians(5)
-_STANDS_M_S, _STOP_FROM_M_S = 0.7, 3.0
 _LOOKS_AHEAD_S = 4.0  # pairs with a longer time to collision are not drawn
 _FASTEST_M = 40.0  # metres two may close in that time
 _MOVES_M_S = 1.5
@@ -136,22 +128,12 @@ def near_misses(
 
 
 def collisions(tracks: Sequence[GroundTrack], *, least: float = COLLISION_SCORE) -> list[Candidate]:
-    """Return the pairs that overlapped and gave a second sign, by time."""
+    """Return the pairs that touched as those do who collide, by time (:mod:`.touching`)."""
     found = []
     for a, b in _pairs(tracks):
-        pair = compared(a, b)
-        if pair is None:
-            continue
-        touched = _lasting(pair.chance_overlap, _TOUCH_S)
-        at = int(np.argmax(touched))
-        enough = min(least, _OVERLAP)
-        if touched[at] < enough:
-            continue
-        sign = _second_sign(pair, (a, b), touched >= enough)
-        score = float(touched[at]) * sign.chance
-        if score >= least:
-            first = int(np.argmax(touched >= enough))
-            found.append(_collision(pair, first, score, sign))
+        hit = max(touches(a, b), key=lambda one: one.chance, default=None)
+        if hit is not None and hit.chance >= least:
+            found.append(_collision(a, b, hit))
     return sorted(found, key=lambda one: (one.at_s, one.names))
 
 
@@ -164,7 +146,7 @@ def overlaps(tracks: Sequence[GroundTrack], *, least: float = _OVERLAP) -> list[
             touched = _lasting(pair.chance_overlap, _TOUCH_S)
             at = int(np.argmax(touched))
             if touched[at] >= least:
-                found.append(_collision(pair, at, float(touched[at]), Sign(_NO_SIGN, {}, 0.0)))
+                found.append(_overlap(pair, at, float(touched[at])))
     return found
 
 
@@ -280,96 +262,35 @@ def _pet_chance(a: GroundTrack, b: GroundTrack, met: Encroachment) -> float:
     return float(norm.cdf((PET_LIMIT_S - met.pet_s) / math.sqrt(variance)))
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """What, beside overlap, speaks for a collision, and how sure that is."""
-
-    reason: str
-    values: Mapping[str, object]
-    chance: float
-
-
-def _second_sign(
-    pair: Pair, wholes: tuple[GroundTrack, GroundTrack], overlapped: NDArray[np.bool_]
-) -> Sign:
-    """Return the surest sign either of two gave about the time they overlapped."""
-    times = pair.a.time_s[overlapped]
-    low, high = float(times[0]) - _SIGN_BEFORE_S, float(times[0]) + _SIGN_AFTER_S
-    signs = [sign for one in wholes for sign in _signs(one, low, high)]
-    return max(signs, key=lambda one: one.chance, default=Sign(_NO_SIGN, {}, 0.0))
-
-
-_NO_SIGN = N_("the outlines of {a} and {b} overlapped")
-_BRAKED = N_(
-    "the outlines of {a} and {b} overlapped and {kind} braked with {value:.1f} m/s² from "
-    "{speed:.0f} km/h"
-)
-_TURNED = N_(
-    "the outlines of {a} and {b} overlapped and the heading of {kind} jumped by {value:.0f} "
-    "degrees within half a second"
-)
-_STOPPED = N_(
-    "the outlines of {a} and {b} overlapped and {kind} stood within {value:.1f} s, from "
-    "{speed:.0f} km/h"
+_OVERLAPPED = N_("the outlines of {a} and {b} overlapped")
+_TOUCHED = N_(
+    "{a} and {b} touched with {closing:.0f} km/h between them, their outlines {depth:.1f} m into "
+    "each other, and {after:.0f} s later the faster of them went at {pace:.0f} km/h"
 )
 
 
-def _signs(track: GroundTrack, low: float, high: float) -> Iterator[Sign]:
-    near = np.flatnonzero((track.time_s >= low) & (track.time_s <= high))
-    if len(near) < 3:
-        return
-    speed, velocity, push = track.speed_m_s, track.state[:, 2:4], track.state[:, 4:]
-    fast = near[speed[near] >= _MOVES_M_S]
-    if not len(fast):
-        return
-    along = velocity[fast] / speed[fast][:, None]
-    brake = -(push[fast] * along).sum(axis=1)
-    k = int(np.argmax(brake))
-    sigma = math.sqrt(float(along[k] @ track.covariance[fast[k], 4:, 4:] @ along[k])) + _DOUBT_M_S2
-    yield Sign(
-        _BRAKED,
-        {"kind": track.kind, "value": float(brake[k]), "speed": 3.6 * float(speed[fast].max())},
-        float(norm.cdf((float(brake[k]) - HARD_BRAKE_M_S2) / sigma)),
-    )
-    # A stop: how long from the last time above the pace to the first below a tenth of it.
-    top = float(speed[near].max())
-    after = near[int(np.argmax(speed[near])) :]
-    rests = after[speed[after] < _STANDS_M_S]
-    if len(rests) and top >= _STOP_FROM_M_S:
-        begun = after[(speed[after] >= 0.8 * top) & (after < rests[0])]
-        took = float(track.time_s[rests[0]] - track.time_s[begun[-1]])
-        yield Sign(
-            _STOPPED,
-            {"kind": track.kind, "value": took, "speed": 3.6 * top},
-            float(norm.cdf((0.8 * top / STOP_M_S2 - took) / 0.15)),
-        )
-    half = round(0.5 / STEP_S)
-    pairs = [(k, k + half) for k in near.tolist() if k + half < len(speed)]
-    pairs = [(i, j) for i, j in pairs if min(speed[i], speed[j]) >= _STOP_FROM_M_S]
-    if pairs:
-        first, last = np.array(pairs).T
-        turn = np.abs((track.heading[last] - track.heading[first] + np.pi) % (2 * np.pi) - np.pi)
-        turn[turn > _NOBODY_TURNS_RAD] = 0.0
-        k = int(np.argmax(turn))
-        sigma = _DOUBT_RAD + _heading_sigma(track, int(first[k])) + _heading_sigma(track, last[k])
-        yield Sign(
-            _TURNED,
-            {"kind": track.kind, "value": math.degrees(float(turn[k]))},
-            float(norm.cdf((float(turn[k]) - JERK_RAD) / sigma)),
-        )
+def _overlap(pair: Pair, at: int, score: float) -> Candidate:
+    place = pair.a.state[at, :2]
+    return _candidate(
+        pair.a, pair.b, float(pair.a.time_s[at]), (float(place[0]), float(place[1])), score,
+        _OVERLAPPED, {},
+    )  # fmt: skip
 
 
-def _heading_sigma(track: GroundTrack, k: int) -> float:
-    speed = float(track.speed_m_s[k])
-    left = np.array([-track.state[k, 3], track.state[k, 2]]) / speed
-    return math.sqrt(float(left @ track.covariance[k, 2:4, 2:4] @ left)) / speed
+def _collision(a: GroundTrack, b: GroundTrack, hit: Touch) -> Candidate:
+    values = {
+        "closing": 3.6 * hit.closing_m_s, "depth": max(0.0, hit.depth_m), "after": AFTER_S[0],
+        "pace": 3.6 * hit.pace_m_s,
+    }  # fmt: skip
+    return _candidate(a, b, hit.at_s, hit.place_m, hit.chance, _TOUCHED, values)
 
 
-def _collision(pair: Pair, at: int, score: float, sign: Sign) -> Candidate:
-    at_s, place = float(pair.a.time_s[at]), pair.a.state[at, :2]
+def _candidate(
+    a: GroundTrack, b: GroundTrack, at_s: float, place_m: tuple[float, float], score: float,
+    reason: str, values: Mapping[str, object],
+) -> Candidate:  # fmt: skip
     return Candidate(
-        "collision", (pair.a.name, pair.b.name), (pair.a.kind, pair.b.kind),
+        "collision", (a.name, b.name), (a.kind, b.kind),
         at_s - _BEFORE_S, at_s, at_s + _AFTER_S, min(MOST, score),
-        sign.reason, {"a": pair.a.kind, "b": pair.b.kind, **sign.values}, 0.0, None,
-        (float(place[0]), float(place[1])),
+        reason, {"a": a.kind, "b": b.kind, **values}, 0.0, None, place_m,
     )  # fmt: skip
