@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workbench.bench.accidents import bench_accidents
 from workbench.bench.clips import HOUSE, Figures, bench_footage, bench_ward, footage_folder
+from workbench.bench.fuzz import bench_fuzz
 from workbench.bench.live import bench_live
 from workbench.bench.recognition import bench_recognition
 from workbench.bench.rendered import bench_rendered
@@ -24,6 +25,7 @@ def run(
     only: str = "",
     clips: Path | None = None,
     seeds: Sequence[int] = SEEDS,
+    minutes: float = 10.0,
 ) -> Figures:
     """Run one benchmark and return its figures by name.
 
@@ -38,6 +40,8 @@ def run(
         A folder of clips for ``recognition``.
     seeds
         Of the simulated wards of ``trajectories``.
+    minutes
+        How long ``fuzz`` tries.
 
     Raises
     ------
@@ -53,6 +57,7 @@ def run(
             seeds=seeds, quick=quick, folder=root
         ),
         "accidents": lambda quick, _root: bench_accidents(quick=quick),
+        "fuzz": lambda quick, _root: bench_fuzz(HOUSE / "tests", quick=quick, minutes=minutes),
         "live": lambda quick, _root: bench_live(HOUSE / "tests", quick=quick, only=only),
     }
     if name not in known:

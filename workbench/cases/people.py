@@ -33,6 +33,7 @@ ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "view": (*_SEARCHERS, "operator"),
     "calibrate": (*_SEARCHERS, "operator"),
     "upkeep": ("operator",),
+    "people": ("operator",),
     "recognise.all": ("operator",),
     "audit": ("auditor",),
     "lookout.approve": ("approver",),

@@ -423,8 +423,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="recognition, trajectories, rendered (drawn traffic), accidents, footage, ward "
-            "or live."
+            help="recognition, trajectories, rendered (drawn traffic), accidents, footage, ward, "
+            "live or fuzz (odd input)."
         ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="A smaller run for a first look.")] = False,
@@ -442,12 +442,21 @@ def bench(
     seeds: Annotated[
         str, typer.Option("--seeds", help="Simulated wards of trajectories, by seed.")
     ] = "9001,9002",
+    minutes: Annotated[
+        float, typer.Option("--minutes", help="How long fuzz tries, in all.")
+    ] = 10.0,
 ) -> None:
     """Measure: each figure under its name, with its data named."""
     from workbench import bench as benches
 
     figures = benches.run(
-        name, quick=quick, root=root, only=only, clips=clips, seeds=_numbers(seeds)
+        name,
+        quick=quick,
+        root=root,
+        only=only,
+        clips=clips,
+        seeds=_numbers(seeds),
+        minutes=minutes,
     )
     text = json.dumps(figures, indent=1, ensure_ascii=False)
     typer.echo(text)

@@ -116,8 +116,10 @@ class Workbench:
 
     def close_case(self, case_id: str, reason: str) -> None:
         """Close a case: nothing can be searched or seen under it any more."""
-        if not reason.strip():
-            raise BadInput(N_("a reason for closing case {case} is missing"), case=case_id)
+        if not 0 < len(reason.strip()) <= cases.LONGEST_REASON:
+            raise BadInput(
+                N_("a reason for closing case {case} is missing, or endless"), case=case_id
+            )
         case = self._store.case(case_id)
         self.allow("case.close", case)
         self._store.put_case(replace(case, closed=True))
@@ -196,6 +198,7 @@ class Workbench:
             What is stated of the camera's clock: added to stamped time, and its standard deviation.
         """
         self.camera(camera_id)
+        self.allow("upkeep")
         if not clock_sigma_s >= 0:
             raise BadInput(N_("the clock's sigma is negative"), N_("give seconds, for example 1"))
         path = Path(path)
@@ -239,6 +242,7 @@ class Workbench:
         Older fixes stay in the history; a sighting's PTS never changes, its corrected time does.
         """
         self.camera(fix.camera_id)
+        self.allow("upkeep")
         self._store.add_clock_fix(fix)
         self._store.retime(fix.camera_id)
         self._log(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,28 +19,33 @@ if TYPE_CHECKING:
 
 SIGNED_IN_S = 12 * 3600
 """How long a sign-in holds: a watch, seconds."""
+LONGEST_SIGN_IN = 200
+"""Signs that a sign-in has at most, as a cookie carries it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A sign-in: whose, under which serial of theirs, and until when (UTC)."""
+    """A sign-in: whose, under which serial of theirs, until when (UTC), and which one of them."""
 
     name: str
     serial: int
     until_ns: int
+    number: str = ""
 
     def text(self) -> str:
         """Return it as a cookie carries it, to be signed."""
-        return f"{self.serial}.{self.until_ns}.{self.name}"
+        return f"{self.serial}.{self.until_ns}.{self.number}.{self.name}"
 
     @staticmethod
     def read(text: str) -> SignIn | None:
         """Return what a cookie carried; None where it is nothing of ours."""
         serial, _, rest = text.partition(".")
-        until, _, name = rest.partition(".")
-        if not (text.isascii() and serial.isdecimal() and until.isdecimal() and name):
+        until, _, rest = rest.partition(".")
+        number, _, name = rest.partition(".")
+        whole = serial.isdecimal() and until.isdecimal() and (number.isalnum() or not number)
+        if not (text.isascii() and len(text) <= LONGEST_SIGN_IN and whole and name):
             return None
-        return SignIn(name, int(serial), int(until))
+        return SignIn(name, int(serial), int(until), number)
 
 
 def list_people(house: Workbench) -> list[Person]:
@@ -65,6 +71,7 @@ def add_person(
         When name, roles, cameras, cases or password cannot be taken, or the name is given.
     """
     people = People(house.root)
+    _may_keep_the_list(house, people, name)
     named = rules.check_person(name, roles)
     if people.get(name) is not None:
         raise BadInput(
@@ -100,6 +107,9 @@ def change_person(
         When there is nobody of that name, nothing is to change, or something cannot be taken.
     """
     people = People(house.root)
+    given = (roles, cameras, case_ids, until_ns, locked)
+    if password is None or any(one is not None for one in given) or house.actor != name:
+        _may_keep_the_list(house, people, name)  # one's own password is one's own
     before = _known(people, name)
     _check_bounds(house, cameras or (), case_ids or ())
     person = replace(
@@ -150,12 +160,19 @@ def sign_in(house: Workbench, name: str, password: str, *, origin: str = "") -> 
     if person.until_ns:
         until_ns = min(until_ns, person.until_ns)
     whose._log("sign-in", person.name, details={"from": origin, "until": format_utc(until_ns)})
-    return SignIn(person.name, person.serial, until_ns)
+    return SignIn(person.name, person.serial, until_ns, secrets.token_hex(8))
+
+
+def sign_out(house: Workbench, one: SignIn) -> None:
+    """End a sign-in everywhere, also for whoever has a copy of its cookie; the log keeps it."""
+    People(house.root).end_sign_in(one.number, one.until_ns, now_ns=house.now())
+    house.as_actor(one.name)._log("sign-out", one.name)
 
 
 def sign_in_stands(house: Workbench, one: SignIn) -> bool:
-    """Return whether a sign-in still holds: nothing of the person has changed since."""
-    person = People(house.root).get(one.name)
+    """Return whether a sign-in still holds: not ended, and nothing of the person has changed."""
+    people = People(house.root)
+    person = people.get(one.name)
     now_ns = house.now()
     return (
         person is not None
@@ -163,6 +180,7 @@ def sign_in_stands(house: Workbench, one: SignIn) -> bool:
         and person.serial == one.serial
         and now_ns < one.until_ns
         and not (person.until_ns and now_ns >= person.until_ns)
+        and one.number not in people.ended()
     )
 
 
@@ -236,6 +254,25 @@ def authorise(
     cases.authorise(case, purpose, cameras=allowed, span=wanted, now_ns=house.now())
     may(house, action, case, allowed)
     return case, allowed, wanted
+
+
+def _may_keep_the_list(house: Workbench, people: People, name: str) -> None:
+    """Log and raise Refused where somebody on the list would give leave to himself, or may not.
+
+    The machine's own account, which is on no list, keeps the list; so may operators, but for
+    themselves.
+    """
+    if people.get(house.actor) is None:
+        return
+    house.allow("people")
+    if house.actor == name:
+        refusal = Refused(
+            N_("{name} cannot change what {name} may do"),
+            N_("have another operator do it, or the machine's own account"),
+            name=name,
+        )
+        house._log("people.refused", refusal.sentence())
+        raise refusal
 
 
 def _known(people: People, name: str) -> Person:

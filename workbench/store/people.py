@@ -43,6 +43,7 @@ class People:
 
     def __init__(self, root: Path) -> None:
         self.path = root / "people.json"
+        self._ended = root / "signed-out.json"
         self._lock = root / ".locks" / "people"
 
     def all(self) -> dict[str, Person]:
@@ -61,7 +62,7 @@ class People:
             raise self._damaged() from error
         try:
             return {name: _person(name, facts) for name, facts in json.loads(text).items()}
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise self._damaged() from error
 
     def get(self, name: str) -> Person | None:
@@ -92,6 +93,33 @@ class People:
             }
             text = json.dumps(facts, indent=1, ensure_ascii=False)
             files.write_bytes(self.path, text.encode(), mode=0o600)
+
+    def ended(self) -> dict[str, int]:
+        """Return the numbers of sign-ins that were ended, each with when it would have, UTC ns.
+
+        Raises
+        ------
+        Damaged
+            When the file is there and cannot be read: no sign-in can be told to stand then.
+        """
+        try:
+            facts = json.loads(self._ended.read_text(encoding="utf-8"))
+            return {str(number): int(until_ns) for number, until_ns in facts.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise Damaged(
+                N_("the list of ended sign-ins cannot be read"),
+                N_("delete it and start the pages again: everybody has to sign in anew then"),
+                where=str(self._ended),
+            ) from error
+
+    def end_sign_in(self, number: str, until_ns: int, *, now_ns: int) -> None:
+        """Keep that a sign-in was ended, until it would have ended by itself."""
+        with files.locked(self._lock):
+            kept = {one: ns for one, ns in self.ended().items() if ns > now_ns}
+            kept[number] = until_ns
+            files.write_bytes(self._ended, json.dumps(kept, indent=1).encode(), mode=0o600)
 
     def _damaged(self) -> Damaged:
         return Damaged(

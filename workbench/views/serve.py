@@ -341,7 +341,8 @@ def serve(
                 N_("port {port} is taken"), N_("choose another with --port"), port=panel_port
             ) from error
         server._tornado.add_transform(_policy_transform(media_port, known))
-        Gate(known, session_secret, secret).guard(server._tornado)
+        stands = (lambda cookie: door.whose(cookie) is not None) if door is not None else None
+        Gate(known, session_secret, secret, stands).guard(server._tornado)
         server.start()
         over = PeriodicCallback(lambda: end_what_is_over(wb), 1000 * OVER_S)
         over.start()

@@ -16,7 +16,7 @@ from tornado.web import RequestHandler
 from workbench.cases.people import Throttle
 from workbench.errors import Refused, WorkbenchError
 from workbench.investigation import Workbench
-from workbench.investigation.people import SignIn, sign_in, sign_in_stands
+from workbench.investigation.people import SignIn, sign_in, sign_in_stands, sign_out
 from workbench.views.gate import SIGNED_IN_DAYS, signed_in
 from workbench.views.page import ASSETS
 
@@ -115,7 +115,7 @@ class _Logout(RequestHandler):  # type: ignore[misc]  # Tornado is untyped
     def get(self) -> None:
         one = self.door.whose(self.get_cookie("user") or "")
         if one is not None:
-            self.door.wb.as_actor(one.name)._log("sign-out", one.name)
+            sign_out(self.door.wb, one)
         self.clear_cookie("user")
         self.set_header("Cache-Control", "no-store")
         self.finish((ASSETS / "logout.html").read_text("utf-8"))
