@@ -239,3 +239,33 @@ def test_signing_out_ends_that_sign_in_alone_and_is_forgotten_once_it_is_over(wb
     last = sign_in(wb, "lan", SECRET)
     sign_out(wb, last)
     assert list(People(wb.root).ended()) == [last.number]
+
+
+def test_footage_of_another_time_is_not_a_persons_to_see(wb):
+    middle = START
+    add_person(wb, "lan", ["investigator"], SECRET, seen=(middle, 0))
+    lan = entered(wb, "lan")
+    grant = wb.honour(lan.grant(None, PURPOSE))
+    assert grant.span == Span(middle, PERIOD.stop_ns)
+    lan.sightings(PURPOSE)  # left open: what both the case and the list allow
+    early = Span(PERIOD.start_ns, middle + 1)
+    for verb in (
+        lambda: lan.sightings(PURPOSE, span=early),
+        lambda: lan.grant(None, PURPOSE, span=early),
+        lambda: lan.frames(next(iter(wb.ward.cameras)), early, PURPOSE),
+    ):
+        with pytest.raises(Refused, match="filmed from"):
+            verb()
+        assert wb.audit()[-1].action.endswith(".refused")
+    change_person(wb, "lan", seen=(0, middle))
+    with pytest.raises(Refused, match="filmed from"):
+        wb.honour(wb.as_actor("lan", None)._signer().dumps(
+            ["lan", "HS-1", list(grant.cameras), middle, PERIOD.stop_ns, 2**62]
+        ))  # fmt: skip
+    change_person(wb, "lan", seen=(PERIOD.stop_ns, 0))
+    with pytest.raises(Refused, match="filmed from"):
+        entered(wb, "lan").sightings(PURPOSE)
+    with pytest.raises(BadInput, match="end before"):
+        change_person(wb, "lan", seen=(middle, middle))
+    change_person(wb, "lan", seen=(0, 0))
+    entered(wb, "lan").sightings(PURPOSE, span=early)

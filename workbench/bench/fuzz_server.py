@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import random
 import re
@@ -18,6 +19,7 @@ from urllib.parse import quote, urlencode
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
+from workbench import demonstration
 from workbench.errors import N_, Unavailable
 from workbench.records import Purpose
 
@@ -86,20 +88,18 @@ def fuzz_server(tests: Path, folder: Path, seconds: float) -> Figures:
             where=str(tests),
         )
     sys.path.insert(0, str(tests))
-    from make.attacks import running, signed_in
-    from make.small_root import CASE, build, with_people
+    attacks = importlib.import_module("make.attacks")
+    roots = importlib.import_module("make.small_root")
 
-    from workbench import demonstration
-
-    small = build(folder / "small", demonstration.WARD, cameras=2)
-    house = with_people(small, folder / "root")
+    small = roots.build(folder / "small", demonstration.WARD, cameras=2)
+    house = roots.with_people(small, folder / "root")
     segment = house.segments()[0]
-    grant = house.as_actor("lan").grant([segment.camera_id], Purpose(CASE.case_id, "fuzz"))
+    grant = house.as_actor("lan").grant([segment.camera_id], Purpose(roots.CASE.case_id, "fuzz"))
     told = folder / "told"
     rng = random.Random(7)
-    with told.open("w") as errors, running(house.root, errors=errors) as served:
-        asker = _Asker(served, signed_in(served.port, "lan"))
-        case = {"case": CASE.case_id, "reason": "fuzz"}
+    with told.open("w") as errors, attacks.running(house.root, errors=errors) as served:
+        asker = _Asker(served, attacks.signed_in(served.port, "lan"))
+        case = {"case": roots.CASE.case_id, "reason": "fuzz"}
         pages = sorted(_address(one) for one in served.patterns)
         pictures = [
             f"/still/{segment.sha256}/{segment.first_pts}.jpg", f"/run/{segment.sha256}/0.bin",
@@ -239,7 +239,10 @@ async def _token(
 
 def _said(rng: random.Random) -> str:
     odd: tuple[Any, ...] = (None, True, -1, 10**40, "x" * 5000, [], {}, [[]], {"a": {}}, 1e308)
-    value = lambda: rng.choice(odd)  # noqa: E731
+
+    def value() -> object:
+        return rng.choice(odd)
+
     kinds: tuple[Callable[[], object], ...] = (
         lambda: {"visible": {rng.choice(("C", "S01-P1")): value()}, "ack": value()},
         lambda: {"ack": value()},

@@ -351,7 +351,7 @@ class Workbench:
         purpose, span = Purpose(case_id, "grant"), Span(start_ns, stop_ns)
         # a case may have been narrowed since: what it allows now is what counts
         cases.authorise(case, purpose, cameras=cameras, span=span, now_ns=now_ns)
-        people.may(self.as_actor(actor), "view", case, cameras)  # its holder may have been, too
+        people.may(self.as_actor(actor), "view", case, cameras, span)  # so may its holder
         return Grant(actor, case_id, tuple(cameras), span, expires_ns)
 
     def picture(self, segment: Segment, pts: int) -> NDArray[np.uint8]:

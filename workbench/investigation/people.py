@@ -62,8 +62,14 @@ def add_person(
     cameras: Sequence[str] = (),
     case_ids: Sequence[str] = (),
     until_ns: int = 0,
+    seen: tuple[int, int] = (0, 0),
 ) -> Person:
     """Add somebody who may sign in.
+
+    Parameters
+    ----------
+    seen
+        When the first and the last of what they may see was filmed, ns UTC; 0: no bound.
 
     Raises
     ------
@@ -82,7 +88,10 @@ def add_person(
         )
     _check_bounds(house, cameras, case_ids)
     hashed = rules.hash_password(name, password)
-    person = Person(name, named, hashed, tuple(cameras), tuple(case_ids), until_ns)
+    person = Person(
+        name, named, hashed, tuple(cameras), tuple(case_ids), until_ns,
+        seen_from_ns=_ordered(seen)[0], seen_until_ns=seen[1],
+    )  # fmt: skip
     house._log("people.add", name, details=_said(person))
     people.put(person, before=None)
     return person
@@ -98,6 +107,7 @@ def change_person(
     case_ids: Sequence[str] | None = None,
     until_ns: int | None = None,
     locked: bool | None = None,
+    seen: tuple[int, int] | None = None,
 ) -> Person:
     """Change somebody; None leaves a thing as it is. Their sign-ins end.
 
@@ -107,7 +117,7 @@ def change_person(
         When there is nobody of that name, nothing is to change, or something cannot be taken.
     """
     people = People(house.root)
-    given = (roles, cameras, case_ids, until_ns, locked)
+    given = (roles, cameras, case_ids, until_ns, locked, seen)
     if password is None or any(one is not None for one in given) or house.actor != name:
         _may_keep_the_list(house, people, name)  # one's own password is one's own
     before = _known(people, name)
@@ -120,11 +130,13 @@ def change_person(
         cases=before.cases if case_ids is None else tuple(case_ids),
         until_ns=before.until_ns if until_ns is None else until_ns,
         locked=before.locked if locked is None else locked,
+        seen_from_ns=before.seen_from_ns if seen is None else _ordered(seen)[0],
+        seen_until_ns=before.seen_until_ns if seen is None else seen[1],
     )
     if person == before:
         raise BadInput(
             N_("nothing of {name} would change"),
-            N_("say what: roles, password, cameras, cases, end, lock"),
+            N_("say what: roles, password, cameras, cases, times, end, lock"),
             where="people",
             name=name,
         )
@@ -184,7 +196,13 @@ def sign_in_stands(house: Workbench, one: SignIn) -> bool:
     )
 
 
-def may(house: Workbench, act: str, case: Case | None = None, cameras: Sequence[str] = ()) -> None:
+def may(
+    house: Workbench,
+    act: str,
+    case: Case | None = None,
+    cameras: Sequence[str] = (),
+    span: Span | None = None,
+) -> None:
     """Return when the house's actor may do something; raise Refused otherwise.
 
     Somebody who has signed in must be on the list as they were then. The account that runs the
@@ -195,7 +213,7 @@ def may(house: Workbench, act: str, case: Case | None = None, cameras: Sequence[
     if house.sign_in is not None and not sign_in_stands(house, house.sign_in):
         raise Refused(N_("your sign-in has ended"), N_("sign in again"))
     if person is not None:
-        rules.permit(person, act, now_ns=house.now(), case=case, cameras=cameras)
+        rules.permit(person, act, now_ns=house.now(), case=case, cameras=cameras, span=span)
 
 
 def must_be_listed(house: Workbench) -> None:
@@ -250,9 +268,10 @@ def authorise(
         allowed = tuple(cameras)
     if not allowed:
         raise Refused(N_("no camera of case {case} was asked for"), case=case.case_id)
-    wanted = span or case.period
+    wanted = span or _seen_of(house, case.period)
     cases.authorise(case, purpose, cameras=allowed, span=wanted, now_ns=house.now())
-    may(house, action, case, allowed)
+    # leave is given, and lookouts are asked for, of what is yet to be filmed
+    may(house, action, case, allowed, None if action.startswith("lookout.") else wanted)
     return case, allowed, wanted
 
 
@@ -273,6 +292,22 @@ def _may_keep_the_list(house: Workbench, people: People, name: str) -> None:
         )
         house._log("people.refused", refusal.sentence())
         raise refusal
+
+
+def _seen_of(house: Workbench, period: Span) -> Span:
+    """Return the part of a period that the house's actor may see; all of it where there is none."""
+    person = People(house.root).get(house.actor)
+    return period if person is None else period.overlap(person.seen) or period
+
+
+def _ordered(seen: tuple[int, int]) -> tuple[int, int]:
+    if seen[1] and seen[1] <= seen[0]:
+        raise BadInput(
+            N_("what they may see would end before it begins"),
+            N_("exchange --footage-from and --footage-to"),
+            where="people",
+        )
+    return seen
 
 
 def _known(people: People, name: str) -> Person:
@@ -301,4 +336,6 @@ def _said(person: Person) -> dict[str, object]:
         "cases": list(person.cases),
         "until": format_utc(person.until_ns) if person.until_ns else "",
         "locked": person.locked,
+        "footage from": format_utc(person.seen_from_ns) if person.seen_from_ns else "",
+        "footage until": format_utc(person.seen_until_ns) if person.seen_until_ns else "",
     }

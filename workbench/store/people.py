@@ -14,7 +14,9 @@ from typing import Any, Literal, get_args
 
 from workbench.errors import N_, Damaged
 from workbench.store import files
+from workbench.timeline import Span
 
+_ALWAYS_NS = 2**63 - 1
 Role = Literal["investigator", "traffic", "trainer", "approver", "operator", "auditor"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -23,9 +25,11 @@ ROLES: tuple[Role, ...] = get_args(Role)
 class Person:
     """Somebody who may sign in, and the bounds of what they may do.
 
-    ``cameras`` and ``cases`` left empty set no bounds of their own: the case's hold. ``until_ns``
-    (UTC, 0: no end) is when the account ends. ``password`` is an argon2id hash. ``serial`` grows
-    with every change; a sign-in holds under the one it was made with.
+    ``cameras`` and ``cases`` left empty set no bounds of their own: the case's hold. Footage and
+    sightings before ``seen_from_ns`` and from ``seen_until_ns`` on (UTC, 0: no bound) are not
+    theirs to see. ``until_ns`` (UTC, 0: no end) is when the account ends. ``password`` is an
+    argon2id hash. ``serial`` grows with every change; a sign-in holds under the one it was made
+    with.
     """
 
     name: str
@@ -36,6 +40,13 @@ class Person:
     until_ns: int = 0
     locked: bool = False
     serial: int = 1
+    seen_from_ns: int = 0
+    seen_until_ns: int = 0
+
+    @property
+    def seen(self) -> Span:
+        """The time of the footage they may see."""
+        return Span(self.seen_from_ns, self.seen_until_ns or _ALWAYS_NS)
 
 
 class People:
@@ -137,6 +148,9 @@ def _person(name: str, facts: Mapping[str, Any]) -> Person:
         and isinstance(person.password, str)
         and isinstance(person.until_ns, int)
         and isinstance(person.serial, int)
+        and isinstance(person.seen_from_ns, int)
+        and isinstance(person.seen_until_ns, int)
+        and person.seen.start_ns >= 0
         and isinstance(person.locked, bool)
     )
     if not sound:
