@@ -29,7 +29,7 @@ def guard(self, application):
     rules = [one for rule in application.default_router.rules for one in rule.target.rules]
     print(json.dumps([one.matcher.regex.pattern for one in rules]), flush=True)
 serve.Gate.guard = guard
-serve.serve(Path({root!r}), port=0, {given})
+serve.serve(Path({root!r}), {given})
 """
 
 
@@ -42,7 +42,7 @@ class Served:
 
 
 @contextmanager
-def running(root, given="", errors=None):
+def running(root, given="port=0", errors=None):
     """Serve an archive root as a process of its own; `errors` takes what it says of faults."""
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE.format(root=str(root), given=given)],
@@ -55,7 +55,7 @@ def running(root, given="", errors=None):
         target=lambda: said.extend(process.stdout.readline() for _ in range(2)), daemon=True
     )
     reader.start()
-    reader.join(300)
+    reader.join(600)
     try:
         served = Served(urlsplit(said[1].strip()).port, json.loads(said[0]))
         policy = ask(served.port, "/login")[1]["Content-Security-Policy"]

@@ -35,7 +35,7 @@ def run(
         A demonstration built already, for ``ward``; a folder of simulated hours by seed, for
         ``trajectories``; one simulated stretch, for ``rendered``.
     only
-        One part of ``live`` or of ``recognition``.
+        One part of ``live``, of ``recognition`` or of ``fuzz``.
     clips
         A folder of clips for ``recognition``.
     seeds
@@ -57,7 +57,9 @@ def run(
             seeds=seeds, quick=quick, folder=root
         ),
         "accidents": lambda quick, _root: bench_accidents(quick=quick),
-        "fuzz": lambda quick, _root: bench_fuzz(HOUSE / "tests", quick=quick, minutes=minutes),
+        "fuzz": lambda quick, _root: bench_fuzz(
+            HOUSE / "tests", quick=quick, minutes=minutes, only=only
+        ),
         "live": lambda quick, _root: bench_live(HOUSE / "tests", quick=quick, only=only),
     }
     if name not in known:

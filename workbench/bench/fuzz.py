@@ -44,7 +44,9 @@ class Found:
     faults: dict[str, str] = field(default_factory=dict)
 
 
-def bench_fuzz(tests: Path, *, quick: bool = False, minutes: float = 10.0) -> Figures:
+def bench_fuzz(
+    tests: Path, *, quick: bool = False, minutes: float = 10.0, only: str = ""
+) -> Figures:
     """Give odd input to parsers and to a running server, half of the time each.
 
     Parameters
@@ -53,6 +55,8 @@ def bench_fuzz(tests: Path, *, quick: bool = False, minutes: float = 10.0) -> Fi
         The folder of tests, which builds the root that is served.
     minutes
         How long in all; ``quick`` takes half a minute.
+    only
+        "parsers" or "server": all of the time for one of them.
 
     Raises
     ------
@@ -67,6 +71,11 @@ def bench_fuzz(tests: Path, *, quick: bool = False, minutes: float = 10.0) -> Fi
         raise Unavailable(
             N_("hypothesis is not installed"), N_("install the development packages: make setup")
         ) from error
+    if only not in ("", "parsers", "server"):
+        raise BadInput(
+            N_("there is no part '{only}' of this benchmark"), N_("choose parsers or server"),
+            where="--only", only=only,
+        )  # fmt: skip
     if not 0 < minutes <= 24 * 60:
         raise BadInput(
             N_("{minutes} is no number of minutes"), N_("give one, for example 10"),
@@ -74,10 +83,14 @@ def bench_fuzz(tests: Path, *, quick: bool = False, minutes: float = 10.0) -> Fi
         )  # fmt: skip
     whole_s = 60 * (QUICK_MINUTES if quick else minutes)
     began = time.monotonic()
+    share_s = whole_s if only else whole_s / 2
+    parsed, served = dict[str, Found](), Figures(findings={})
     with tempfile.TemporaryDirectory() as folder:
-        parsed = fuzz_parsers(parsers(Path(folder)), whole_s / 2)
+        if only != "server":
+            parsed = fuzz_parsers(parsers(Path(folder)), share_s)
         took_s = time.monotonic() - began
-        served = fuzz_server(tests, Path(folder), whole_s / 2)
+        if only != "parsers":
+            served = fuzz_server(tests, Path(folder), share_s)
     return {
         "minutes": round((time.monotonic() - began) / 60, 1),
         "parsers_s": round(took_s, 1),
@@ -132,7 +145,8 @@ def _round(name: str, parser: Parser, found: Found, number: int, longest_s: floa
 
     # hypothesis gives back the shortest input it found by calling with it last
     try:
-        search: Any = exploring(seed(number)(given(parser.inputs)(kept)))
+        made: Any = given(parser.inputs)
+        search: Any = exploring(seed(number)(made(kept)))
         search()
     except AssertionError as error:
         found.faults[str(error)] = repr(shortest[0])[:300]

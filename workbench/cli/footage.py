@@ -434,7 +434,9 @@ def bench(
     ] = None,
     only: Annotated[
         str,
-        typer.Option("--only", help="A part of live, or parts of recognition divided by commas."),
+        typer.Option(
+            "--only", help="A part of live or fuzz, or parts of recognition divided by commas."
+        ),
     ] = "",
     clips: Annotated[
         Path | None, typer.Option("--clips", help="Folder of clips for recognition.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -163,15 +163,40 @@ def sign_in(house: Workbench, name: str, password: str, *, origin: str = "") -> 
         subject = person.name if person else "a name that nobody has"
         whose._log("sign-in.refused", subject, details={"from": origin})
         raise Refused(N_("wrong name or password"), N_("try again"))
+    return _let_in(whose, person, {"from": origin})
+
+
+def sign_in_by(house: Workbench, name: str, *, by: str, origin: str = "") -> SignIn:
+    """Return a sign-in of somebody whom a provider has told apart; the log keeps it, or a refusal.
+
+    Nobody comes onto the list by this, and roles are those of the list.
+
+    Raises
+    ------
+    Refused
+        Where nobody on the list has that name, or the account is locked or over.
+    """
+    person = People(house.root).get(name)
+    if person is None:
+        details = {"from": origin, "by": by, "name": name[:60]}
+        house.as_actor("?")._log("sign-in.refused", "a name that nobody has", details=details)
+        raise Refused(
+            N_("nobody on the list of people has the name that the provider gives"),
+            N_("have whoever keeps the list add you"),
+        )
+    return _let_in(house.as_actor(person.name), person, {"from": origin, "by": by})
+
+
+def _let_in(whose: Workbench, person: Person, details: Mapping[str, object]) -> SignIn:
     try:
-        rules.must_stand(person, house.now())
+        rules.must_stand(person, whose.now())
     except Refused as refusal:
-        whose._log("sign-in.refused", refusal.sentence(), details={"from": origin})
+        whose._log("sign-in.refused", refusal.sentence(), details=details)
         raise
-    until_ns = house.now() + SIGNED_IN_S * SECOND_NS
+    until_ns = whose.now() + SIGNED_IN_S * SECOND_NS
     if person.until_ns:
         until_ns = min(until_ns, person.until_ns)
-    whose._log("sign-in", person.name, details={"from": origin, "until": format_utc(until_ns)})
+    whose._log("sign-in", person.name, details={**details, "until": format_utc(until_ns)})
     return SignIn(person.name, person.serial, until_ns, secrets.token_hex(8))
 
 

@@ -10,6 +10,7 @@ without one, whichever handler comes to be added.
 
 from __future__ import annotations
 
+import ipaddress
 import zlib
 from collections.abc import Callable, Collection
 from typing import Any
@@ -24,9 +25,34 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})
 SIGNED_IN_DAYS = SIGNED_IN_S / 86_400
 """How long the cookie of a sign-in is taken."""
-OPEN = frozenset({"/login", "/logout", "/favicon.ico"})
+CALLBACK = "/login/oidc"
+"""Where a provider of sign-ins leads back to."""
+OPEN = frozenset({"/login", CALLBACK, "/logout", "/favicon.ico"})
 """What is answered without a sign-in; neither the case, the ward nor a name is on it."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def origin_of(remote: str, forwarded: str, proxies: frozenset[str]) -> str:
+    """Return the address a request comes from: what a trusted proxy says, else who sent it.
+
+    Of several, the last that no trusted proxy wrote of itself: what stands before it, anybody can
+    have sent.
+
+    >>> origin_of("10.0.0.7", "1.2.3.4, 10.0.0.9", frozenset({"10.0.0.7"}))
+    '10.0.0.9'
+    >>> origin_of("10.0.0.8", "1.2.3.4", frozenset({"10.0.0.7"}))
+    '10.0.0.8'
+    """
+    if remote not in proxies:
+        return remote
+    for part in reversed(forwarded.split(",")):
+        try:
+            address = str(ipaddress.ip_address(part.strip()))
+        except ValueError:
+            return remote
+        if address not in proxies:
+            return address
+    return remote
 
 
 def names_of(address: str, more: Collection[str] = ()) -> frozenset[str]:
@@ -104,6 +130,8 @@ class Gate:
         Signs the sign-in; empty where there is none.
     stands
         Whether the sign-in of a ``user`` cookie stands; None where nobody has to sign in.
+    proxies
+        Addresses of proxies that are believed where they say whom a request comes from.
     """
 
     def __init__(
@@ -112,7 +140,9 @@ class Gate:
         session_secret: str,
         cookie_secret: str = "",
         stands: Callable[[str], bool] | None = None,
+        proxies: frozenset[str] = frozenset(),
     ) -> None:
+        self._proxies = proxies
         self._names = frozenset(names)
         self._session_secret = session_secret.encode()
         self._cookie_secret = cookie_secret
@@ -144,15 +174,15 @@ class Gate:
 
     def _sent_elsewhere(self, request: Any) -> bool:
         """Return whether a page of another site asks for more than to be led here."""
-        if _elsewhere(request) and not self._followed(request):
+        fetched = request.headers.get("Sec-Fetch-Site", "")
+        if fetched in ("cross-site", "same-site") and not self._followed(request):
             return True
         if request.method in SAFE_METHODS:
             # nobody is signed out by a link that somebody else wrote
             return request.path == "/logout" and _elsewhere(request)
         # browsers that say nothing of sites say where a form comes from; of others it may be "null"
         origin = request.headers.get("Origin", "")
-        silent = not request.headers.get("Sec-Fetch-Site", "")
-        return silent and bool(origin) and not same_host(origin, request.host)
+        return not fetched and bool(origin) and not same_host(origin, request.host)
 
     def sign_in_first(self, request: Any) -> str:
         """Return the address of the sign-in where a request needs one and has none; else empty."""
@@ -175,6 +205,8 @@ class Gate:
         The case, the reason and the plate of such a link were chosen by whoever wrote that page,
         and would stand in the log under the name of the officer who follows it.
         """
+        if request.path == CALLBACK:  # a provider leads back, and its answer is in the address
+            return ""
         if not (_elsewhere(request) and request.query and request.method == "GET"):
             return ""
         # never "//host", which would be a page elsewhere
@@ -202,6 +234,8 @@ class Gate:
         find = application.find_handler
 
         def guarded(request: Any, **more: Any) -> Any:
+            forwarded = request.headers.get("X-Forwarded-For", "")
+            request.remote_ip = origin_of(str(request.remote_ip), forwarded, self._proxies)
             if self.refuses(request):
                 return application.get_handler_delegate(request, ErrorHandler, {"status_code": 403})
             if page := self.bare(request) or self.sign_in_first(request):
