@@ -123,7 +123,7 @@ def test_a_page_of_another_site_reads_sends_and_opens_nothing(
     house = with_people(small_root, tmp_path / "root")
     running = start_server(house.root)
     context = chromium.new_context()
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     page.goto(f"{running.url}/truc-tiep")
     page.fill("#username", "lan")
