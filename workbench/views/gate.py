@@ -234,6 +234,7 @@ class Gate:
         find = application.find_handler
 
         def guarded(request: Any, **more: Any) -> Any:
+            request.uri = one_question(str(request.uri))
             forwarded = request.headers.get("X-Forwarded-For", "")
             request.remote_ip = origin_of(str(request.remote_ip), forwarded, self._proxies)
             if self.refuses(request):
@@ -246,6 +247,16 @@ class Gate:
             return find(request, **more)
 
         application.find_handler = guarded
+
+
+def one_question(uri: str) -> str:
+    """Return an address with one question mark: Panel falls over a second one.
+
+    >>> one_question("/a?b=c&?")
+    '/a?b=c&%3F'
+    """
+    path, mark, query = uri.partition("?")
+    return path + mark + query.replace("?", "%3F")
 
 
 def headers_list(value: str) -> list[str]:
