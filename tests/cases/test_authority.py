@@ -110,3 +110,12 @@ def test_a_record_must_say(field: str) -> None:
 def test_a_record_must_have_a_period() -> None:
     with pytest.raises(BadInput, match="period of case 01/2026 is empty"):
         check_record(replace(CASE, period=Span(5, 5)))
+
+
+@pytest.mark.parametrize(
+    ("field", "most"), [("case_id", 60), ("title", 200), ("legal_basis", 500), ("reason", 500)]
+)
+def test_a_case_is_no_book(field, most):
+    check_record(replace(CASE, **{field: "x" * most}))
+    with pytest.raises(BadInput, match=str(most)):
+        check_record(replace(CASE, **{field: "x" * (most + 1)}))

@@ -14,10 +14,13 @@ from workbench.investigation import (
     list_people,
     open_workbench,
     seen_by,
+    use_model,
+    use_shipped,
 )
-from workbench.investigation.people import SIGNED_IN_S, SignIn, sign_in, sign_in_stands
+from workbench.investigation.people import SIGNED_IN_S, SignIn, sign_in, sign_in_stands, sign_out
 from workbench.records import Case, Purpose
-from workbench.timeline import SECOND_NS, Span, parse_instant
+from workbench.store.people import People
+from workbench.timeline import SECOND_NS, ClockFix, Span, parse_instant
 
 START = parse_instant("2026-11-20T07:15:00+07:00")
 PERIOD = Span(START - 3600 * SECOND_NS, START + 3600 * SECOND_NS)
@@ -189,3 +192,80 @@ def test_a_spoilt_list_lets_nobody_in_and_is_never_written_over(wb, spoilt):
 def test_what_is_no_sign_in_is_none(text):
     assert SignIn.read(text) is None
     assert SignIn.read(SignIn("lan.x", 3, 7).text()) == SignIn("lan.x", 3, 7)
+
+
+def test_what_only_operators_do_is_refused_to_others(wb):
+    camera = next(iter(wb.ward.cameras))
+    fix = ClockFix(camera, PERIOD, SECOND_NS, SECOND_NS, "operator")
+    for name, role in (("lan", "investigator"), ("hoa", "auditor"), ("nam", "approver")):
+        add_person(wb, name, [role], SECRET)
+        for verb in (
+            lambda who: who.fix_clock(fix),
+            lambda who: who.ingest(wb.root / "x.mp4", camera, START),
+            lambda who: use_model(who, "own"),
+            use_shipped,
+            lambda who: add_person(who, "moi", ["approver"], SECRET),
+            lambda who: change_person(who, "lan", roles=["approver"]),
+        ):
+            with pytest.raises(Refused, match="roles"):
+                verb(wb.as_actor(name))
+            assert wb.audit()[-1].actor == name
+            assert wb.audit()[-1].action.endswith(".refused")
+    assert wb.clock_fixes(camera) == []
+
+
+def test_an_operator_keeps_the_list_but_not_for_himself(wb):
+    add_person(wb, "tu", ["operator"], SECRET)
+    tu = wb.as_actor("tu")
+    add_person(tu, "lan", ["investigator"], SECRET)
+    change_person(tu, "lan", locked=True)
+    with pytest.raises(Refused, match="another operator"):
+        change_person(tu, "tu", roles=["operator", "approver"])
+    change_person(tu, "tu", password=SECRET + "!")  # one's own password is one's own
+    with pytest.raises(Refused, match="another operator"):
+        change_person(tu, "tu", password=SECRET + "?", roles=["operator", "approver"])
+    assert [one.roles for one in list_people(wb) if one.name == "tu"] == [("operator",)]
+
+
+def test_signing_out_ends_that_sign_in_alone_and_is_forgotten_once_it_is_over(wb, clock):
+    add_person(wb, "lan", ["investigator"], SECRET)
+    one, other = (sign_in(wb, "lan", SECRET) for _ in range(2))
+    sign_out(wb, one)
+    assert not sign_in_stands(wb, one)
+    assert sign_in_stands(wb, other)
+    with pytest.raises(Refused, match="sign-in has ended"):
+        wb.as_actor("lan", one).sightings(PURPOSE)
+    clock.ns += (SIGNED_IN_S + 1) * SECOND_NS
+    last = sign_in(wb, "lan", SECRET)
+    sign_out(wb, last)
+    assert list(People(wb.root).ended()) == [last.number]
+
+
+def test_footage_of_another_time_is_not_a_persons_to_see(wb):
+    middle = START
+    add_person(wb, "lan", ["investigator"], SECRET, seen=(middle, 0))
+    lan = entered(wb, "lan")
+    grant = wb.honour(lan.grant(None, PURPOSE))
+    assert grant.span == Span(middle, PERIOD.stop_ns)
+    lan.sightings(PURPOSE)  # left open: what both the case and the list allow
+    early = Span(PERIOD.start_ns, middle + 1)
+    for verb in (
+        lambda: lan.sightings(PURPOSE, span=early),
+        lambda: lan.grant(None, PURPOSE, span=early),
+        lambda: lan.frames(next(iter(wb.ward.cameras)), early, PURPOSE),
+    ):
+        with pytest.raises(Refused, match="filmed from"):
+            verb()
+        assert wb.audit()[-1].action.endswith(".refused")
+    change_person(wb, "lan", seen=(0, middle))
+    with pytest.raises(Refused, match="filmed from"):
+        wb.honour(wb.as_actor("lan", None)._signer().dumps(
+            ["lan", "HS-1", list(grant.cameras), middle, PERIOD.stop_ns, 2**62]
+        ))  # fmt: skip
+    change_person(wb, "lan", seen=(PERIOD.stop_ns, 0))
+    with pytest.raises(Refused, match="filmed from"):
+        entered(wb, "lan").sightings(PURPOSE)
+    with pytest.raises(BadInput, match="end before"):
+        change_person(wb, "lan", seen=(middle, middle))
+    change_person(wb, "lan", seen=(0, 0))
+    entered(wb, "lan").sightings(PURPOSE, span=early)

@@ -190,3 +190,12 @@ def test_the_library_changes_no_logging_and_loads_nothing_from_elsewhere():
     assert not [one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler]
     with pytest.raises(OSError, match="not on this machine"):
         onvif._Transport().load("http://www.onvif.org/ver10/schema/onvif.xsd")
+
+
+def test_what_a_stranger_sends_shows_no_traceback(capfd):
+    logger = logging.getLogger("zeep.xsd.types.simple")
+    try:
+        int("20=1")
+    except ValueError:
+        logger.exception("Error during xml -> python translation")
+    assert capfd.readouterr().err == ""

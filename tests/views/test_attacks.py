@@ -1,23 +1,17 @@
 """What an attacker or a careless officer tries against the running pages, and what comes of it."""
 
 import asyncio
-import http.client
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from html import escape
-from http.cookies import SimpleCookie
-from threading import Thread
 from types import SimpleNamespace
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 from bokeh.util.token import generate_jwt_token, get_session_id
+from make.attacks import EVIL, ask, enter, join, running, signed_in, token_of
 from make.small_root import CASE, PASSWORDS, PLATE, with_people
-from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.websocket import websocket_connect
@@ -39,31 +33,7 @@ from workbench.views.wall_hub import Hub, Viewer
 
 SAID = 3
 """Place of what a search says, in the form of the trace page."""
-EVIL = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 IN_CASE = urlencode({"case": CASE.case_id, "reason": CASE.reason})
-SERVE = (
-    "from pathlib import Path; from workbench.views.serve import serve; "
-    "serve(Path({root!r}), port=0, {given})"
-)
-
-
-@contextmanager
-def running(root, given=""):
-    """Serve an archive root as a process of its own; yields the port of its pages."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE.format(root=str(root), given=given)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    said = []
-    reader = Thread(target=lambda: said.append(process.stdout.readline()), daemon=True)
-    reader.start()
-    reader.join(120)
-    try:
-        yield urlsplit(said[0].strip()).port
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -74,61 +44,14 @@ def evil_case(small_root):
 
 @pytest.fixture(scope="module")
 def open_port(small_root, evil_case):
-    with running(small_root.root) as port:
-        yield port
+    with running(small_root.root) as served:
+        yield served.port
 
 
 @pytest.fixture(scope="module")
 def closed_port(manned_root):
-    with running(manned_root.root) as port:
-        yield port
-
-
-def ask(port, path, headers=None, *, method="GET", body=None):
-    """Return status, headers and text of one request, sent as it is written."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request(method, path, body=body, headers=headers or {})
-    answer = connection.getresponse()
-    return answer.status, answer.headers, answer.read().decode("utf-8", "replace")
-
-
-def enter(port, name, password, headers=None):
-    """Send the form of the sign-in."""
-    form = urlencode({"username": name, "password": password})
-    kind = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
-    return ask(port, "/login", kind, method="POST", body=form)
-
-
-def signed_in(port, name):
-    """Return the Cookie header of somebody who has signed in."""
-    _status, headers, _text = enter(port, name, PASSWORDS[name])
-    jar = SimpleCookie()
-    for cookie in headers.get_all("Set-Cookie"):
-        jar.load(cookie)
-    return "; ".join(f"{key}={part.value}" for key, part in jar.items() if part.value)
-
-
-def token_of(page):
-    """Return the session token that a page was sent."""
-    return page.split('"token":"')[1].split('"')[0]
-
-
-def join(port, token, *, cookie="", origin=None):
-    """Open a page's websocket; returns the first message, or the status it was refused with."""
-
-    async def go():
-        headers = {"Origin": origin or f"http://127.0.0.1:{port}", "Cookie": cookie}
-        address = HTTPRequest(f"ws://127.0.0.1:{port}/truy-vet/ws", headers=headers)
-        try:
-            socket = await websocket_connect(address, subprotocols=["bokeh", token])
-        except HTTPClientError as error:
-            return error.code
-        async with asyncio.timeout(30):
-            message = await socket.read_message()
-        socket.close()
-        return message
-
-    return asyncio.run(go())
+    with running(manned_root.root) as served:
+        yield served.port
 
 
 # -- the running pages -----------------------------------------------------------------------
@@ -288,7 +211,8 @@ def test_the_cookie_of_a_sign_in_is_kept_from_scripts_and_other_sites(closed_por
 
 def test_a_locked_person_is_out_at_once_and_a_guesser_waits(small_root, tmp_path):
     house = with_people(small_root, tmp_path / "root")
-    with running(house.root) as port:
+    with running(house.root) as served:
+        port = served.port
         cookie = {"Cookie": signed_in(port, "lan")}
         assert ask(port, f"/truc-tiep?{IN_CASE}", cookie)[0] == 200
         token = token_of(ask(port, f"/truy-vet?{IN_CASE}", cookie)[2])

@@ -8,6 +8,7 @@ from pathlib import Path
 from workbench.bench.accidents import bench_accidents
 from workbench.bench.blur import bench_blur
 from workbench.bench.clips import HOUSE, Figures, bench_footage, bench_ward, footage_folder
+from workbench.bench.fuzz import bench_fuzz
 from workbench.bench.live import bench_live
 from workbench.bench.recognition import bench_recognition
 from workbench.bench.rendered import bench_rendered
@@ -25,6 +26,7 @@ def run(
     only: str = "",
     clips: Path | None = None,
     seeds: Sequence[int] = SEEDS,
+    minutes: float = 10.0,
 ) -> Figures:
     """Run one benchmark and return its figures by name.
 
@@ -34,11 +36,13 @@ def run(
         A demonstration built already, for ``ward``; a folder of simulated hours by seed, for
         ``trajectories``; one simulated stretch, for ``rendered``.
     only
-        One part of ``live`` or of ``recognition``.
+        One part of ``live``, of ``recognition`` or of ``fuzz``.
     clips
         A folder of clips for ``recognition``.
     seeds
         Of the simulated wards of ``trajectories``.
+    minutes
+        How long ``fuzz`` tries.
 
     Raises
     ------
@@ -55,6 +59,9 @@ def run(
         ),
         "blur": lambda quick, _root: bench_blur(footage_folder(), quick=quick),
         "accidents": lambda quick, _root: bench_accidents(quick=quick),
+        "fuzz": lambda quick, _root: bench_fuzz(
+            HOUSE / "tests", quick=quick, minutes=minutes, only=only
+        ),
         "live": lambda quick, _root: bench_live(HOUSE / "tests", quick=quick, only=only),
     }
     if name not in known:

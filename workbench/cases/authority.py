@@ -10,6 +10,8 @@ from workbench.timeline import Span, format_utc
 
 LONGEST_REASON = 500
 """Signs that a reason may have: the log is there to be read."""
+LONGEST_NUMBER, LONGEST_TITLE = 60, 200
+"""Signs that a case's number and title may have: they stand on every page and paper."""
 
 
 def authorise(
@@ -113,6 +115,14 @@ def check_record(case: Case) -> None:
     ):
         if not _in_words(value):
             raise BadInput(what, N_("fill it in"), case_id=case.case_id)
+    for value, most, what in (
+        (case.case_id, LONGEST_NUMBER, N_("the number of the case has {count} signs")),
+        (case.title, LONGEST_TITLE, N_("the title of the case has {count} signs")),
+        (case.legal_basis, LONGEST_REASON, N_("the legal basis of the case has {count} signs")),
+        (case.reason, LONGEST_REASON, N_("the reason of the case has {count} signs")),
+    ):
+        if len(value) > most:
+            raise BadInput(what, N_("say it in {most}"), count=len(value), most=most)
     if case.period.duration_ns == 0:
         raise BadInput(
             N_("the period of case {case_id} is empty"),

@@ -12,7 +12,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from workbench.errors import N_, BadInput, Refused
 from workbench.records import Case
 from workbench.store.people import ROLES, Person, Role
-from workbench.timeline import SECOND_NS, format_utc
+from workbench.timeline import SECOND_NS, Span, format_utc
 
 PASSWORD_SIGNS = 12
 """The fewest signs of a password (NIST SP 800-63B-4 asks 8, and 15 where nothing else is asked)."""
@@ -33,6 +33,7 @@ ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "view": (*_SEARCHERS, "operator"),
     "calibrate": (*_SEARCHERS, "operator"),
     "upkeep": ("operator",),
+    "people": ("operator",),
     "recognise.all": ("operator",),
     "audit": ("auditor",),
     "lookout.approve": ("approver",),
@@ -57,6 +58,7 @@ def permit(
     now_ns: int,
     case: Case | None = None,
     cameras: Sequence[str] = (),
+    span: Span | None = None,
 ) -> None:
     """Return when a person may do something now; raise otherwise.
 
@@ -68,6 +70,8 @@ def permit(
         The case it is done for, None where it belongs to none.
     cameras
         The cameras it is about.
+    span
+        The time of the footage or sightings it is about, None where it is about none.
 
     Raises
     ------
@@ -105,6 +109,15 @@ def permit(
             N_("ask whoever keeps the list of people"),
             name=person.name,
             camera=outside[0],
+        )
+    seen = person.seen
+    if span is not None and not (seen.start_ns <= span.start_ns and span.stop_ns <= seen.stop_ns):
+        raise Refused(
+            N_("{name} may see what was filmed from {start} to {stop}; this goes beyond it"),
+            N_("ask for a period inside it, or ask whoever keeps the list of people"),
+            name=person.name,
+            start=format_utc(seen.start_ns) if person.seen_from_ns else "…",
+            stop=format_utc(seen.stop_ns) if person.seen_until_ns else "…",
         )
 
 

@@ -28,6 +28,7 @@ APART = (MANIFEST, SIGNATURE)
 """What the manifest cannot list: itself, and what signs it."""
 LARGEST_MANIFEST = 1 << 26
 GENESIS = "0" * 64
+_NO_LOG = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _BROKEN = (OSError, zipfile.BadZipFile, RuntimeError, ValueError, EOFError, KeyError, zlib.error)
 """What reading raises where a file is packed as no zip of ours is, or its stream is broken."""
 
@@ -206,7 +207,7 @@ def _manifest(text: bytes) -> dict[str, Any]:
                 raise TypeError(one)
             str(one["path"]), str(one["sha256"])
         _ = manifest["key"], manifest["log"]["seq"], manifest["log"]["sha256"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NoBundleError(f"{MANIFEST} says nothing of files: {error}") from error
     assert isinstance(manifest, dict)
     return manifest
@@ -275,7 +276,7 @@ def _log(box: Any, manifest: dict[str, Any]) -> Iterator[Finding]:
             if not follows or (whole and hashlib.sha256(canonical(told)).hexdigest() != sha256):
                 yield Finding("log", seq=told["seq"])
             last = entry
-    except (NoBundleError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (NoBundleError, *_NO_LOG) as error:
         yield Finding("unread", name="log.json", why=error)
         return
     if (last["seq"], last["sha256"]) != (manifest["log"]["seq"], manifest["log"]["sha256"]):

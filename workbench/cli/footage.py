@@ -425,7 +425,7 @@ def bench(
         str,
         typer.Argument(
             help="recognition, trajectories, rendered (drawn traffic), accidents, blur, "
-            "footage, ward or live."
+            "footage, ward, live or fuzz (odd input)."
         ),
     ],
     quick: Annotated[bool, typer.Option("--quick", help="A smaller run for a first look.")] = False,
@@ -435,7 +435,9 @@ def bench(
     ] = None,
     only: Annotated[
         str,
-        typer.Option("--only", help="A part of live, or parts of recognition divided by commas."),
+        typer.Option(
+            "--only", help="A part of live or fuzz, or parts of recognition divided by commas."
+        ),
     ] = "",
     clips: Annotated[
         Path | None, typer.Option("--clips", help="Folder of clips for recognition.")
@@ -443,12 +445,21 @@ def bench(
     seeds: Annotated[
         str, typer.Option("--seeds", help="Simulated wards of trajectories, by seed.")
     ] = "9001,9002",
+    minutes: Annotated[
+        float, typer.Option("--minutes", help="How long fuzz tries, in all.")
+    ] = 10.0,
 ) -> None:
     """Measure: each figure under its name, with its data named."""
     from workbench import bench as benches
 
     figures = benches.run(
-        name, quick=quick, root=root, only=only, clips=clips, seeds=_numbers(seeds)
+        name,
+        quick=quick,
+        root=root,
+        only=only,
+        clips=clips,
+        seeds=_numbers(seeds),
+        minutes=minutes,
     )
     text = json.dumps(figures, indent=1, ensure_ascii=False)
     typer.echo(text)

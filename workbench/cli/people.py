@@ -41,6 +41,14 @@ Until = Annotated[
     str | None,
     typer.Option("--until", help="When the account ends, with UTC offset; '' for never."),
 ]
+FootageFrom = Annotated[
+    str | None,
+    typer.Option("--footage-from", help="They see nothing filmed before; '' for no bound."),
+]
+FootageTo = Annotated[
+    str | None,
+    typer.Option("--footage-to", help="They see nothing filmed from then on; '' for no bound."),
+]
 FromInput = Annotated[
     bool, typer.Option("--password-stdin", help="Take the password from standard input.")
 ]
@@ -64,6 +72,8 @@ def add(
     cameras: Cameras = None,
     cases: CaseIds = None,
     until: Until = None,
+    footage_from: FootageFrom = None,
+    footage_to: FootageTo = None,
     password_stdin: FromInput = False,
 ) -> None:
     """Add somebody; their password is asked for, and kept as an argon2id hash."""
@@ -73,6 +83,7 @@ def add(
         house, name, named, _password(ask=not password_stdin),
         cameras=camera_list(cameras or "") or (), case_ids=camera_list(cases or "") or (),
         until_ns=instant_of(until, "--until") if until else 0,
+        seen=_seen(footage_from, footage_to) or (0, 0),
     )  # fmt: skip
     typer.echo(_line(person))
 
@@ -87,6 +98,8 @@ def change(
     cameras: Cameras = None,
     cases: CaseIds = None,
     until: Until = None,
+    footage_from: FootageFrom = None,
+    footage_to: FootageTo = None,
     password: Annotated[bool, typer.Option("--password", help="Ask for a new password.")] = False,
     password_stdin: FromInput = False,
     lock: Annotated[
@@ -102,8 +115,19 @@ def change(
         cameras=None if cameras is None else camera_list(cameras) or (),
         case_ids=None if cases is None else camera_list(cases) or (),
         until_ns=None if until is None else instant_of(until, "--until") if until else 0,
+        seen=_seen(footage_from, footage_to),
     )  # fmt: skip
     typer.echo(_line(person))
+
+
+def _seen(start: str | None, stop: str | None) -> tuple[int, int] | None:
+    """Return both bounds of what somebody may see; None where neither is spoken of."""
+    if start is None and stop is None:
+        return None
+    return (
+        instant_of(start, "--footage-from") if start else 0,
+        instant_of(stop, "--footage-to") if stop else 0,
+    )
 
 
 def _house(root: Path) -> Workbench:
@@ -129,6 +153,8 @@ def _line(one: Person) -> str:
     bounds = [
         f"cameras {','.join(one.cameras)}" if one.cameras else "",
         f"cases {','.join(one.cases)}" if one.cases else "",
+        f"footage from {format_utc(one.seen_from_ns)}" if one.seen_from_ns else "",
+        f"footage to {format_utc(one.seen_until_ns)}" if one.seen_until_ns else "",
         f"until {format_utc(one.until_ns)}" if one.until_ns else "",
         "LOCKED" if one.locked else "",
     ]

@@ -63,7 +63,7 @@ class KeptCalibration:
             points = tuple(PointPair(**one) for one in row.pop("points"))
             wide, high = row.pop("size_px")
             return cls(points=points, size_px=(int(wide), int(high)), **row)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise BadInput(
                 N_("a calibration record cannot be read"), N_("calibrate the camera again")
             ) from None

@@ -117,7 +117,7 @@ def from_json(text: str) -> list[Step]:
     """
     try:
         rows = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         rows = None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadInput(

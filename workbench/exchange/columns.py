@@ -360,7 +360,7 @@ def _lattice(text: str, plate: str | None) -> str:
             for sign, p in place.items()
         )
         sound = sound and (plate is None or len(places) == len(compact(plate)))
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         sound = False
     if not sound:
         raise BadRow(

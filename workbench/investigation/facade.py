@@ -117,8 +117,10 @@ class Workbench:
 
     def close_case(self, case_id: str, reason: str) -> None:
         """Close a case: nothing can be searched or seen under it any more."""
-        if not reason.strip():
-            raise BadInput(N_("a reason for closing case {case} is missing"), case=case_id)
+        if not 0 < len(reason.strip()) <= cases.LONGEST_REASON:
+            raise BadInput(
+                N_("a reason for closing case {case} is missing, or endless"), case=case_id
+            )
         case = self._store.case(case_id)
         self.allow("case.close", case)
         self._store.put_case(replace(case, closed=True))
@@ -197,6 +199,7 @@ class Workbench:
             What is stated of the camera's clock: added to stamped time, and its standard deviation.
         """
         self.camera(camera_id)
+        self.allow("upkeep")
         if not clock_sigma_s >= 0:
             raise BadInput(N_("the clock's sigma is negative"), N_("give seconds, for example 1"))
         path = Path(path)
@@ -240,6 +243,7 @@ class Workbench:
         Older fixes stay in the history; a sighting's PTS never changes, its corrected time does.
         """
         self.camera(fix.camera_id)
+        self.allow("upkeep")
         self._store.add_clock_fix(fix)
         self._store.retime(fix.camera_id)
         self._log(
@@ -348,7 +352,7 @@ class Workbench:
         purpose, span = Purpose(case_id, "grant"), Span(start_ns, stop_ns)
         # a case may have been narrowed since: what it allows now is what counts
         cases.authorise(case, purpose, cameras=cameras, span=span, now_ns=now_ns)
-        people.may(self.as_actor(actor), "view", case, cameras)  # its holder may have been, too
+        people.may(self.as_actor(actor), "view", case, cameras, span)  # so may its holder
         return Grant(actor, case_id, tuple(cameras), span, expires_ns)
 
     def picture(self, segment: Segment, pts: int) -> NDArray[np.uint8]:

@@ -207,6 +207,7 @@ def use_model(house: Workbench, name: str) -> Chosen:
     BadInput, Damaged, Unavailable
         Where it is not there or not intact.
     """
+    house.allow("upkeep")
     card, before, after = _sides(house, name)
     task = registry.slot_of(card)
     if not card.licence_named:
@@ -236,6 +237,7 @@ def use_model(house: Workbench, name: str) -> Chosen:
 
 def use_shipped(house: Workbench, task: str = "") -> list[str]:
     """Go back to the shipped models, of one task or of all; return the names switched off."""
+    house.allow("upkeep")
     if task and task not in registry.SLOTS:
         raise BadInput(
             N_("the model for '{task}' cannot be exchanged"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,28 +19,33 @@ if TYPE_CHECKING:
 
 SIGNED_IN_S = 12 * 3600
 """How long a sign-in holds: a watch, seconds."""
+LONGEST_SIGN_IN = 200
+"""Signs that a sign-in has at most, as a cookie carries it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A sign-in: whose, under which serial of theirs, and until when (UTC)."""
+    """A sign-in: whose, under which serial of theirs, until when (UTC), and which one of them."""
 
     name: str
     serial: int
     until_ns: int
+    number: str = ""
 
     def text(self) -> str:
         """Return it as a cookie carries it, to be signed."""
-        return f"{self.serial}.{self.until_ns}.{self.name}"
+        return f"{self.serial}.{self.until_ns}.{self.number}.{self.name}"
 
     @staticmethod
     def read(text: str) -> SignIn | None:
         """Return what a cookie carried; None where it is nothing of ours."""
         serial, _, rest = text.partition(".")
-        until, _, name = rest.partition(".")
-        if not (text.isascii() and serial.isdecimal() and until.isdecimal() and name):
+        until, _, rest = rest.partition(".")
+        number, _, name = rest.partition(".")
+        whole = serial.isdecimal() and until.isdecimal() and (number.isalnum() or not number)
+        if not (text.isascii() and len(text) <= LONGEST_SIGN_IN and whole and name):
             return None
-        return SignIn(name, int(serial), int(until))
+        return SignIn(name, int(serial), int(until), number)
 
 
 def list_people(house: Workbench) -> list[Person]:
@@ -56,8 +62,14 @@ def add_person(
     cameras: Sequence[str] = (),
     case_ids: Sequence[str] = (),
     until_ns: int = 0,
+    seen: tuple[int, int] = (0, 0),
 ) -> Person:
     """Add somebody who may sign in.
+
+    Parameters
+    ----------
+    seen
+        When the first and the last of what they may see was filmed, ns UTC; 0: no bound.
 
     Raises
     ------
@@ -65,6 +77,7 @@ def add_person(
         When name, roles, cameras, cases or password cannot be taken, or the name is given.
     """
     people = People(house.root)
+    _may_keep_the_list(house, people, name)
     named = rules.check_person(name, roles)
     if people.get(name) is not None:
         raise BadInput(
@@ -75,7 +88,10 @@ def add_person(
         )
     _check_bounds(house, cameras, case_ids)
     hashed = rules.hash_password(name, password)
-    person = Person(name, named, hashed, tuple(cameras), tuple(case_ids), until_ns)
+    person = Person(
+        name, named, hashed, tuple(cameras), tuple(case_ids), until_ns,
+        seen_from_ns=_ordered(seen)[0], seen_until_ns=seen[1],
+    )  # fmt: skip
     house._log("people.add", name, details=_said(person))
     people.put(person, before=None)
     return person
@@ -91,6 +107,7 @@ def change_person(
     case_ids: Sequence[str] | None = None,
     until_ns: int | None = None,
     locked: bool | None = None,
+    seen: tuple[int, int] | None = None,
 ) -> Person:
     """Change somebody; None leaves a thing as it is. Their sign-ins end.
 
@@ -100,6 +117,9 @@ def change_person(
         When there is nobody of that name, nothing is to change, or something cannot be taken.
     """
     people = People(house.root)
+    given = (roles, cameras, case_ids, until_ns, locked, seen)
+    if password is None or any(one is not None for one in given) or house.actor != name:
+        _may_keep_the_list(house, people, name)  # one's own password is one's own
     before = _known(people, name)
     _check_bounds(house, cameras or (), case_ids or ())
     person = replace(
@@ -110,11 +130,13 @@ def change_person(
         cases=before.cases if case_ids is None else tuple(case_ids),
         until_ns=before.until_ns if until_ns is None else until_ns,
         locked=before.locked if locked is None else locked,
+        seen_from_ns=before.seen_from_ns if seen is None else _ordered(seen)[0],
+        seen_until_ns=before.seen_until_ns if seen is None else seen[1],
     )
     if person == before:
         raise BadInput(
             N_("nothing of {name} would change"),
-            N_("say what: roles, password, cameras, cases, end, lock"),
+            N_("say what: roles, password, cameras, cases, times, end, lock"),
             where="people",
             name=name,
         )
@@ -141,21 +163,53 @@ def sign_in(house: Workbench, name: str, password: str, *, origin: str = "") -> 
         subject = person.name if person else "a name that nobody has"
         whose._log("sign-in.refused", subject, details={"from": origin})
         raise Refused(N_("wrong name or password"), N_("try again"))
+    return _let_in(whose, person, {"from": origin})
+
+
+def sign_in_by(house: Workbench, name: str, *, by: str, origin: str = "") -> SignIn:
+    """Return a sign-in of somebody whom a provider has told apart; the log keeps it, or a refusal.
+
+    Nobody comes onto the list by this, and roles are those of the list.
+
+    Raises
+    ------
+    Refused
+        Where nobody on the list has that name, or the account is locked or over.
+    """
+    person = People(house.root).get(name)
+    if person is None:
+        details = {"from": origin, "by": by, "name": name[:60]}
+        house.as_actor("?")._log("sign-in.refused", "a name that nobody has", details=details)
+        raise Refused(
+            N_("nobody on the list of people has the name that the provider gives"),
+            N_("have whoever keeps the list add you"),
+        )
+    return _let_in(house.as_actor(person.name), person, {"from": origin, "by": by})
+
+
+def _let_in(whose: Workbench, person: Person, details: Mapping[str, object]) -> SignIn:
     try:
-        rules.must_stand(person, house.now())
+        rules.must_stand(person, whose.now())
     except Refused as refusal:
-        whose._log("sign-in.refused", refusal.sentence(), details={"from": origin})
+        whose._log("sign-in.refused", refusal.sentence(), details=details)
         raise
-    until_ns = house.now() + SIGNED_IN_S * SECOND_NS
+    until_ns = whose.now() + SIGNED_IN_S * SECOND_NS
     if person.until_ns:
         until_ns = min(until_ns, person.until_ns)
-    whose._log("sign-in", person.name, details={"from": origin, "until": format_utc(until_ns)})
-    return SignIn(person.name, person.serial, until_ns)
+    whose._log("sign-in", person.name, details={**details, "until": format_utc(until_ns)})
+    return SignIn(person.name, person.serial, until_ns, secrets.token_hex(8))
+
+
+def sign_out(house: Workbench, one: SignIn) -> None:
+    """End a sign-in everywhere, also for whoever has a copy of its cookie; the log keeps it."""
+    People(house.root).end_sign_in(one.number, one.until_ns, now_ns=house.now())
+    house.as_actor(one.name)._log("sign-out", one.name)
 
 
 def sign_in_stands(house: Workbench, one: SignIn) -> bool:
-    """Return whether a sign-in still holds: nothing of the person has changed since."""
-    person = People(house.root).get(one.name)
+    """Return whether a sign-in still holds: not ended, and nothing of the person has changed."""
+    people = People(house.root)
+    person = people.get(one.name)
     now_ns = house.now()
     return (
         person is not None
@@ -163,10 +217,17 @@ def sign_in_stands(house: Workbench, one: SignIn) -> bool:
         and person.serial == one.serial
         and now_ns < one.until_ns
         and not (person.until_ns and now_ns >= person.until_ns)
+        and one.number not in people.ended()
     )
 
 
-def may(house: Workbench, act: str, case: Case | None = None, cameras: Sequence[str] = ()) -> None:
+def may(
+    house: Workbench,
+    act: str,
+    case: Case | None = None,
+    cameras: Sequence[str] = (),
+    span: Span | None = None,
+) -> None:
     """Return when the house's actor may do something; raise Refused otherwise.
 
     Somebody who has signed in must be on the list as they were then. The account that runs the
@@ -177,7 +238,7 @@ def may(house: Workbench, act: str, case: Case | None = None, cameras: Sequence[
     if house.sign_in is not None and not sign_in_stands(house, house.sign_in):
         raise Refused(N_("your sign-in has ended"), N_("sign in again"))
     if person is not None:
-        rules.permit(person, act, now_ns=house.now(), case=case, cameras=cameras)
+        rules.permit(person, act, now_ns=house.now(), case=case, cameras=cameras, span=span)
 
 
 def must_be_listed(house: Workbench) -> None:
@@ -232,10 +293,46 @@ def authorise(
         allowed = tuple(cameras)
     if not allowed:
         raise Refused(N_("no camera of case {case} was asked for"), case=case.case_id)
-    wanted = span or case.period
+    wanted = span or _seen_of(house, case.period)
     cases.authorise(case, purpose, cameras=allowed, span=wanted, now_ns=house.now())
-    may(house, action, case, allowed)
+    # leave is given, and lookouts are asked for, of what is yet to be filmed
+    may(house, action, case, allowed, None if action.startswith("lookout.") else wanted)
     return case, allowed, wanted
+
+
+def _may_keep_the_list(house: Workbench, people: People, name: str) -> None:
+    """Log and raise Refused where somebody on the list would give leave to himself, or may not.
+
+    The machine's own account, which is on no list, keeps the list; so may operators, but for
+    themselves.
+    """
+    if people.get(house.actor) is None:
+        return
+    house.allow("people")
+    if house.actor == name:
+        refusal = Refused(
+            N_("{name} cannot change what {name} may do"),
+            N_("have another operator do it, or the machine's own account"),
+            name=name,
+        )
+        house._log("people.refused", refusal.sentence())
+        raise refusal
+
+
+def _seen_of(house: Workbench, period: Span) -> Span:
+    """Return the part of a period that the house's actor may see; all of it where there is none."""
+    person = People(house.root).get(house.actor)
+    return period if person is None else period.overlap(person.seen) or period
+
+
+def _ordered(seen: tuple[int, int]) -> tuple[int, int]:
+    if seen[1] and seen[1] <= seen[0]:
+        raise BadInput(
+            N_("what they may see would end before it begins"),
+            N_("exchange --footage-from and --footage-to"),
+            where="people",
+        )
+    return seen
 
 
 def _known(people: People, name: str) -> Person:
@@ -264,4 +361,6 @@ def _said(person: Person) -> dict[str, object]:
         "cases": list(person.cases),
         "until": format_utc(person.until_ns) if person.until_ns else "",
         "locked": person.locked,
+        "footage from": format_utc(person.seen_from_ns) if person.seen_from_ns else "",
+        "footage until": format_utc(person.seen_until_ns) if person.seen_until_ns else "",
     }

@@ -142,7 +142,7 @@ class Lookouts:
             return Switch(bool(facts["on"]), str(facts["by"]), int(facts["at_ns"]), facts["reason"])
         except FileNotFoundError:
             return Switch()
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return Switch(on=False, reason="the switch cannot be read")
 
     def put_switch(self, switch: Switch) -> None:
@@ -160,7 +160,14 @@ class Lookouts:
     def _read(self, path: Path) -> Lookout:
         try:
             return _lookout(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise Damaged(
                 N_("a lookout cannot be read"),
                 N_("delete the file, and ask for the lookout again"),

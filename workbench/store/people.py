@@ -14,7 +14,9 @@ from typing import Any, Literal, get_args
 
 from workbench.errors import N_, Damaged
 from workbench.store import files
+from workbench.timeline import Span
 
+_ALWAYS_NS = 2**63 - 1
 Role = Literal["investigator", "traffic", "trainer", "approver", "operator", "auditor"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -23,9 +25,11 @@ ROLES: tuple[Role, ...] = get_args(Role)
 class Person:
     """Somebody who may sign in, and the bounds of what they may do.
 
-    ``cameras`` and ``cases`` left empty set no bounds of their own: the case's hold. ``until_ns``
-    (UTC, 0: no end) is when the account ends. ``password`` is an argon2id hash. ``serial`` grows
-    with every change; a sign-in holds under the one it was made with.
+    ``cameras`` and ``cases`` left empty set no bounds of their own: the case's hold. Footage and
+    sightings before ``seen_from_ns`` and from ``seen_until_ns`` on (UTC, 0: no bound) are not
+    theirs to see. ``until_ns`` (UTC, 0: no end) is when the account ends. ``password`` is an
+    argon2id hash. ``serial`` grows with every change; a sign-in holds under the one it was made
+    with.
     """
 
     name: str
@@ -36,6 +40,13 @@ class Person:
     until_ns: int = 0
     locked: bool = False
     serial: int = 1
+    seen_from_ns: int = 0
+    seen_until_ns: int = 0
+
+    @property
+    def seen(self) -> Span:
+        """The time of the footage they may see."""
+        return Span(self.seen_from_ns, self.seen_until_ns or _ALWAYS_NS)
 
 
 class People:
@@ -43,6 +54,7 @@ class People:
 
     def __init__(self, root: Path) -> None:
         self.path = root / "people.json"
+        self._ended = root / "signed-out.json"
         self._lock = root / ".locks" / "people"
 
     def all(self) -> dict[str, Person]:
@@ -61,7 +73,7 @@ class People:
             raise self._damaged() from error
         try:
             return {name: _person(name, facts) for name, facts in json.loads(text).items()}
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise self._damaged() from error
 
     def get(self, name: str) -> Person | None:
@@ -93,6 +105,33 @@ class People:
             text = json.dumps(facts, indent=1, ensure_ascii=False)
             files.write_bytes(self.path, text.encode(), mode=0o600)
 
+    def ended(self) -> dict[str, int]:
+        """Return the numbers of sign-ins that were ended, each with when it would have, UTC ns.
+
+        Raises
+        ------
+        Damaged
+            When the file is there and cannot be read: no sign-in can be told to stand then.
+        """
+        try:
+            facts = json.loads(self._ended.read_text(encoding="utf-8"))
+            return {str(number): int(until_ns) for number, until_ns in facts.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise Damaged(
+                N_("the list of ended sign-ins cannot be read"),
+                N_("delete it and start the pages again: everybody has to sign in anew then"),
+                where=str(self._ended),
+            ) from error
+
+    def end_sign_in(self, number: str, until_ns: int, *, now_ns: int) -> None:
+        """Keep that a sign-in was ended, until it would have ended by itself."""
+        with files.locked(self._lock):
+            kept = {one: ns for one, ns in self.ended().items() if ns > now_ns}
+            kept[number] = until_ns
+            files.write_bytes(self._ended, json.dumps(kept, indent=1).encode(), mode=0o600)
+
     def _damaged(self) -> Damaged:
         return Damaged(
             N_("the file of people cannot be read"),
@@ -109,6 +148,9 @@ def _person(name: str, facts: Mapping[str, Any]) -> Person:
         and isinstance(person.password, str)
         and isinstance(person.until_ns, int)
         and isinstance(person.serial, int)
+        and isinstance(person.seen_from_ns, int)
+        and isinstance(person.seen_until_ns, int)
+        and person.seen.start_ns >= 0
         and isinstance(person.locked, bool)
     )
     if not sound:

@@ -7,7 +7,9 @@ one that would say something of a person's nature or identity is refused by name
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,8 @@ FORBIDDEN = frozenset(
         "emotion", "ethnic", "ethnicity", "face_id", "feature", "gender", "identity", "mood",
         "name", "nationality", "person_id", "race", "religion", "risk", "sex", "skin",
         "suspect", "threat", "vector",
+        "cam_xuc", "chung_toc", "dan_toc", "gioi_tinh", "ho_ten", "mau_da", "nghi_pham",
+        "quoc_tich", "ton_giao", "tuoi",
     }
 )  # fmt: skip
 """Words that no column may be called by, alone or between underscores (see docs/lawful-use.md)."""
@@ -109,8 +113,12 @@ def refuse_columns(names: list[str]) -> None:
 
 
 def _words(name: str) -> set[str]:
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_")
-    return {*words, *(word.removesuffix("s") for word in words), name.lower()}
+    plain = unicodedata.normalize("NFD", name.replace("đ", "d").replace("Đ", "D"))
+    plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    parts = re.split(r"[^A-Za-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain))
+    words = [part.lower() for part in parts]
+    pairs = (f"{one}_{other}" for one, other in pairwise(words))
+    return {*words, *(word.removesuffix("s") for word in words), *pairs, name.lower()}
 
 
 def _each_once(table: pa.Table) -> pa.Table:

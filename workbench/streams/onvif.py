@@ -11,6 +11,7 @@ password is sent only where the caller says so.
 
 from __future__ import annotations
 
+import logging
 import queue
 import re
 import threading
@@ -34,6 +35,10 @@ from zeep.wsse.username import UsernameToken
 
 from workbench.errors import N_, BadInput, Unavailable, WorkbenchError
 from workbench.streams.address import StreamAddress
+
+# it writes tracebacks about what a stranger sent; what went wrong is told in a sentence
+logging.getLogger("zeep").propagate = False
+logging.getLogger("zeep").addHandler(logging.NullHandler())
 
 SERVICE_PATH = "/onvif/device_service"
 ANSWER_BYTES = 2_000_000

@@ -32,13 +32,14 @@ from workbench.investigation import (
 from workbench.views.accident import accident_page
 from workbench.views.account import account
 from workbench.views.calibrating import calibration_page
-from workbench.views.gate import WILDCARDS, Gate, host_of, names_of
+from workbench.views.gate import CALLBACK, WILDCARDS, Gate, host_of, names_of
 from workbench.views.lookouts import lookouts_page
 from workbench.views.media_server import Settings, tls_context
 from workbench.views.oversight import oversight_page
 from workbench.views.page import ASSETS, Body, PageFunction, Visit, bracketed, build, visit
 from workbench.views.player import review_page
 from workbench.views.sign_in import Door, HouseSignIn
+from workbench.views.single_sign_on import FILE, SingleSignOn, read_sign_in
 from workbench.views.trace import trace_page
 from workbench.views.wall import live_page
 
@@ -295,7 +296,14 @@ def serve(
             where=address,
         )
     wb = open_workbench(root, actor=account())
+    signing = read_sign_in(wb.root / FILE)
     people = bool(list_people(wb))
+    if signing.provider is not None and not people:
+        raise BadInput(
+            N_("a provider of sign-ins is set up, and nobody is on the list of people"),
+            N_("add people first (workbench people add): no account is made by a sign-in"),
+            where=FILE,
+        )
     check_address(address, people=people, tls=tls is not None, plain=plain)
     if address in WILDCARDS and not names:
         raise BadInput(
@@ -315,7 +323,16 @@ def serve(
     )  # fmt: skip
     with media_process(settings) as media_port:
         first = next(iter(pages))
-        door = Door(wb, secret, f"/{first}", secure=tls is not None) if people else None
+        provider = signing.provider
+        private = tls is not None or (provider is not None and provider.redirect[:6] == "https:")
+        door = (
+            Door(wb, secret, f"/{first}", secure=private, single=provider is not None)
+            if people
+            else None
+        )
+        patterns: list[Any] = [(r"/", RedirectHandler, {"url": f"/{first}"})]
+        if door is not None and provider is not None:
+            patterns.append((CALLBACK, SingleSignOn, {"door": door, "provider": provider}))
         more: dict[str, Any] = {}
         if door is not None:
             more = {"auth_provider": HouseSignIn(door), "cookie_secret": secret}
@@ -330,7 +347,7 @@ def serve(
                 sign_sessions=True,
                 secret_key=session_secret.encode(),
                 static_dirs={"assets": str(ASSETS)},
-                extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}"})],
+                extra_patterns=patterns,
                 show=False,
                 start=False,
                 verbose=False,
@@ -341,7 +358,9 @@ def serve(
                 N_("port {port} is taken"), N_("choose another with --port"), port=panel_port
             ) from error
         server._tornado.add_transform(_policy_transform(media_port, known))
-        Gate(known, session_secret, secret).guard(server._tornado)
+        stands = (lambda cookie: door.whose(cookie) is not None) if door is not None else None
+        gate = Gate(known, session_secret, secret, stands, signing.proxies)
+        gate.guard(server._tornado)
         server.start()
         over = PeriodicCallback(lambda: end_what_is_over(wb), 1000 * OVER_S)
         over.start()

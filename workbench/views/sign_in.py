@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment
 from panel.auth import BasicAuthProvider
@@ -16,7 +16,7 @@ from tornado.web import RequestHandler
 from workbench.cases.people import Throttle
 from workbench.errors import Refused, WorkbenchError
 from workbench.investigation import Workbench
-from workbench.investigation.people import SignIn, sign_in, sign_in_stands
+from workbench.investigation.people import SignIn, sign_in, sign_in_stands, sign_out
 from workbench.views.gate import SIGNED_IN_DAYS, signed_in
 from workbench.views.page import ASSETS
 
@@ -32,10 +32,15 @@ class Door:
     ----------
     secure
         Whether the pages are served over TLS: the cookie then goes over nothing else.
+    single
+        Whether one may sign in through the organisation's provider, too.
     """
 
-    def __init__(self, wb: Workbench, cookie_secret: str, home: str, *, secure: bool) -> None:
+    def __init__(
+        self, wb: Workbench, cookie_secret: str, home: str, *, secure: bool, single: bool = False
+    ) -> None:
         self.wb, self.secret, self.home, self.secure = wb, cookie_secret, home, secure
+        self.single = single
         self._throttle = Throttle()
         # one at a time: each takes 64 MiB, and whoever guesses in parallel gains nothing
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="sign-in")
@@ -69,6 +74,22 @@ class Door:
         except WorkbenchError:
             return None  # the list of people cannot be read: nobody is let in by it
 
+    def welcome(self, handler: RequestHandler, one: SignIn, after: str) -> None:
+        """Give a browser the cookie of a sign-in, and lead it on to where it was going."""
+        handler.set_signed_cookie(
+            "user", one.text(), expires_days=SIGNED_IN_DAYS, httponly=True,
+            samesite="Lax", secure=self.secure,
+        )  # fmt: skip
+        handler.redirect(inside(after, self.home))
+
+    def form(self, trouble: str, wait_s: int = 0, after: str = "") -> str:
+        """Return the form of the sign-in, with what was wrong before."""
+        text = (ASSETS / "login.html").read_text("utf-8")
+        asked = f"?{urlencode({'next': after})}" if after else ""
+        return _TEMPLATES.from_string(text).render(
+            trouble=trouble, wait_s=wait_s, single=self.single, asked=asked
+        )
+
     @staticmethod
     def _keys(name: str, origin: str) -> tuple[str, str]:
         return f"name {name}", f"from {origin}"
@@ -97,16 +118,12 @@ class _Login(RequestHandler):  # type: ignore[misc]  # Tornado is untyped
             self.set_status(401)
             self._show("wrong")
             return
-        self.set_signed_cookie(
-            "user", one.text(), expires_days=SIGNED_IN_DAYS, httponly=True,
-            samesite="Lax", secure=self.door.secure,
-        )  # fmt: skip
-        self.redirect(inside(self.get_query_argument("next", ""), self.door.home))
+        self.door.welcome(self, one, self.get_query_argument("next", ""))
 
     def _show(self, trouble: str, wait_s: int = 0) -> None:
-        text = (ASSETS / "login.html").read_text("utf-8")
         self.set_header("Cache-Control", "no-store")
-        self.finish(_TEMPLATES.from_string(text).render(trouble=trouble, wait_s=wait_s))
+        after = inside(self.get_query_argument("next", ""), "")
+        self.finish(self.door.form(trouble, wait_s, after))
 
 
 class _Logout(RequestHandler):  # type: ignore[misc]  # Tornado is untyped
@@ -115,7 +132,7 @@ class _Logout(RequestHandler):  # type: ignore[misc]  # Tornado is untyped
     def get(self) -> None:
         one = self.door.whose(self.get_cookie("user") or "")
         if one is not None:
-            self.door.wb.as_actor(one.name)._log("sign-out", one.name)
+            sign_out(self.door.wb, one)
         self.clear_cookie("user")
         self.set_header("Cache-Control", "no-store")
         self.finish((ASSETS / "logout.html").read_text("utf-8"))

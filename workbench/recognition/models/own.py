@@ -93,7 +93,7 @@ def read_own(folder: Path, name: str) -> weights.WeightCard:
     try:
         entries = json.loads((place / MANIFEST).read_text(encoding="utf-8"))["weights"]
         (entry,) = entries
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BadInput(
             N_("this is no manifest of one model"),
             N_('write it like models/manifest.json, with one entry under "weights"'),
