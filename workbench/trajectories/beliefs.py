@@ -37,7 +37,7 @@ KINDS = ("car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown")
 _FORWARD_SIGMAS = 3.0
 _CLOCKS_MATTER_S = 1.0
 _NEIGHBOURS_S, _NEAR_S, _CLEARLY_ALIKE = 120.0, 150.0, 9.0
-_CLOCK_ROUNDS, _FIRST_ROUNDS = 2, 2
+_CLOCK_ROUNDS, _FIRST_ROUNDS = 1, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,8 +217,9 @@ def _clocks(reads: Reads, cameras: tuple[str, ...], roads: clock_model.Roads) ->
     i, j = i[alike], j[alike]
     for turn in range(_CLOCK_ROUNDS + 1):
         clocks = clock_model.estimate(
-            i, j, reads.time_s, reads.camera, reads.bearing_deg, stated, roads
-        )
+            i, j, reads.time_s, reads.camera, reads.bearing_deg, stated, roads,
+            last=turn == _CLOCK_ROUNDS,
+        )  # fmt: skip
         if turn == _CLOCK_ROUNDS:
             break
         first = _rounds(corrected(reads, clocks), cameras, roads.fastest_s, clocks, _FIRST_ROUNDS)
@@ -365,13 +366,30 @@ def histories(
     """
     to_next, from_before = neighbours(edges.i, edges.j, links, count)
     before, after = evidence.copy(), evidence.copy()
-    for row in np.flatnonzero(from_before >= 0).tolist():
-        edge = from_before[row]
-        before[row] += edges.probability[edge] * before[edges.i[edge]]
-    for row in np.flatnonzero(to_next >= 0)[::-1].tolist():
-        edge = to_next[row]
-        after[row] += edges.probability[edge] * after[edges.j[edge]]
+    # Step by step along all chains at once: the k-th read of each takes from the one before it.
+    for at in _generations(from_before, edges.i):
+        edge = from_before[at]
+        share = edges.probability[edge][:, None, None]
+        before[at] += share * before[edges.i[edge]]
+    for at in _generations(to_next, edges.j):
+        edge = to_next[at]
+        share = edges.probability[edge][:, None, None]
+        after[at] += share * after[edges.j[edge]]
     return before, after
+
+
+def _generations(edge: Ints, source: Ints) -> list[Ints]:
+    """Return rows with an edge (-1: none), those first whose source has none, and so on."""
+    found: list[Ints] = []
+    ready = edge < 0
+    left = np.flatnonzero(~ready)
+    while len(left):
+        now = ready[source[edge[left]]]
+        rows = left[now]
+        found.append(rows)
+        ready[rows] = True
+        left = left[~now]
+    return found
 
 
 def _learn_signs(

@@ -5,6 +5,8 @@ Pairs are found by XOR of packed signs, a block of reads at a time; nothing here
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,9 @@ _MOST_IN_GROUP = 12
 _ONES = np.uint64(sum(1 << (6 * slot) for slot in range(SLOTS)))
 _LOW_ONES = np.uint64(sum(1 << (6 * slot) for slot in _LOWER))
 _LINE_S = 150.0
+_LOWER_SLOTS = SLOTS // 2
+_LOW_SHIFT = np.uint64(6 * _LOWER_SLOTS)
+_Word = TypeVar("_Word", np.uint32, np.uint64)
 
 
 def pairs(
@@ -32,7 +37,9 @@ def pairs(
     first, then = _near(packed, open_, time_s, near_s)
     long_first, long_then = _far(codes, packed, open_, time_s, far_s)
     count = len(codes)
-    keys = np.unique(np.concatenate([first * count + then, long_first * count + long_then]))
+    keys = np.sort(np.concatenate([first * count + then, long_first * count + long_then]))
+    # Sorted by hand: numpy's unique hashes integers first, which is slower by far here.
+    keys = keys[np.diff(keys, prepend=-1) > 0]
     return keys // max(count, 1), keys % max(count, 1)
 
 
@@ -44,11 +51,12 @@ def _packed(codes: Codes) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     return packed, open_
 
 
-def _differing(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _differing(x: NDArray[_Word]) -> NDArray[_Word]:
     """Return words with the lowest bit of each slot set where the slot of `x` is not zero."""
-    x = x | (x >> np.uint64(3))
-    x = x | (x >> np.uint64(2)) | (x >> np.uint64(1))
-    return x & _ONES
+    word = x.dtype.type
+    x = x | (x >> word(3))
+    x = x | (x >> word(2)) | (x >> word(1))
+    return x & word(int(_ONES) & np.iinfo(word).max)
 
 
 def _near(
@@ -59,27 +67,34 @@ def _near(
 ) -> tuple[Ints, Ints]:
     found_i, found_j = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     stop = np.searchsorted(time_s, time_s + near_s, side="right")
+    lower = (packed >> _LOW_SHIFT).astype(np.uint32)
+    partly = open_ > 0
     for at in range(0, len(packed), _BLOCK):
         rows = slice(at, min(at + _BLOCK, len(packed)))
         columns = slice(at + 1, int(stop[rows].max()))
         if columns.stop <= columns.start:
             continue
-        unknown = open_[rows, None] | open_[None, columns]
-        wrong = _differing(packed[rows, None] ^ packed[None, columns]) & ~unknown
+        # Most pairs share no two lower signs: they go on half of the bits.
+        differing = _differing(lower[rows, None] ^ lower[None, columns])
+        worth = np.bitwise_count(differing) <= _LOWER_SLOTS - 2
+        worth |= partly[rows, None]
+        worth |= partly[None, columns]
+        i, j = np.nonzero(worth)
+        i, j = i + at, j + columns.start
+        ok = (j > i) & (time_s[j] - time_s[i] <= near_s)
+        i, j = i[ok], j[ok]
+        unknown = open_[i] | open_[j]
+        wrong = _differing(packed[i] ^ packed[j]) & ~unknown
         count = np.bitwise_count(wrong)
         seen = SLOTS - np.bitwise_count(unknown)
         low_right = np.bitwise_count(~wrong & ~unknown & _LOW_ONES)
         # A lone upper line is shared by many: it is followed only a short while, and if it agrees.
         alike = ((count <= _MOST_WRONG) & (low_right >= 2)) | ((seen <= 5) & (count == 0))
-        i, j = np.nonzero(alike & (seen > 0))
-        i, j = i + at, j + columns.start
-        lone = np.bitwise_count(open_[i] | open_[j]) >= 5
-        limit = np.where(
-            lone & (np.bitwise_count((open_[i] | open_[j]) & _LOW_ONES) > 0), _LINE_S, near_s
-        )
-        ok = (j > i) & (time_s[j] - time_s[i] <= limit)
-        found_i.append(i[ok])
-        found_j.append(j[ok])
+        alike &= seen > 0
+        lone = (np.bitwise_count(unknown) >= 5) & (np.bitwise_count(unknown & _LOW_ONES) > 0)
+        alike &= ~lone | (time_s[j] - time_s[i] <= _LINE_S)
+        found_i.append(i[alike])
+        found_j.append(j[alike])
     return np.concatenate(found_i), np.concatenate(found_j)
 
 

@@ -3,6 +3,7 @@
 Two passes of one vehicle differ by the ride and by the two clocks. Headings tell which way the ride
 went. The quick rides of each pair of cameras, each way, are what the road says they are, nearly:
 with the clocks unknown that is a set of linear equations, solved so that no single pair decides.
+From there :mod:`workbench.trajectories.delays` goes on, which knows that delays only add.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.trajectories import delays
+from workbench.trajectories.delays import Rides
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -25,6 +29,10 @@ _KNOWN_S = 6.0
 _ALONG_DEG = 75.0
 _PACE, _PACE_SPREAD = 1.03, 0.08
 _CROSSING_S, _CROSSING_SPREAD_S = 2.0, 1.0
+_PACES = delays.Pace(_PACE, _PACE_SPREAD, _CROSSING_S, _CROSSING_SPREAD_S, _FAR_S)
+_TURNS = {False: (250, 100), True: (500, 150)}
+_MORE_SPREAD, _LEAST_SIGMA_S = 1.2, 0.3
+"""Draws lie a little nearer each other than the truth does: roads are not as regular as assumed."""
 _COARSE = (16.0, 8.0, 4.0, 2.0, 1.0)
 _LEAST_SPREAD_S, _RIDE_SPREAD = 0.7, 0.1
 
@@ -50,17 +58,6 @@ class Clocks:
     known: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rides:
-    """Quick rides by pair of cameras, each way: from, to, seconds by the clocks, how unsure."""
-
-    start: Ints
-    end: Ints
-    apart_s: Floats
-    fastest_s: Floats
-    spread_s: Floats
-
-
 def estimate(
     i: Ints,
     j: Ints,
@@ -69,6 +66,8 @@ def estimate(
     bearing_deg: Floats,
     stated_s: Floats,
     roads: Roads,
+    *,
+    last: bool = True,
 ) -> Clocks:
     """Return offsets of cameras from pairs of reads (i, j), each of one vehicle shortly apart.
 
@@ -79,13 +78,19 @@ def estimate(
     stated_s
         One standard deviation of each camera's clock as stated; offsets are drawn to 0 by it, and
         by how far they turn out to be spread.
+    last
+        False where pairs will be found anew with this answer: fewer draws do then.
     """
     count = len(stated_s)
     rides = _quick_rides(i, j, time_s, camera, bearing_deg, roads)
     tied = np.bincount(rides.start, minlength=count) + np.bincount(rides.end, minlength=count) > 0
     if not tied.any():
         return Clocks(np.zeros(count), stated_s.copy(), np.zeros(count, bool))
-    offset, sigma = _solve(rides, stated_s)
+    several = rides.rides >= _LEAST_RIDES
+    start = _solve(rides, several, stated_s) if several.any() else np.zeros(count)
+    turns, warm_up = _TURNS[last]
+    offset, spread = delays.offsets(rides, stated_s, start, _PACES, turns=turns, warm_up=warm_up)
+    sigma = np.where(tied, np.hypot(_MORE_SPREAD * spread, _LEAST_SIGMA_S), stated_s)
     known = tied & (sigma < np.minimum(_KNOWN_S, np.maximum(stated_s, 0.1)))
     return Clocks(np.where(known, offset, 0.0), np.where(known, sigma, stated_s), known)
 
@@ -125,17 +130,14 @@ def _quick_rides(
     for low, high in zip(bounds[:-1], bounds[1:], strict=True):  # noqa: RUF007 - arrays
         start, end = divmod(int(pair[order[low]]), count)
         fastest = float(roads.fastest_s[start, end])
-        if high - low < _LEAST_RIDES or not fastest <= _FARTHEST_S:
+        if not fastest <= _FARTHEST_S:
             continue
         seconds = apart[order[low:high]]
         quick, slower = np.quantile(seconds, [_QUICK, 0.5])
-        # How sure a quantile is: by how far apart rides are there, and their number.
-        own = (float(slower - quick) + 1.0) / np.sqrt(high - low)
-        spread = float(np.hypot(_RIDE_SPREAD * fastest + _LEAST_SPREAD_S, 1.5 * own))
-        rows.append((start, end, float(quick), fastest, spread))
-    table = np.array(rows, np.float64).reshape(-1, 5)
-    ends = table[:, :2].astype(np.int64)
-    return Rides(ends[:, 0], ends[:, 1], table[:, 2], table[:, 3], table[:, 4])
+        rows.append((start, end, high - low, float(quick), fastest, float(slower - quick)))
+    table = np.array(rows, np.float64).reshape(-1, 6)
+    whole = table[:, :3].astype(np.int64)
+    return Rides(whole[:, 0], whole[:, 1], table[:, 3], table[:, 4], whole[:, 2], table[:, 5])
 
 
 def _fits(bearing_deg: Floats, i: Ints, j: Ints, camera: Ints, roads: Roads) -> NDArray[np.bool_]:
@@ -150,38 +152,36 @@ def _apart(one: Floats, other: Floats) -> Floats:
     return np.nan_to_num(np.abs((one - other + 180.0) % 360.0 - 180.0), nan=0.0)
 
 
-def _solve(rides: Rides, stated_s: Floats) -> tuple[Floats, Floats]:
-    """Return offsets and their standard deviations: least squares, outliers weighed down.
+def _solve(rides: Rides, several: NDArray[np.bool_], stated_s: Floats) -> Floats:
+    """Return offsets by least squares, outliers weighed down, to start from.
 
     Unknown with them are the pace of quick rides against the limit, and the seconds that crossing a
     place takes besides; how far clocks are spread is estimated along the way. Pairs that are jammed
     or wrong are let go step by step: first only what is off by far, at last all that is off.
     """
-    count, size = len(stated_s), len(rides.start)
-    tied = np.unique(np.concatenate([rides.start, rides.end]))
+    start, end, apart_s = rides.start[several], rides.end[several], rides.apart_s[several]
+    fastest_s = rides.fastest_s[several]
+    # How sure a quantile is: by how far apart rides are there, and their number.
+    own = (rides.slower_s[several] + 1.0) / np.sqrt(rides.rides[several])
+    spread_s = np.hypot(_RIDE_SPREAD * fastest_s + _LEAST_SPREAD_S, 1.5 * own)
+    count, size = len(stated_s), len(start)
+    tied = np.unique(np.concatenate([start, end]))
     design = np.zeros((size, count + 2))
-    design[np.arange(size), rides.end] = 1.0
-    design[np.arange(size), rides.start] = -1.0
-    design[:, count], design[:, count + 1] = rides.fastest_s, rides.fastest_s < _FAR_S
+    design[np.arange(size), end] = 1.0
+    design[np.arange(size), start] = -1.0
+    design[:, count], design[:, count + 1] = fastest_s, fastest_s < _FAR_S
     prior = np.concatenate([np.zeros(count), [_PACE, _CROSSING_S]])
     spread: Floats = np.concatenate(
         [np.maximum(stated_s, 0.05), [_PACE_SPREAD, _CROSSING_SPREAD_S]]
     )
-    weight = 1.0 / rides.spread_s**2
+    weight = 1.0 / spread_s**2
     answer: Floats = prior
-    inverse: NDArray[np.floating] = np.eye(count + 2)
     for coarse in np.repeat(_COARSE, _ROUNDS):
         normal = design.T @ (design * weight[:, None]) + np.diag(1.0 / spread**2)
-        inverse = np.linalg.inv(normal)
-        pull = design.T @ (weight * rides.apart_s) + prior / spread**2
-        answer = np.asarray(inverse @ pull, np.float64)
-        off = (rides.apart_s - design @ answer) / rides.spread_s / coarse
-        weight = np.asarray(1.0 / (1.0 + (off / 2.0) ** 2) ** 2 / rides.spread_s**2)
+        pull = design.T @ (weight * apart_s) + prior / spread**2
+        answer = np.asarray(np.linalg.solve(normal, pull), np.float64)
+        off = (apart_s - design @ answer) / spread_s / coarse
+        weight = np.asarray(1.0 / (1.0 + (off / 2.0) ** 2) ** 2 / spread_s**2)
         typical = 1.48 * float(np.median(np.abs(answer[:count][tied])))
         spread[:count] = np.clip(1.3 * typical, 0.5, np.maximum(stated_s, 0.05))
-    # One common shift of all clocks shows in no ride and is no error of any of them.
-    centre = np.eye(count)[tied]
-    centre[:, tied] -= 1.0 / len(tied)
-    sigma = stated_s.astype(np.float64).copy()
-    sigma[tied] = np.sqrt(np.diag(centre @ inverse[:count, :count] @ centre.T))
-    return answer[:count], np.asarray(sigma)
+    return answer[:count]

@@ -38,7 +38,7 @@ _PRIOR_READS = 60.0
 """How many reads of a sign the general rate counts for, beside those of the sign itself."""
 _LEAST = 2e-5
 _SHARPNESS = 5.0
-_CHUNK = 8192
+_CHUNK = 512
 
 Codes = NDArray[np.uint8]
 """One row a read, one column a slot: index into SIGNS, BLANK, or OPEN where the line was lost."""
