@@ -162,7 +162,7 @@ def test_a_run_that_is_ended_keeps_nothing_and_says_so(house, monkeypatch):
     ask(mine, house)
     (request,) = (one.request for one in mine.found)
     press(mine.opened, "Chạy lượt tìm")
-    press(mine.opened, "Kết thúc")
+    press(mine.opened, "Dừng")
     until = time.monotonic() + 120
     while face_running(house, request.request_id).running and time.monotonic() < until:
         time.sleep(0.2)  # another process ends

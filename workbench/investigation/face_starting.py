@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
 
 _END = "end"
+_PROGRAM = "import sys; from workbench.investigation.face_starting import main; sys.exit(main())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def start_faces(house: Workbench, request_id: str, *, workers: int | None = None
             )
         _failed.pop(key, None)
         process = subprocess.Popen(
-            [sys.executable, "-m", "workbench.investigation.face_starting"],
+            [sys.executable, "-c", _PROGRAM],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         _begun[key] = process
@@ -171,7 +172,3 @@ def main() -> int:
         traceback.print_exc()
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
