@@ -314,7 +314,7 @@ class FacesPage:
 
         self.reading = True
         rows = [
-            pn.Row(html(sheet_html(sheet, uri, self.visit)), picks[sheet.number])
+            pn.Row(html(sheet_html(sheet, uri, self.visit), sizing_mode=None), picks[sheet.number])
             for sheet, uri in shown
         ]
         said = tr("Each on its own, against the photographs above; the order tells nothing.")
