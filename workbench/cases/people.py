@@ -42,6 +42,8 @@ ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "lookout.switch": ("approver", "operator"),
     "faces.approve": ("approver",),
     "faces.cost": (*_SEARCHERS, "approver"),
+    "faces.list": (*_SEARCHERS, "approver"),
+    "faces.photographs": (*_SEARCHERS, "approver"),
     "faces.switch": ("approver", "operator"),
 }
 """Who may do what; whatever is not named here is a search, and those who search may do it."""
@@ -49,6 +51,15 @@ ALLOWED: Mapping[str, tuple[Role, ...]] = {
 _HASHER = PasswordHasher()
 _NOBODY = _HASHER.hash("nobody has this password")
 """Tried for names that nobody has: their refusal must take as long as any other."""
+
+
+def has_role(person: Person, act: str) -> bool:
+    """Return whether one of a person's roles could ever do something, wherever and whenever.
+
+    >>> has_role(Person("lan", ("auditor",), ""), "faces.list")
+    False
+    """
+    return any(role in ALLOWED.get(act, _SEARCHERS) for role in person.roles)
 
 
 def permit(

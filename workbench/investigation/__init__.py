@@ -37,6 +37,12 @@ from workbench.investigation.facade import (
     Workbench,
     open_workbench,
 )
+from workbench.investigation.face_lists import (
+    faces_mark,
+    faces_off,
+    judge_photographs,
+    list_faces,
+)
 from workbench.investigation.face_readings import (
     FaceResult,
     FaceSheet,
@@ -55,7 +61,13 @@ from workbench.investigation.face_requests import (
     settle_faces,
     switch_faces,
 )
-from workbench.investigation.face_runs import FaceCost, face_cost, run_faces
+from workbench.investigation.face_runs import FaceCost, face_cost, foretell_faces, run_faces
+from workbench.investigation.face_starting import (
+    FaceRunning,
+    end_faces,
+    face_running,
+    start_faces,
+)
 from workbench.investigation.flowing import export_flows, flows, summed_flows
 from workbench.investigation.following import Followed
 from workbench.investigation.giving import export_trace, trace_bytes
@@ -104,6 +116,7 @@ from workbench.investigation.people import (
     add_person,
     cases_of,
     change_person,
+    could,
     list_people,
     seen_by,
 )
@@ -129,6 +142,7 @@ __all__ = [
     "Exported",
     "FaceCost",
     "FaceResult",
+    "FaceRunning",
     "FaceSheet",
     "Followed",
     "Grant",
@@ -168,9 +182,11 @@ __all__ = [
     "contradictions",
     "convoys",
     "corrected",
+    "could",
     "decide_hit",
     "draw_photos",
     "draw_scene",
+    "end_faces",
     "end_lookout",
     "end_overdue",
     "export_flows",
@@ -183,13 +199,19 @@ __all__ = [
     "face_photographs",
     "face_requests",
     "face_results",
+    "face_running",
+    "faces_mark",
+    "faces_off",
     "find_conflicts",
     "first_candidates",
     "flows",
+    "foretell_faces",
     "frame_at",
     "import_sightings",
     "imports",
     "inspect",
+    "judge_photographs",
+    "list_faces",
     "list_lookouts",
     "list_models",
     "list_people",
@@ -210,6 +232,7 @@ __all__ = [
     "seen_by",
     "settle_faces",
     "sightings_in_time",
+    "start_faces",
     "statements_of",
     "summed_flows",
     "switch_faces",

@@ -151,10 +151,11 @@ def face_crop(house: Workbench, sheet: FaceSheet, purpose: Purpose) -> NDArray[n
 
 
 def face_photographs(house: Workbench, request_id: str, purpose: Purpose) -> list[bytes]:
-    """Return the photographs a request was asked with, as they were given."""
+    """Return the photographs a request was asked with, as they were given; to approvers, too."""
     one = asked(house, request_id)
-    _may_see(house, one.request, purpose, "faces.view")
+    _may_see(house, one.request, purpose, "faces.photographs")
     book = FaceBook(house.root)
+    house._log("faces.photographs", request_id, purpose)
     return [book.photograph(request_id, each.sha256) for each in one.request.photographs]
 
 

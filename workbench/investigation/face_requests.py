@@ -22,6 +22,7 @@ from workbench.cases import asking
 from workbench.cases.asking import Standing
 from workbench.errors import N_, BadInput, Refused
 from workbench.investigation import people
+from workbench.recognition.faces.quality import FaceQuality
 from workbench.recognition.faces.search import make_probe
 from workbench.records import Purpose
 from workbench.store.faces import EventKind, FaceBook, FacePhotograph, FaceRequest
@@ -101,8 +102,7 @@ def ask_faces(
     book, kept = FaceBook(house.root), []
     for (name, data), (_, _, quality, _) in zip(photographs, probe.crops, strict=True):
         sha256 = hashlib.sha256(data).hexdigest()
-        remarks = tuple(reason.sentence() for reason in quality.reasons)
-        kept.append(FacePhotograph(name[:120], sha256, quality.verdict, remarks))
+        kept.append(photograph_of(name, sha256, quality))
         book.put_photograph(request_id, sha256, data)
     request = FaceRequest(
         request_id, case.case_id, house.actor, purpose.reason, tuple(allowed), period, days, length,
@@ -267,6 +267,12 @@ def must_be_on(house: Workbench) -> None:
 def _must_have_reason(reason: str) -> None:
     if not any(sign.isalnum() for sign in reason):
         raise BadInput(N_("a reason is missing"), N_("say why, in words"), where="--reason")
+
+
+def photograph_of(name: str, sha256: str, quality: FaceQuality) -> FacePhotograph:
+    """Return a photograph with what the gate says of it."""
+    remarks = tuple(reason.sentence() for reason in quality.reasons)
+    return FacePhotograph(name[:120], sha256, quality.verdict, remarks, quality.reasons)
 
 
 def picture_of(name: str, data: bytes) -> NDArray[np.uint8]:

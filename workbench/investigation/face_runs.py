@@ -6,7 +6,8 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
@@ -32,14 +33,16 @@ from workbench.recognition.faces.spread import (
     cut_face_job,
     spread_face_search,
 )
-from workbench.records import Progress, Purpose
+from workbench.records import FaceAuthority, Progress, Purpose
 from workbench.store import is_imported
 from workbench.store.faces import FaceBook, FaceRequest
-from workbench.timeline import SECOND_NS
+from workbench.timeline import SECOND_NS, Span
 
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
 
+JOB = N_("face search")
+"""Name of this work among the long jobs that pages show."""
 _KINDS = ("person", "motorcycle", "bicycle", "unknown")
 """Passes in which a face may show."""
 
@@ -68,11 +71,29 @@ def face_cost(house: Workbench, request_id: str) -> FaceCost:
     purpose = Purpose(request.case_id, request.purpose)
     with refusals(house, "faces.cost", purpose):
         people.may(house, "faces.cost", house._store.case(request.case_id), request.cameras)
-    rows = _rows(house, request)
-    house._log("faces.cost", request_id, purpose, details={"passes": len(rows)})
-    recorded = house._store.segments(request.cameras, request.period)
-    spans = [house.utc_span(one).overlap(request.period) for one in recorded]
-    left = house.not_searched(request.cameras, request.period)
+    return _cost(house, request.cameras, request.period, purpose, request_id)
+
+
+def foretell_faces(
+    house: Workbench, purpose: Purpose, *, cameras: Sequence[str], span: Span
+) -> FaceCost:
+    """Return what a face search of these bounds would come to, before it is asked for."""
+    asking.check_request(1, 1, cameras, 1)
+    with refusals(house, "faces.cost", purpose):
+        _, allowed, period = people.authorise(
+            house, purpose, "faces.cost", cameras=cameras, span=span
+        )
+    return _cost(house, allowed, period, purpose, purpose.case_id)
+
+
+def _cost(
+    house: Workbench, cameras: Sequence[str], period: Span, purpose: Purpose, subject: str
+) -> FaceCost:
+    rows = _rows(house, cameras, period)
+    house._log("faces.cost", subject, purpose, details={"passes": len(rows)})
+    recorded = house._store.segments(cameras, period)
+    spans = [house.utc_span(one).overlap(period) for one in recorded]
+    left = house.not_searched(cameras, period)
     passes, cpu_s = _measured(house)
     return FaceCost(
         len(rows),
@@ -104,10 +125,50 @@ def run_faces(
     settle_faces(house)
     book = FaceBook(house.root)
     one = asked(house, request_id)
-    request, purpose = one.request, Purpose(one.request.case_id, one.request.purpose)
-    with refusals(house, "faces.run", purpose):
-        works = _works(house, one, settings)
-    subject, started_ns = request.request_id, house.now()
+    with book.running(request_id) as alone:
+        with refusals(house, "faces.run", _purpose(one.request)):
+            if not alone:
+                raise _runs_already(one.request)
+            works = _works(house, one, settings)
+        last: list[Progress] = []
+
+        def told(progress: Progress) -> None:
+            last[:] = [progress]
+            with suppress(OSError):
+                text = f"{request_id} {progress.text}".rstrip()
+                house.report(JOB, replace(progress, text=text))
+            on_progress(progress)
+
+        try:
+            return _run(house, one, works, scheduler, workers, told, cancelled)
+        finally:
+            if last and last[0].done < last[0].total:
+                with suppress(OSError):
+                    house.report(JOB, replace(last[0], text="stopped"))
+
+
+def check_run(house: Workbench, request_id: str) -> None:
+    """Raise Refused where :func:`run_faces` would be, before anything is loaded; it is logged."""
+    settle_faces(house)
+    one = asked(house, request_id)
+    with refusals(house, "faces.run", _purpose(one.request)):
+        _leave(house, one)
+        if FaceBook(house.root).runs_now(request_id):
+            raise _runs_already(one.request)
+
+
+def _run(
+    house: Workbench,
+    one: Asked,
+    works: Sequence[FaceWork],
+    scheduler: str | None,
+    workers: int | None,
+    on_progress: Callable[[Progress], None],
+    cancelled: Callable[[], bool],
+) -> FaceSearch:
+    book, request = FaceBook(house.root), one.request
+    request_id, purpose = request.request_id, _purpose(request)
+    subject, started_ns = request_id, house.now()
     house._log("faces.start", subject, purpose, details={"passes": _count(works)})
     over = ""
 
@@ -162,7 +223,8 @@ def run_faces(
     return found
 
 
-def _works(house: Workbench, one: Asked, settings: FaceSearchSettings | None) -> list[FaceWork]:
+def _leave(house: Workbench, one: Asked) -> FaceAuthority:
+    """Return the leave to run a request now; Refused where there is none, or it was run."""
     request = one.request
     must_be_on(house)
     case = house._store.case(request.case_id)
@@ -173,10 +235,15 @@ def _works(house: Workbench, one: Asked, settings: FaceSearchSettings | None) ->
     people.may(house, "faces.run", case, request.cameras)
     if one.standing.ran:
         raise _ran_already(request)
+    return authority
+
+
+def _works(house: Workbench, one: Asked, settings: FaceSearchSettings | None) -> list[FaceWork]:
+    authority, request = _leave(house, one), one.request
     # a fixed length, whatever the scores are: see LENGTH
     settings = settings or FaceSearchSettings(floor=-1.0, most=request.length)
     store, probe = house._store, _probe(house, request)
-    rows = _rows(house, request)
+    rows = _rows(house, request.cameras, request.period)
     works = []
     for sha256, mine in rows.groupby("segment_sha256", sort=False):
         segment = store.segment(str(sha256))
@@ -195,8 +262,8 @@ def _works(house: Workbench, one: Asked, settings: FaceSearchSettings | None) ->
     return works
 
 
-def _rows(house: Workbench, request: FaceRequest) -> pd.DataFrame:
-    table = house._store.sightings(cameras=request.cameras, span=request.period, kinds=_KINDS)
+def _rows(house: Workbench, cameras: Sequence[str], period: Span) -> pd.DataFrame:
+    table = house._store.sightings(cameras=cameras, span=period, kinds=_KINDS)
     rows = frame_of(table)
     ours = [not is_imported(str(ref)) for ref in rows["model_ref"]]
     return rows.loc[ours].reset_index(drop=True)  # an empty list takes rows, not columns
@@ -227,6 +294,18 @@ def _ran_already(request: FaceRequest) -> Refused:
         N_("read its candidates, or ask anew"),
         request=request.request_id,
     )
+
+
+def _runs_already(request: FaceRequest) -> Refused:
+    return Refused(
+        N_("face request {request} is being run now"),
+        N_("wait for its end"),
+        request=request.request_id,
+    )
+
+
+def _purpose(request: FaceRequest) -> Purpose:
+    return Purpose(request.case_id, request.purpose)
 
 
 def _count(works: Sequence[FaceWork]) -> int:

@@ -241,6 +241,15 @@ def may(
         rules.permit(person, act, now_ns=house.now(), case=case, cameras=cameras, span=span)
 
 
+def could(house: Workbench, act: str) -> bool:
+    """Return whether the roles of the house's actor could ever do something; for what is offered.
+
+    Whether an act is allowed is :func:`may`'s to say, when it is done.
+    """
+    person = People(house.root).get(house.actor)
+    return person is None or rules.has_role(person, act)
+
+
 def must_be_listed(house: Workbench) -> None:
     """Raise Refused where there is a list of people and the house's actor is not on it.
 

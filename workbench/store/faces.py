@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import N_, BadInput, Damaged
+from workbench.records import Wording
 from workbench.store import files
 from workbench.store.ledger import GENESIS
 from workbench.timeline import Span
@@ -52,13 +53,15 @@ VERDICT_WORDS: Mapping[FaceVerdict, str] = {
 class FacePhotograph:
     """A photograph of the one who is looked for: what it was called, its hash and the gate's word.
 
-    ``remarks`` are the gate's reasons as sentences, for one that it would refuse.
+    ``remarks`` are the gate's reasons as sentences, for one that is weak or refused; ``reasons``
+    are the same for readers of another language (requests of earlier forms have none).
     """
 
     name: str
     sha256: str
     quality: str
     remarks: tuple[str, ...] = ()
+    reasons: tuple[Wording, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,19 @@ class FaceBook:
         else:
             files.write_bytes(self.folder / "off.json", json.dumps(off).encode())
 
+    @contextmanager
+    def running(self, request_id: str) -> Iterator[bool]:
+        """Be the run of a request while inside; False where another one is, in any process."""
+        lock = self._lock.with_name(request_id if _ID.fullmatch(request_id) else "none")
+        lock.parent.mkdir(exist_ok=True)
+        with files.held(lock) as mine:
+            yield mine
+
+    def runs_now(self, request_id: str) -> bool:
+        """Return whether a request is being run now, by whichever process."""
+        with self.running(request_id) as free:
+            return not free
+
     def _of(self, request_id: str) -> Path:
         if not _ID.fullmatch(request_id):  # it becomes a path
             raise _unknown(request_id)
@@ -245,12 +261,18 @@ def _unknown(request_id: str) -> BadInput:
 
 
 def _request(facts: Mapping[str, Any]) -> FaceRequest:
-    photographs = tuple(
-        FacePhotograph(**{**one, "remarks": tuple(one["remarks"])}) for one in facts["photographs"]
-    )
+    photographs = tuple(_photograph(one) for one in facts["photographs"])
     changed = {
         "cameras": tuple(facts["cameras"]),
         "period": Span(**facts["period"]),
         "photographs": photographs,
     }
     return FaceRequest(**{**facts, **changed})
+
+
+def _photograph(facts: Mapping[str, Any]) -> FacePhotograph:
+    reasons = tuple(
+        Wording(one["template"], tuple((name, value) for name, value in one["fields"]))
+        for one in facts.get("reasons", ())
+    )
+    return FacePhotograph(**{**facts, "remarks": tuple(facts["remarks"]), "reasons": reasons})

@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import panel as pn
 
 from workbench.errors import N_, Refused, WorkbenchError
-from workbench.investigation import Workbench, cases_of
+from workbench.investigation import Workbench, cases_of, could
 from workbench.records import Case, Progress
 from workbench.timeline import SECOND_NS
 from workbench.views.cancelling import CancelOwn
@@ -31,11 +31,14 @@ PAGES: Mapping[str, str] = {
     "truc-tiep": N_("Live"),
     "truy-vet": N_("Trace"),
     "canh-bien-so": N_("Lookouts"),
+    "khuon-mat": N_("Faces"),
     "xem-lai": N_("Review"),
     "tai-nan": N_("Accident"),
     "hieu-chuan": N_("Calibration"),
     "giam-sat": N_("Oversight"),
 }
+_ACTS = {"khuon-mat": "faces.list"}
+"""Pages that stand in the menu of those alone whose roles could do this."""
 _HOUSE = ":host *:not(.mono) { font-family: var(--font); }"
 PROGRESS_MS = 2_000
 FRESH_S = 30.0
@@ -166,6 +169,7 @@ def _words(visit: Visit, slug: str) -> dict[str, object]:
         "links": [
             {"href": visit.link(page), "name": tr(name), "current": page == slug}
             for page, name in PAGES.items()
+            if page not in _ACTS or could(visit.wb, _ACTS[page])
         ],
         "other_language": {
             "href": f"/{slug}?{urlencode({'lang': other, **here})}",

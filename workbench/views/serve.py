@@ -32,6 +32,7 @@ from workbench.investigation import (
 from workbench.views.accident import accident_page
 from workbench.views.account import account
 from workbench.views.calibrating import calibration_page
+from workbench.views.faces import faces_page
 from workbench.views.gate import CALLBACK, WILDCARDS, Gate, host_of, names_of
 from workbench.views.lookouts import lookouts_page
 from workbench.views.media_server import Settings, tls_context
@@ -47,12 +48,15 @@ PAGES: Mapping[str, PageFunction] = {
     "truc-tiep": live_page,
     "truy-vet": trace_page,
     "canh-bien-so": lookouts_page,
+    "khuon-mat": faces_page,
     "xem-lai": review_page,
     "tai-nan": accident_page,
     "hieu-chuan": calibration_page,
     "giam-sat": oversight_page,
 }
 LAST_PORT = 65_535
+MESSAGE_BYTES = 32 << 20
+"""A photograph of 20 MB, as a page sends it."""
 OVER_S = 60.0
 """How often a server looks for lookouts and urgent face searches whose time is over, seconds."""
 RESTART_S = 5.0
@@ -351,6 +355,7 @@ def serve(
                 show=False,
                 start=False,
                 verbose=False,
+                websocket_max_message_size=MESSAGE_BYTES,
                 **more,
             )
         except OSError as error:
