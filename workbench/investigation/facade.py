@@ -118,9 +118,8 @@ class Workbench:
     def close_case(self, case_id: str, reason: str) -> None:
         """Close a case: nothing can be searched or seen under it any more."""
         if not 0 < len(reason.strip()) <= cases.LONGEST_REASON:
-            raise BadInput(
-                N_("a reason for closing case {case} is missing, or endless"), case=case_id
-            )
+            why = N_("a reason for closing case {case} is missing, or endless")
+            raise BadInput(why, case=case_id)
         case = self._store.case(case_id)
         self.allow("case.close", case)
         self._store.put_case(replace(case, closed=True))
