@@ -68,7 +68,7 @@ def running(root, given="port=0", errors=None):
 
 def ask(port, path, headers=None, *, method="GET", body=None):
     """Return status, headers and text of one request, sent as it is written."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request(method, path, body=body, headers=headers or {})
     answer = connection.getresponse()
     return answer.status, answer.headers, answer.read().decode("utf-8", "replace")
