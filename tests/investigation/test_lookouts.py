@@ -162,7 +162,7 @@ def test_nobody_approves_what_they_asked_for(house: Workbench) -> None:
 
 def test_of_people_on_the_list_only_an_approver_approves(house: Workbench) -> None:
     for name, role in (("an", "investigator"), ("binh", "investigator"), ("chi", "approver")):
-        add_person(house, name, [role], "mật khẩu đủ dài 12")
+        add_person(house.as_actor("root"), name, [role], "mật khẩu đủ dài 12")
     asked = ask_lookout(house, PLATE, CAMERAS[:1], NOW + HOUR, PURPOSE)
     with pytest.raises(Refused, match="none of the roles"):
         approve_lookout(house.as_actor("binh"), asked.lookout_id, PURPOSE)
