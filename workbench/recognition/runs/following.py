@@ -42,7 +42,10 @@ def live_settings(settings: Settings) -> Settings:
     >>> live_settings(Settings()).ref != Settings().ref
     True
     """
-    return replace(settings, warm_least_keys=_ENDLESS, warm_s=WARM_S, span_s=float(_ENDLESS))
+    # what is still to be filmed cannot be looked at ahead: nothing is passed over
+    return replace(
+        settings, drop_quiet=False, warm_least_keys=_ENDLESS, warm_s=WARM_S, span_s=float(_ENDLESS)
+    )
 
 
 @dataclass(frozen=True, slots=True)
