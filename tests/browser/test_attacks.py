@@ -131,27 +131,33 @@ def test_a_page_of_another_site_reads_sends_and_opens_nothing(
     page.click("button")
     page.wait_for_selector(".bar")
     before = len(house.audit())
-    other = context.new_page()
-    other.goto(elsewhere)
-    said = other.evaluate(TRY, running.url)
+
+    def stranger(body: str):
+        # a tab of its own for each try: a tab goes nowhere while its last answer is being drawn
+        tab = context.new_page()
+        tab.goto(elsewhere)
+        tab.set_content(body)
+        return tab
+
+    said = stranger("").evaluate(TRY, running.url)
     assert {said[name] for name in said if name not in ("blind", "post")} == {"refused"}, said
     assert len(house.audit()) == before, "it stands in the log under the officer's name"
-    # a form and a link of that page lead to nothing either
-    other.set_content(
+    # a form, a link and a frame of that page lead to nothing either
+    tab = stranger(
         f"<form method=post action='{running.url}/login'><input name=username value=lan></form>"
     )
-    with other.expect_response(lambda one: "/login" in one.url) as answered:
-        other.evaluate("document.forms[0].submit()")
+    with tab.expect_response(lambda one: "/login" in one.url) as answered:
+        tab.evaluate("document.forms[0].submit()")
     assert answered.value.status == 403
-    other.goto(elsewhere)
-    other.set_content(f"<a id=out href='{running.url}/logout'>x</a>")
-    with other.expect_response(lambda one: "/logout" in one.url) as answered:
-        other.click("#out")
+    tab = stranger(f"<a id=out href='{running.url}/logout'>x</a>")
+    with tab.expect_response(lambda one: "/logout" in one.url) as answered:
+        tab.click("#out")
     assert answered.value.status == 403
-    other.goto(elsewhere)
-    other.set_content(f"<iframe src='{running.url}/truc-tiep'></iframe>")
-    with other.expect_response(lambda one: "/truc-tiep" in one.url) as answered:
-        other.evaluate("document.querySelector('iframe').src += '?x=1'")
+    tab = stranger("<iframe></iframe>")
+    with tab.expect_response(lambda one: "/truc-tiep" in one.url) as answered:
+        tab.evaluate(
+            "to => { document.querySelector('iframe').src = to; }", f"{running.url}/truc-tiep"
+        )
     assert answered.value.status == 403
     assert len(house.audit()) == before
     page.goto(f"{running.url}/truc-tiep")
