@@ -15,6 +15,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from workbench import media, twin, ward
 from workbench.bench.recognition_match import Trail, overlaps
@@ -23,7 +24,8 @@ from workbench.recognition.types import RGB
 from workbench.twin import people
 from workbench.twin.fleet import Vehicle, make_fleet
 from workbench.twin.journeys import Direction, Pass, Scenario, Walk
-from workbench.twin.scene import body_of
+from workbench.twin.mesh import Body
+from workbench.twin.scene import GAIT_STEPS, body_of, gait_step
 from workbench.twin.views import View, overview_view, plate_view
 
 SEEDS = {"mixed street": 20261201, "busy": 20261202, "passes": 20261203, "mixtures": 20261204}
@@ -338,39 +340,66 @@ def _all_trails(street: Street) -> Iterator[tuple[Trail, bool]]:
     times = np.arange(scenario.frame_count) / scenario.fps
     for one in scenario.passes:
         vehicle = scenario.vehicles[one.vehicle_id]
-        corners = body_of(vehicle).box()
+        towards = one.direction == "towards"
+        outline = _outline(body_of(vehicle), towards)
         places = [(one.x_m(float(t)), one.y_m(float(t))) for t in times]
         shown = [n for n, (_, y) in enumerate(places) if -3 < y < view.far_m - 6]
-        trail = _trail(view, one.vehicle_id, vehicle.kind, corners, places, shown)
+        steps = np.zeros(len(shown), int)
+        trail = _trail(view, one.vehicle_id, vehicle.kind, [outline], steps, places, shown)
         if trail is not None:
-            yield trail, one.direction == "towards"
+            yield trail, towards
     for walk in scenario.walks:
-        corners = people.walker(walk.looks, 0.0).box()
+        towards = walk.to_m[1] < walk.from_m[1]
+        gait = [
+            _outline(people.walker(walk.looks, step / GAIT_STEPS), towards)
+            for step in range(GAIT_STEPS)
+        ]
         spots = [walk.at(float(t)) for t in times]
         shown = [n for n, spot in enumerate(spots) if spot is not None]
         filled = [spot or (0.0, 0.0) for spot in spots]
-        trail = _trail(view, walk.walker_id, "person", corners, filled, shown)
+        steps = np.array([gait_step(walk, float(times[n])) for n in shown], int)
+        trail = _trail(view, walk.walker_id, "person", gait, steps, filled, shown)
         if trail is not None:
-            yield trail, walk.to_m[1] < walk.from_m[1]
+            yield trail, towards
+
+
+def _outline(body: Body, turned: bool) -> NDArray[np.float64]:
+    """Return the corners [n, 3] of a body's convex hull, in metres around where it stands.
+
+    What is seen of it reaches as far as these. The corners of its box are no measure: a rider
+    fills half of his.
+    """
+    points = np.concatenate([part.points.reshape(-1, 3) for part in body.parts])
+    corners = points[ConvexHull(points).vertices]
+    return np.asarray(corners * (-1.0, -1.0, 1.0) if turned else corners)
 
 
 def _trail(
     view: View,
     name: str,
     kind: str,
-    corners: NDArray[np.float64],
+    outlines: list[NDArray[np.float64]],
+    steps: NDArray[np.int64],
     places: list[tuple[float, float]],
     shown: list[int],
 ) -> Trail | None:
+    """Return the boxes of a thing on the frames `shown`, each by the outline of its step."""
     if not shown:
         return None
     where = np.array([(*places[n], 0.0) for n in shown])
-    pixels, depth = view.project(corners[None] + where[:, None])
+    low, high = np.empty((len(shown), 2)), np.empty((len(shown), 2))
+    nearest = np.empty(len(shown))
+    for step, outline in enumerate(outlines):
+        those = steps == step
+        if those.any():
+            pixels, depth = view.project(outline[None] + where[those][:, None])
+            low[those], high[those] = pixels.min(1), pixels.max(1)
+            nearest[those] = depth.min(1)
     limits = np.array((view.width_px, view.height_px))
-    whole = np.maximum(np.ptp(pixels, axis=1).prod(-1), 1e-9)
-    low, high = np.clip(pixels.min(1), 0, limits), np.clip(pixels.max(1), 0, limits)
+    whole = np.maximum((high - low).prod(-1), 1e-9)
+    low, high = np.clip(low, 0, limits), np.clip(high, 0, limits)
     size = high - low
-    ok = (depth.min(1) > 0.5) & (size.min(1) >= 2)
+    ok = (nearest > 0.5) & (size.min(1) >= 2)
     if not ok.any():
         return None
     boxes = np.column_stack([low, size])[ok]

@@ -32,7 +32,7 @@ from workbench.twin.views import Light, View
 
 GOP, CRF, PRESET = 30, 27, "ultrafast"
 _NOISE_FRAMES = 5
-_GAIT_STEPS = 8
+GAIT_STEPS = 8
 _STRIDE_M = 1.3
 _FADE_M = 12.0
 _LOCAL = timezone(timedelta(hours=7))
@@ -376,11 +376,11 @@ class _Scene:
                 yield (at[1], *found)
 
     def _gait(self, walk: Walk, t: float) -> tuple[Model, _Held]:
-        step = int((t - walk.start_s) * walk.speed_mps / _STRIDE_M * _GAIT_STEPS) % _GAIT_STEPS
+        step = gait_step(walk, t)
         turned = walk.to_m[1] < walk.from_m[1]
         key = (walk.looks, step, turned)
         if key not in self.gaits:
-            body = people.walker(walk.looks, step / _GAIT_STEPS)
+            body = people.walker(walk.looks, step / GAIT_STEPS)
             at = (walk.from_m[0], 20.0)
             model = make_model(body, self.light, self.view, turned=turned, at=at)
             self.gaits[key] = (model, _Held())
@@ -397,6 +397,11 @@ class _Scene:
             (name, width - name.shape[1], height - name.shape[0]),
         ):
             _put_strip(planes, picture, x, y)
+
+
+def gait_step(walk: Walk, t_s: float) -> int:
+    """Return which of the :data:`GAIT_STEPS` pictures of its gait a walker is drawn with."""
+    return int((t_s - walk.start_s) * walk.speed_mps / _STRIDE_M * GAIT_STEPS) % GAIT_STEPS
 
 
 def _to_planes(picture: RGB) -> NDArray[np.uint8]:
