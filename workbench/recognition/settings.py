@@ -164,6 +164,18 @@ class Settings:
     part_iou: float = 0.45
     part_apart: float = 0.4
     split_score: float = 0.5
+    meet_look_s: float = 0.5
+    """So often the detector looks at a region that several are in."""
+    meet_margin: float = 0.1
+    meet_least_px: float = 160
+    meet_inside: float = 0.5
+    meet_undrawn: int = 3
+    """What so many looks in a row at its region do not show is not there any more."""
+    loose_share: float = 0.6
+    """Of a region: with less of it drawn as one thing, others may be in it."""
+    loose_quick: int = 4
+    loose_look_s: float = 1.0
+    """After so many quick looks at such a region one look in so long."""
     still_busy: float = 0.3
     still_score: float = 0.6
     still_looks: int = 3

@@ -171,9 +171,11 @@ class Eye:
         picture = glance(self.frame, self.rotation_deg)
         return spread(self.detect(picture), *((high, wide) if turned else (wide, high)))
 
-    def near(self, region: Box, margin: float) -> list[Detection]:
+    def near(
+        self, region: Box, margin: float, least_px: float = LEAST_REGION_PX
+    ) -> list[Detection]:
         """Return the objects of a region, see :func:`detect_in`."""
-        square = square_around(region, margin)
+        square = square_around(region, margin, least_px)
         left, top = int(np.floor(square.x)), int(np.floor(square.y))
         part = media.cut(
             self.frame,
@@ -215,9 +217,9 @@ def moved(found: list[Detection], left_px: int, top_px: int) -> list[Detection]:
     ]
 
 
-def square_around(region: Box, margin: float) -> Box:
+def square_around(region: Box, margin: float, least_px: float = LEAST_REGION_PX) -> Box:
     """Return the square with a region in its middle and a margin on each side of it."""
-    side = max(region.w, region.h, LEAST_REGION_PX) * (1 + 2 * margin)
+    side = max(region.w, region.h, least_px) * (1 + 2 * margin)
     return Box(region.x + (region.w - side) / 2, region.y + (region.h - side) / 2, side, side)
 
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
 from workbench import optics
 from workbench.recognition.passes.detect import Eye
-from workbench.recognition.passes.track import Observation, Track, Tracker, overlap_share
+from workbench.recognition.passes.track import Observation, Track, Tracker, affinity, overlap_share
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import Detection
 from workbench.records import Box
@@ -83,6 +86,68 @@ class Namer:
             left = self._name([track], found)
             self._part(tracker, found, left, number, pts, t_s)
 
+    def meet(
+        self,
+        tracker: Tracker,
+        region: Box,
+        tracks: Sequence[Track],
+        eye: Eye,
+        number: int,
+        pts: int,
+        t_s: float,
+    ) -> None:
+        """Look at a region that several are in: each goes on from where the detector draws it.
+
+        What it draws beside them begins a track.
+        """
+        s = self._s
+        self.looks += 1
+        found = [
+            one
+            for one in without_riders(eye.near(region, s.meet_margin, s.meet_least_px))
+            if overlap_share(one.box, region) >= s.meet_inside
+        ]
+        score = np.array([[_claim(track, one) for one in found] for track in tracks])
+        score = score.reshape(len(tracks), len(found))
+        allowed = score >= s.match_least
+        rows, columns = linear_sum_assignment(np.where(allowed, score, 0.0), maximize=True)
+        owned: dict[int, Track] = {}
+        for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
+            if allowed[i, j]:
+                owned[j] = tracks[i]
+        for track in tracks:
+            track.meetings += 1
+            quick = len(tracks) > 1 or track.meetings < s.loose_quick
+            track.met_due_s = t_s + (s.meet_look_s if quick else s.loose_look_s)
+        for j, track in owned.items():
+            track.named.append((found[j].kind, found[j].score))
+            track.loose = _is_loose(found[j].box, region, s)
+            track.correct(found[j].box, alone=True)
+            track.undrawn = 0
+        for track in tracks:
+            if owned and track not in owned.values():
+                track.undrawn += 1
+                if track.undrawn >= s.meet_undrawn:
+                    tracker.end(track)
+        drawn = [found[j].box for j in owned]
+        for j, one in enumerate(found):
+            if j in owned or one.score < s.split_score:
+                continue
+            apart = all(
+                overlap_share(one.box, box) < s.part_apart
+                and overlap_share(box, one.box) < s.part_apart
+                for box in drawn
+            )
+            known = any(optics.iou(one.box, t.last.box) >= s.part_iou for t in tracker.live)
+            if not drawn or not apart or known:
+                continue
+            near = max(owned.values(), key=lambda t: affinity(t.last.box, one.box))
+            track = tracker.add(number, pts, t_s, one.box)
+            track.named.append((one.kind, one.score))
+            track.motion.rate[:2] = near.motion.rate[:2]
+            track.met_due_s = t_s + s.meet_look_s
+            drawn.append(one.box)
+
     def sure(self) -> list[Standing]:
         """Return what stood long enough, by first look."""
         s = self._s
@@ -106,7 +171,9 @@ class Namer:
             if i not in named and j not in used:
                 named.add(i)
                 used.add(j)
-                tracks[-i].named.append((found[-j].kind, found[-j].score))
+                track, one = tracks[-i], found[-j]
+                track.named.append((one.kind, one.score))
+                track.loose = _is_loose(one.box, track.last.box, self._s)
         return [one for j, one in enumerate(found) if -j not in used]
 
     def _join(self, tracker: Tracker, found: Sequence[Detection]) -> None:
@@ -218,6 +285,22 @@ def verdict(named: Sequence[tuple[str, float]], settings: Settings) -> tuple[str
         if max(scores) >= settings.name_score or len(scores) >= 3:
             return kind, max(scores)
     return "unknown", 0.0
+
+
+def _is_loose(drawn: Box, region: Box, settings: Settings) -> bool:
+    """Tell whether so much of a region is left beside what is drawn that another may be in it."""
+    return drawn.w * drawn.h < settings.loose_share * region.w * region.h
+
+
+def _claim(track: Track, one: Detection) -> float:
+    """Return how well a detection goes on with a track, one of another kind half as well."""
+    kinds = {name for name, score in track.named if score >= 0.5}
+    other = bool(kinds) and all(_group(kind) != _group(one.kind) for kind in kinds)
+    return affinity(track.last.box, one.box) * (0.5 if other else 1.0)
+
+
+def _group(kind: str) -> str:
+    return "driven" if kind in _DRIVEN else "ridden"
 
 
 def _fit(detected: Box, moving: Box) -> float:

@@ -175,7 +175,8 @@ class Search:
         full = t_s >= (self._look_due_s if moving else self._idle_look_due_s)
         # Between whole looks only a thing nobody has named is worth one, a few times.
         new = [t for t in moving if not t.named and t_s >= t.look_due_s]
-        if not full and not new:
+        met = [] if full else self._met(moving, t_s)
+        if not full and not new and not met:
             return
         eye = Eye(self._detect, frame, self._segment.rotation_deg)
         if full:
@@ -183,6 +184,22 @@ class Search:
             self._look_due_s, self._idle_look_due_s = t_s + s.look_s, t_s + s.idle_look_s
             moving = [t for t in moving if t in self._tracker.live]
         self._namer.look_closer(self._tracker, moving if full else new, eye, number, pts, t_s)
+        for region, tracks in met:
+            self._namer.meet(self._tracker, region, tracks, eye, number, pts, t_s)
+
+    def _met(self, moving: Sequence[Track], t_s: float) -> list[tuple[Box, list[Track]]]:
+        """Return the regions it is time to look at for what is in them, with who is known there."""
+        met = self._tracker.meetings
+        shared = {id(track) for _, tracks in met for track in tracks}
+        met = met + [
+            (track.last.box, [track]) for track in moving if track.loose and id(track) not in shared
+        ]
+        going = {id(track) for track in moving}
+        return [
+            (region, tracks)
+            for region, tracks in met
+            if any(id(t) in going for t in tracks) and min(t.met_due_s for t in tracks) <= t_s
+        ]
 
     def _in_part(self, number: int) -> bool:
         return number < self._stop or bool(self._tracker.live)

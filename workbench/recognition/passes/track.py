@@ -103,6 +103,14 @@ class Track:
     """Looks in a row at which it came in pieces."""
     look_due_s: float = -1e18
     """Not before this instant is it worth another look of its own."""
+    met_due_s: float = -1e18
+    """Nor, while it shares its region with another, one at the two."""
+    meetings: int = 0
+    """Looks at a region that it was in with others, or that others may be in."""
+    undrawn: int = 0
+    """Of these the last ones, in a row, that showed others and not it."""
+    loose: bool = False
+    """Its region is more than the thing the detector has drawn in it."""
     crops: int = 0
     """Times it was cut out for the detector."""
     stills: dict[int, Still] = field(default_factory=dict)
@@ -149,10 +157,11 @@ class Track:
             self.way_px += hop
             self._anchor, self.moved_s = (x, y), at.t_s
 
-    def correct(self, box: Box) -> None:
-        """Replace the newest box by one the detector has drawn."""
+    def correct(self, box: Box, *, alone: bool = False) -> None:
+        """Replace the newest box by one the detector has drawn, of it `alone` if it says so."""
         last = self.last
-        self.seen[-1] = Observation(last.number, last.pts, last.t_s, box, last.shared)
+        shared = last.shared and not alone
+        self.seen[-1] = Observation(last.number, last.pts, last.t_s, box, shared)
         self.motion.value = _vector(box)
 
     def forget_stills(self, most: int) -> None:
@@ -181,6 +190,8 @@ class Tracker:
         self._diagonal_px = float(np.hypot(width_px, height_px))
         self.live: list[Track] = []
         self.ended: list[Track] = []
+        self.meetings: list[tuple[Box, list[Track]]] = []
+        """Of the last step: each region with the two and more tracks that are in it."""
         self._fidgets: deque[tuple[float, Box]] = deque()
 
     def is_pass(self, track: Track) -> bool:
@@ -251,19 +262,38 @@ class Tracker:
                 )
                 if shared:
                     box = _inside(expected[i], box)
+                track.undrawn = track.undrawn if shared else 0
                 track.add(Observation(number, pts, t_s, box, shared))
             elif i in guests:
                 box = _inside(expected[i], boxes[guests[i]])
                 track.add(Observation(number, pts, t_s, box, True))
+        self.meetings = self._meetings(boxes, parts, guests)
         for j in free:
             self.live.append(Track.begin(Observation(number, pts, t_s, boxes[j])))
         self._retire(t_s)
+
+    def _meetings(
+        self, boxes: Sequence[Box], parts: dict[int, list[int]], guests: dict[int, int]
+    ) -> list[tuple[Box, list[Track]]]:
+        inside: dict[int, list[Track]] = {}
+        for i, own in parts.items():
+            if any(guests[g] in own for g in guests):
+                inside[i] = [self.live[i]]
+        for guest, j in guests.items():
+            host = next(i for i, own in parts.items() if j in own)
+            inside[host].append(self.live[guest])
+        return [(_hull([boxes[j] for j in parts[i]]), tracks) for i, tracks in inside.items()]
 
     def add(self, number: int, pts: int, t_s: float, box: Box) -> Track:
         """Begin a track on a box that the detector, not the gate, has proposed."""
         track = Track.begin(Observation(number, pts, t_s, box, True))
         self.live.append(track)
         return track
+
+    def end(self, track: Track) -> None:
+        """End a track that is no longer where it is guessed to be."""
+        self.live.remove(track)
+        self.ended.append(track)
 
     def join(self, pieces: Sequence[Track], box: Box) -> None:
         """Make one track of several that the detector says are one object in `box`."""
