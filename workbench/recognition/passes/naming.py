@@ -122,8 +122,7 @@ class Namer:
         for j, track in owned.items():
             track.named.append((found[j].kind, found[j].score))
             track.loose = _is_loose(found[j].box, region, s)
-            track.correct(found[j].box, alone=True)
-            track.undrawn = 0
+            track.draw(found[j].box, 3 * s.meet_look_s)
         for track in tracks:
             if owned and track not in owned.values():
                 track.undrawn += 1

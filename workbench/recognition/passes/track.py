@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,6 +107,8 @@ class Track:
     """Nor, while it shares its region with another, one at the two."""
     meetings: int = 0
     """Looks at a region that it was in with others, or that others may be in."""
+    drawn: Observation | None = None
+    """Where the detector has drawn it there last."""
     undrawn: int = 0
     """Of these the last ones, in a row, that showed others and not it."""
     loose: bool = False
@@ -157,12 +159,26 @@ class Track:
             self.way_px += hop
             self._anchor, self.moved_s = (x, y), at.t_s
 
-    def correct(self, box: Box, *, alone: bool = False) -> None:
-        """Replace the newest box by one the detector has drawn, of it `alone` if it says so."""
+    def correct(self, box: Box) -> None:
+        """Replace the newest box by one the detector has drawn."""
         last = self.last
-        shared = last.shared and not alone
-        self.seen[-1] = Observation(last.number, last.pts, last.t_s, box, shared)
+        self.seen[-1] = Observation(last.number, last.pts, last.t_s, box, last.shared)
         self.motion.value = _vector(box)
+
+    def draw(self, box: Box, again_s: float) -> None:
+        """Take the box the detector has drawn of this thing alone, in a region it shares.
+
+        From one drawing to the next, within `again_s`, its rate follows too: those of regions that
+        things come into and leave say little of it.
+        """
+        at = replace(self.last, box=box, shared=False)
+        self.seen[-1] = at
+        self.motion.value = _vector(box)
+        self.motion.rate[2:] = 0.0
+        if self.drawn is not None and 0 < at.t_s - self.drawn.t_s <= again_s:
+            way = _vector(box) - _vector(self.drawn.box)
+            self.motion.rate[:2] = way[:2] / (at.t_s - self.drawn.t_s)
+        self.drawn, self.undrawn = at, 0
 
     def forget_stills(self, most: int) -> None:
         """Keep only the most legible frames, and the best picture."""
@@ -287,6 +303,7 @@ class Tracker:
     def add(self, number: int, pts: int, t_s: float, box: Box) -> Track:
         """Begin a track on a box that the detector, not the gate, has proposed."""
         track = Track.begin(Observation(number, pts, t_s, box, True))
+        track.drawn = track.last
         self.live.append(track)
         return track
 
@@ -381,7 +398,9 @@ class Tracker:
             # Only what has gone somewhere, or what the detector has drawn, is worth the guess.
             gone = track.reach_px >= max(0.25 * track.size_px, 0.02 * self._diagonal_px)
             if i in parts or not (
-                track.last.shared or (gone and len(track.seen) >= s.pass_least_looks)
+                track.last.shared
+                or track.drawn is not None
+                or (gone and len(track.seen) >= s.pass_least_looks)
             ):
                 continue
             shares = [
@@ -396,7 +415,8 @@ class Tracker:
         s = self._s
         keep = []
         for track in self.live:
-            known = track.last.shared or len(track.seen) >= s.pass_least_looks
+            drawn = track.last.shared or track.drawn is not None
+            known = drawn or len(track.seen) >= s.pass_least_looks
             if t_s - track.last.t_s > (s.coast_s if known else s.coast_new_s):
                 self.ended.append(track)
                 if not self.is_pass(track):
