@@ -11,6 +11,7 @@ import typer
 
 from workbench.cases.asking import STATE_WORDS
 from workbench.cli.options import CaseId, Reason, Root, instant_of, show
+from workbench.cli.stating import say_basis
 from workbench.errors import N_, BadInput
 from workbench.investigation import (
     Asked,
@@ -31,7 +32,7 @@ from workbench.investigation import (
     switch_faces,
 )
 from workbench.records import Purpose
-from workbench.store.faces import FaceVerdict
+from workbench.store.faces import FaceBook, FaceVerdict
 from workbench.timeline import Span, format_utc
 from workbench.views.account import account
 
@@ -104,12 +105,15 @@ def approve(root: Root, request: Request, reason: Reason) -> None:
     wb = _house(root)
     _tell(face_cost(wb, request))
     typer.echo(_line(approve_faces(wb, request, reason)))
+    _say_request(wb, request)
 
 
 @faces_app.command()
 def refuse(root: Root, request: Request, reason: Reason) -> None:
     """Refuse; what an urgent search has found is deleted."""
-    typer.echo(_line(refuse_faces(_house(root), request, reason)))
+    wb = _house(root)
+    typer.echo(_line(refuse_faces(wb, request, reason)))
+    _say_request(wb, request)
 
 
 @faces_app.command()
@@ -125,6 +129,7 @@ def run(
     wb = _house(root)
     _tell(face_cost(wb, request))
     if dry:
+        _say_request(wb, request)
         return
     found = run_faces(wb, request, workers=workers, on_progress=show)
     typer.echo(
@@ -136,6 +141,7 @@ def run(
         typer.echo(f"not compared: {count} faces: {reason}")
     for failure in found.summary.failed:
         typer.echo(failure, err=True)
+    _say_request(wb, request)
     if found.summary.failed:
         raise typer.Exit(1)
 
@@ -230,6 +236,12 @@ def switch(
 
 def _house(root: Path) -> Workbench:
     return open_workbench(root, actor=account())
+
+
+def _say_request(wb: Workbench, request_id: str) -> None:
+    """Say under which case and legal basis a request was answered."""
+    request = FaceBook(wb.root).request(request_id)
+    say_basis(wb.root, request.case_id, request.purpose)
 
 
 def _line(one: Asked) -> str:

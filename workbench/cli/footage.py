@@ -29,6 +29,7 @@ from workbench.errors import N_, BadInput
 from workbench.exchange import trace_format
 from workbench.investigation import (
     Workbench,
+    basis_of,
     believe,
     export_trace,
     open_workbench,
@@ -322,7 +323,9 @@ def trace(
         typer.echo(f"{count} features written to {chart}")
     if out is not None:
         partial = out.with_name(out.name + ".part")
-        partial.write_text(found.legs.to_json(orient="records", date_format="iso", indent=1))
+        legs = json.loads(found.legs.to_json(orient="records", date_format="iso"))
+        told = basis_of(root, case, reason).facts | {"plate": plate, "legs": legs}
+        partial.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
         partial.replace(out)
 
 

@@ -4,6 +4,7 @@ Pages, the command line and notebooks use these verbs and nothing below them.
 """
 
 from workbench.investigation.answers import ALWAYS, Grant, Ingested, Linked, PlateHit, Trace
+from workbench.investigation.basis import Basis, basis_of
 from workbench.investigation.believing import (
     Belief,
     Passed,
@@ -120,6 +121,11 @@ from workbench.investigation.people import (
     list_people,
     seen_by,
 )
+from workbench.investigation.public_notices import (
+    SiteNotice,
+    notices_of,
+    record_notice,
+)
 from workbench.investigation.reaching import Whereabouts, reach
 from workbench.investigation.replaying import Compared, Replay
 from workbench.investigation.running import Candidates, first_candidates
@@ -131,6 +137,7 @@ __all__ = [
     "LONGEST_PLATE",
     "Accompanied",
     "Asked",
+    "Basis",
     "Belief",
     "Bundled",
     "Calibrated",
@@ -156,6 +163,7 @@ __all__ = [
     "PlateHit",
     "Replay",
     "SignIn",
+    "SiteNotice",
     "TakenIn",
     "Trace",
     "Track",
@@ -166,6 +174,7 @@ __all__ = [
     "approve_lookout",
     "ask_faces",
     "ask_lookout",
+    "basis_of",
     "believe",
     "bundle",
     "bundle_for",
@@ -218,6 +227,7 @@ __all__ = [
     "lookout_switch",
     "lookouts_mark",
     "measure",
+    "notices_of",
     "on_the_way",
     "open_workbench",
     "origin",
@@ -225,6 +235,7 @@ __all__ = [
     "place_m",
     "reach",
     "read_faces",
+    "record_notice",
     "refuse_faces",
     "remove_import",
     "run_faces",

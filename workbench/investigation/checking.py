@@ -1,0 +1,16 @@
+"""Whether what lies beside the catalogue is as the log says: face requests, public notices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.investigation.face_readings import check_faces
+from workbench.investigation.public_notices import check_notices
+
+if TYPE_CHECKING:
+    from workbench.investigation.facade import Workbench
+
+
+def check_books(house: Workbench) -> list[str]:
+    """Return one sentence for each thing that is not as it was written."""
+    return [*check_faces(house), *check_notices(house)]
