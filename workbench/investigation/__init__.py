@@ -38,6 +38,13 @@ from workbench.investigation.facade import (
     Workbench,
     open_workbench,
 )
+from workbench.investigation.face_calibrating import (
+    FaceCalibration,
+    FaceStrength,
+    calibrate_faces,
+    encoder_in_use,
+    face_calibration,
+)
 from workbench.investigation.face_lists import (
     faces_mark,
     faces_off,
@@ -52,6 +59,7 @@ from workbench.investigation.face_readings import (
     face_photographs,
     face_results,
     read_faces,
+    run_calibration,
 )
 from workbench.investigation.face_requests import (
     Asked,
@@ -147,10 +155,12 @@ __all__ = [
     "Conflicts",
     "Contradicted",
     "Exported",
+    "FaceCalibration",
     "FaceCost",
     "FaceResult",
     "FaceRunning",
     "FaceSheet",
+    "FaceStrength",
     "Followed",
     "Grant",
     "InTime",
@@ -181,6 +191,7 @@ __all__ = [
     "by_colour",
     "by_likeness",
     "calibrate",
+    "calibrate_faces",
     "calibration_at",
     "calibrations",
     "cameras_between",
@@ -195,6 +206,7 @@ __all__ = [
     "decide_hit",
     "draw_photos",
     "draw_scene",
+    "encoder_in_use",
     "end_faces",
     "end_lookout",
     "end_overdue",
@@ -202,6 +214,7 @@ __all__ = [
     "export_notebook",
     "export_sightings",
     "export_trace",
+    "face_calibration",
     "face_candidates",
     "face_cost",
     "face_crop",
@@ -238,6 +251,7 @@ __all__ = [
     "record_notice",
     "refuse_faces",
     "remove_import",
+    "run_calibration",
     "run_faces",
     "searched_elsewhere",
     "seen_by",
