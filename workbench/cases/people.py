@@ -33,6 +33,8 @@ ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "view": (*_SEARCHERS, "operator"),
     "calibrate": (*_SEARCHERS, "operator"),
     "upkeep": ("operator",),
+    "protect": (*_SEARCHERS, "approver", "operator"),
+    "protect.lift": ("approver", "operator"),
     "people": ("operator",),
     "recognise.all": ("operator",),
     "audit": ("auditor",),
