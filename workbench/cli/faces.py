@@ -35,6 +35,7 @@ from workbench.investigation import (
     refuse_faces,
     run_calibration,
     run_faces,
+    subject_photographs,
     switch_faces,
 )
 from workbench.recognition.faces.calibration import ratio_text
@@ -56,12 +57,17 @@ Request = Annotated[str, typer.Argument(help="Number of the request, like KM-012
 @faces_app.command()
 def ask(
     root: Root,
-    photographs: Annotated[list[Path], typer.Argument(help="Photographs of the one person.")],
     case: CaseId,
     reason: Reason,
     cameras: Annotated[str, typer.Option("--cameras", help="Camera ids, comma-separated.")],
     start: Annotated[str, typer.Option("--from", help="Start, like 2026-11-20T07:15:00+07:00.")],
     stop: Annotated[str, typer.Option("--to", help="End, written like the start.")],
+    photographs: Annotated[
+        list[Path] | None, typer.Argument(help="Photographs of the one person.")
+    ] = None,
+    subject: Annotated[
+        str, typer.Option("--subject", help="Those of this subject of the case, like DT-1.")
+    ] = "",
     days: Annotated[int, typer.Option("--days", help="How long leave is to hold.")] = 7,
     urgent: Annotated[
         str, typer.Option("--urgent", help="Why it cannot wait: 48 hours, then deleted.")
@@ -73,8 +79,8 @@ def ask(
     """Ask for leave to look for a person; prints what the search will come to."""
     wb = _house(root)
     span = Span(instant_of(start, "--from"), instant_of(stop, "--to"))
-    given = []
-    for path in photographs:
+    given = subject_photographs(wb, Purpose(case, reason), subject) if subject else []
+    for path in photographs or ():
         if not path.is_file():
             raise BadInput(N_("there is no such file"), N_("check its name"), where=str(path))
         given.append((path.name, path.read_bytes()))

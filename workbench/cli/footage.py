@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import demonstration
+from workbench.cli import case_files
 from workbench.cli.bundles import is_bundle, notebook_app, verify_bundle
 from workbench.cli.options import (
     LATEST_NS,
@@ -53,6 +54,7 @@ clock_app = typer.Typer(help="What is known of a camera's clock.")
 app.add_typer(ward_app, name="ward")
 app.add_typer(case_app, name="case")
 case_app.registered_commands.extend(notebook_app.registered_commands)
+case_app.registered_commands.extend(case_files.app.registered_commands)
 app.add_typer(clock_app, name="clock")
 
 

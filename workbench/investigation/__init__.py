@@ -14,6 +14,15 @@ from workbench.investigation.believing import (
     with_belief,
 )
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.case_files import (
+    add_note,
+    add_probes,
+    add_subject,
+    add_task,
+    case_file,
+    end_task,
+    subject_photographs,
+)
 from workbench.investigation.conflicts import Conflicts, find_conflicts
 from workbench.investigation.contradicting import (
     Accompanied,
@@ -179,7 +188,11 @@ __all__ = [
     "Track",
     "Whereabouts",
     "Workbench",
+    "add_note",
     "add_person",
+    "add_probes",
+    "add_subject",
+    "add_task",
     "approve_faces",
     "approve_lookout",
     "ask_faces",
@@ -195,6 +208,7 @@ __all__ = [
     "calibration_at",
     "calibrations",
     "cameras_between",
+    "case_file",
     "cases_of",
     "change_person",
     "check_points",
@@ -210,6 +224,7 @@ __all__ = [
     "end_faces",
     "end_lookout",
     "end_overdue",
+    "end_task",
     "export_flows",
     "export_notebook",
     "export_sightings",
@@ -259,6 +274,7 @@ __all__ = [
     "sightings_in_time",
     "start_faces",
     "statements_of",
+    "subject_photographs",
     "summed_flows",
     "switch_faces",
     "switch_lookouts",

@@ -25,6 +25,7 @@ from workbench import media
 from workbench.cases import bundle as packing
 from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
+from workbench.investigation.case_files import case_record
 from workbench.investigation.face_readings import face_record
 from workbench.investigation.models import list_models
 from workbench.investigation.notebooks import asked_of, notebook_of
@@ -268,6 +269,7 @@ def _tell(
     sites = {house.ward.cameras[one].site_id for one in cameras if one in house.ward.cameras}
     told = as_facts(notices_of(house), sorted(sites))
     pack.add("notices.json", _json(told), "whether the public is told of the cameras, by site")
+    pack.add("case_file.json", _json(case_record(house, case.case_id)), "subjects, tasks and notes")
     fixes = {
         camera: [asdict(fix) for fix in house.clock_fixes(camera)]
         for camera in dict.fromkeys(one.camera_id for one in segments)

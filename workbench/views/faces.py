@@ -55,6 +55,7 @@ from workbench.views.face_words import (
 )
 from workbench.views.footage import jpeg, shrink
 from workbench.views.page import Body, Visit, html, refusal
+from workbench.views.photograph_input import photograph_input, words
 from workbench.views.text import local
 
 LOOK_MS = 1_000
@@ -99,7 +100,7 @@ class FacesPage:
         case = next(one for one in wb.cases() if one.case_id == self.purpose.case_id)
         cameras = list(seen_by(wb, tuple(case.cameras or wb.ward.cameras)))
         start, stop = (local(ns).isoformat() for ns in (case.period.start_ns, case.period.stop_ns))
-        self.file = pn.widgets.FileInput(accept=".jpg,.jpeg,.png", multiple=False, width=320)
+        self.file = photograph_input(tr)
         self.gate = html("")
         self.cameras = pn.widgets.MultiChoice(name=tr("Cameras"), options=cameras, width=420)
         self.start = pn.widgets.TextInput(name=tr("From"), value=start, width=220)
@@ -390,6 +391,7 @@ def faces_page(visit: Visit) -> Body:
             "ask": tr("Ask for leave to look for a person"),
             "requests": tr("Face requests of this case"),
             "opened": tr("The request that is open"),
+            **words(tr),
         },
         {
             "said": pn.Column(state, one.worth, one.told, sizing_mode="stretch_width"),
