@@ -140,14 +140,14 @@ def test_from_request_to_verdicts_by_three_people(page, url, house, photograph):
     assert button(page, "Phê duyệt").count() == 0
 
     enter(page, url, "minh", "khuon-mat")
-    button(page, "Mở").last.click()
+    page.locator("main").get_by_role("button", name="Mở", exact=True).first.click()
     button(page, "Phê duyệt").wait_for()
     page.get_by_label("Lý do quyết định").fill("cần cho điều tra")
     button(page, "Phê duyệt").click()
     expect(page.locator("[data-request]").first).to_contain_text("đã phê duyệt (minh)")
 
     enter(page, url, "lan", "khuon-mat")
-    button(page, "Mở").last.click()
+    page.locator("main").get_by_role("button", name="Mở", exact=True).first.click()
     button(page, "Chạy lượt tìm").click()
     button(page, "Đọc các ứng viên").wait_for(timeout=RUN_MS)
     read(page, "loại trừ")
@@ -155,7 +155,7 @@ def test_from_request_to_verdicts_by_three_people(page, url, house, photograph):
     assert page.get_by_text("Điểm", exact=True).count() == 0
 
     enter(page, url, "tu", "khuon-mat")
-    button(page, "Mở").last.click()
+    page.locator("main").get_by_role("button", name="Mở", exact=True).first.click()
     button(page, "Đọc các ứng viên").wait_for()
     read(page, "ủng hộ giả thuyết")
     button(page, "Xem điểm và nhận định").click()

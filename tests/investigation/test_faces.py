@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from dask.distributed import LocalCluster
 from make.face_pack import make_pack
 from make.rows import sighting_row, sightings_table
 
@@ -299,6 +300,31 @@ def test_with_a_list_of_people_only_an_approver_on_it_gives_leave(wb, photograph
         ask(wb.as_actor("minh"), photograph)
     refused = [entry.action for entry in wb.audit() if entry.action.endswith(".refused")]
     assert refused.count("faces.approve.refused") == 2
+
+
+def test_processes_and_threads_of_a_cluster_find_the_same_as_this_process(
+    wb, photograph, monkeypatch
+):
+    monkeypatch.setattr("workbench.recognition.faces.spread.PASSES_A_JOB", 1)  # a job a pass
+
+    def found(**where):
+        request_id = ask(wb, photograph, urgent="a child is missing")
+        run = run_faces(wb, request_id, **where)
+        assert not run.summary.failed
+        ran = next(one for one in FaceBook(wb.root).events(request_id) if one.kind == "run")
+        told = {
+            k: ran.facts[k] for k in ("passes", "compared", "without_face", "refused", "encoder")
+        }
+        return json.loads(FaceBook(wb.root).candidates(request_id)), told
+
+    here, told = found(workers=0)
+    assert len(here) == told["compared"] == len(LEFTS)
+    assert found(workers=1) == (here, told)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        assert found(scheduler=cluster.scheduler_address) == (here, told)
+    assert wb.verify() == []
 
 
 def test_the_switch_refuses_everything_and_ends_a_search_under_way(wb, photograph):

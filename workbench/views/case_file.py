@@ -11,7 +11,7 @@ from html import escape
 
 import panel as pn
 
-from workbench.cases.files import CaseSubject, CaseTask
+from workbench.cases.files import CaseSubject, CaseTask, ProbePhotograph
 from workbench.errors import WorkbenchError
 from workbench.investigation import (
     add_note,
@@ -119,7 +119,7 @@ class CaseFilePage:
             f'<div class="frame"><img style="width:auto;max-height:120px" alt="" '
             f'src="{picture_uri(data)}"><p class="small">'
             f'<span class="tag">{escape(tr(GATE_WORDS[photograph.quality]))}</span> '
-            f"{escape(' · '.join([photograph.file, *photograph.remarks, photograph.despite]))}"
+            f"{escape(_said(photograph))}"
             "</p></div>"
             for photograph, (_, data) in zip(one.photographs, self._photographs(one), strict=True)
         )
@@ -191,6 +191,10 @@ def case_file_page(visit: Visit) -> Body:
             "new_task": one.new_task, "notes": one.notes, "new_note": one.new_note,
         },
     )  # fmt: skip
+
+
+def _said(one: ProbePhotograph) -> str:
+    return " · ".join(filter(None, (one.file, *one.remarks, one.despite)))
 
 
 def _column() -> pn.Column:
