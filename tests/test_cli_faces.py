@@ -78,3 +78,21 @@ def test_faces_from_request_to_results(root: Path, tmp_path: Path, said) -> None
     assert "read by 0 of 2" in said("thu", "requests", root)[1]
     assert not re.search(r"match|khớp", text, re.IGNORECASE)
     assert open_workbench(root, actor="thu").verify() == []
+
+
+def test_calibrating_says_what_is_known_and_what_is_no_set(
+    root: Path, tmp_path: Path, said
+) -> None:
+    code, text = said("thu", "calibrate", root)
+    assert code == 1
+    assert re.search(r"scores of \S+@\w+ are not calibrated here", text)
+    few = tmp_path / "few"
+    for whose in ("a", "b"):
+        (few / whose).mkdir(parents=True)
+        cv2.imwrite(str(few / whose / "1.png"), samples.portrait()[:, :, ::-1])
+    for words in ((root, few), (root, tmp_path / "none", "--basis", "consent"),
+                  (root, few, "--basis", "consent")):  # fmt: skip
+        code, text = said("thu", "calibrate", *words)
+        assert code == 2, text
+        assert "Traceback" not in text
+    assert "0 people seen twice and 1 pairs of different people, of 2 of 2 photographs" in text

@@ -66,7 +66,7 @@ def test_readme_names_every_command_and_no_other(page: Path) -> None:
     text = page.read_text()
     # In code only: between backticks, or at the start of a line of a code block.
     groups = (
-        "ward|case|clock|cameras|faces|incident|lookout|models|notify|people|plates|protect"
+        "ward|case|clock|cameras|faces|incident|lookout|models|notice|notify|people|plates|protect"
         "|sightings|twin"
     )
     code = rf"(?:`|^(?:\.venv/bin/)?)workbench ((?:{groups}) [\w-]+|\w+)"

@@ -2,18 +2,26 @@
 
 import dataclasses
 import importlib
+import inspect
+import json
 import pkgutil
 import re
 import sqlite3
 
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 import workbench
-from workbench import records
+from workbench import cli, records
+from workbench.cli.stating import stating
 from workbench.errors import BadInput
+from workbench.investigation import open_workbench
 from workbench.store.sightings import FORBIDDEN, refuse_columns
 from workbench.store.tables import TABLES
+from workbench.timeline import Span
+
+STATED = stating(lambda root, case: None).__code__
 
 NATURE = FORBIDDEN - {"name", "feature"}
 """What no table may say. A site has a name, a map has features: a person has neither here."""
@@ -68,3 +76,44 @@ def test_a_table_of_another_system_that_says_it_is_refused_by_name(column):
 def test_nothing_is_filed_under_a_persons_name():
     stored = pa.schema(list(records.SIGHTINGS))
     assert not [one for one in stored.names if re.search(r"name|owner|driver|holder", one)]
+
+
+def commands_with_a_case(part, before=""):
+    for one in part.registered_commands:
+        if "case" in inspect.signature(one.callback).parameters:
+            yield f"{before}{one.name or one.callback.__name__}", one.callback
+    for group in part.registered_groups:
+        yield from commands_with_a_case(group.typer_instance, f"{before}{group.name} ")
+
+
+def test_each_command_that_answers_in_a_case_states_its_legal_basis():
+    found = dict(commands_with_a_case(cli.app))
+    assert len(found) > 20
+    assert {"search", "trace", "bundle", "faces candidates", "case export-notebook"} <= set(found)
+    bare = [name for name, callback in found.items() if callback.__code__ is not STATED]
+    assert bare == []
+
+
+def test_results_and_files_state_case_legal_basis_and_reason(tmp_path, ward_folder, monkeypatch):
+    root = tmp_path / "root"
+    wb = open_workbench(root, actor="t", create_from=ward_folder)
+    period = Span(0, 10**18)
+    wb.open_case(records.Case("HS-1", "The grey van", "Decision 12/QĐ", "find it", period))
+
+    def said(*words):
+        done = CliRunner().invoke(cli.app, list(map(str, words)))
+        return done.output
+
+    why = ("--case", "HS-1", "--reason", "who left it")
+    line = "case HS-1: The grey van; legal basis: Decision 12/QĐ; reason: who left it"
+    assert said("search", root, "99B1-123.45", *why).splitlines()[-1] == line
+    out = tmp_path / "legs.json"
+    assert line in said("trace", root, "99B1-123.45", *why, "--json", out)
+    told = json.loads(out.read_text("utf-8"))
+    assert (told["case"], told["legal_basis"]) == ("HS-1", "Decision 12/QĐ")
+    assert (told["purpose"], told["legs"]) == ("who left it", [])
+    out = tmp_path / "found.json"
+    assert line in said("contradictions", root, *why, "--json", out)
+    assert json.loads(out.read_text("utf-8"))["legal_basis"] == "Decision 12/QĐ"
+    assert line in said("bundle", root, tmp_path / "b.zip", "--plate", "99B1-123.45", *why)
+    assert "12/QĐ" not in said("search", root, "99B1-123.45", "--case", "HS-1", "--reason", " ")

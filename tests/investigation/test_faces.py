@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sqlite3
 from fractions import Fraction
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from dask.distributed import LocalCluster
+from make.face_pack import make_pack
 from make.rows import sighting_row, sightings_table
 
 from workbench import media, recognition
@@ -19,6 +23,8 @@ from workbench.investigation import (
     add_person,
     approve_faces,
     ask_faces,
+    calibrate_faces,
+    face_calibration,
     face_candidates,
     face_cost,
     face_crop,
@@ -27,14 +33,18 @@ from workbench.investigation import (
     open_workbench,
     read_faces,
     refuse_faces,
+    run_calibration,
     run_faces,
     settle_faces,
     switch_faces,
 )
 from workbench.investigation.face_readings import face_record
 from workbench.recognition.faces import encoder as faces_encoder
+from workbench.recognition.faces.calibration import LEAST_PEOPLE, ratio_text
+from workbench.recognition.faces.scoring import COLUMNS
 from workbench.recognition.models import samples
 from workbench.records import Case, Purpose
+from workbench.store.face_scores import FaceScoreBook
 from workbench.store.faces import VERDICT_WORDS, FaceBook, FaceVerdict
 from workbench.timeline import SECOND_NS, Span, parse_instant
 from workbench.views.text import translator
@@ -215,11 +225,12 @@ def record(wb, request_id):
     return next(one for one in face_record(wb, "HS-1") if one["request"] == request_id)
 
 
-def leaks(root, vectors):
+def leaks(root, vectors, *, as_text=True):
     """Return the files that hold a part of one of the vectors, as numbers or as text."""
     kinds = (np.float64, np.float32, np.float16)
     needles = [vector.astype(kind)[100:104].tobytes() for vector in vectors for kind in kinds]
-    needles += [f"{abs(vector[100]):.6f}"[1:7].encode() for vector in vectors]
+    if as_text:
+        needles += [f"{abs(vector[100]):.6f}"[1:7].encode() for vector in vectors]
     paths = sorted(path for path in root.rglob("*") if path.is_file())
     return [path for path in paths if any(needle in path.read_bytes() for needle in needles)]
 
@@ -289,6 +300,31 @@ def test_with_a_list_of_people_only_an_approver_on_it_gives_leave(wb, photograph
         ask(wb.as_actor("minh"), photograph)
     refused = [entry.action for entry in wb.audit() if entry.action.endswith(".refused")]
     assert refused.count("faces.approve.refused") == 2
+
+
+def test_processes_and_threads_of_a_cluster_find_the_same_as_this_process(
+    wb, photograph, monkeypatch
+):
+    monkeypatch.setattr("workbench.recognition.faces.spread.PASSES_A_JOB", 1)  # a job a pass
+
+    def found(**where):
+        request_id = ask(wb, photograph, urgent="a child is missing")
+        run = run_faces(wb, request_id, **where)
+        assert not run.summary.failed
+        ran = next(one for one in FaceBook(wb.root).events(request_id) if one.kind == "run")
+        told = {
+            k: ran.facts[k] for k in ("passes", "compared", "without_face", "refused", "encoder")
+        }
+        return json.loads(FaceBook(wb.root).candidates(request_id)), told
+
+    here, told = found(workers=0)
+    assert len(here) == told["compared"] == len(LEFTS)
+    assert found(workers=1) == (here, told)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        assert found(scheduler=cluster.scheduler_address) == (here, told)
+    assert wb.verify() == []
 
 
 def test_the_switch_refuses_everything_and_ends_a_search_under_way(wb, photograph):
@@ -376,3 +412,127 @@ def test_texts_of_face_search_speak_of_candidates_and_are_in_vietnamese():
         assert "khớp" not in vietnamese(words).lower()
         assert "match" not in words.lower()
     assert set(VERDICT_WORDS) == set(FaceVerdict)
+
+
+BASIS = "consent of those in it, form 3 of 1 November"
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """A folder of thirty "people", twice each: a portrait whose first rows say whose it is.
+
+    Pictures of thirty people that may be used are not to be had.
+    """
+    folder = tmp_path_factory.mktemp("set")
+    portrait = cv2.resize(samples.portrait(), (256, 256), interpolation=cv2.INTER_AREA)
+    for number in range(2 * LEAST_PEOPLE):
+        picture = portrait.copy()
+        picture[:8] = number
+        path = folder / f"p{number // 2:02d}" / f"{number % 2}.png"
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), picture[:, :, ::-1])
+    return folder
+
+
+def draw_vectors(patch):
+    """Have the network say what a good one would: alike for one "person", apart for two."""
+    seen = []
+
+    def encode(_recogniser, picture, _face):
+        number = int(picture[2, 2, 0])
+        whose, own = (np.random.default_rng(n).normal(size=128) for n in (number // 2, number + 99))
+        vector = (whose + 0.6 * own).astype(np.float32)
+        seen.append(vector / np.linalg.norm(vector))
+        return seen[-1].copy()
+
+    patch.setattr(faces_encoder, "_encode", encode)
+    return seen
+
+
+def test_results_have_a_ratio_with_its_interval_until_the_network_is_another(
+    wb, photograph, people, monkeypatch, tmp_path
+):
+    request_id = ask(wb, photograph)
+    approve_faces(wb.as_actor("minh"), request_id, "needed for the investigation")
+    run_faces(wb, request_id, workers=0)
+    for actor in ("thu", "lan"):
+        read_faces(wb.as_actor(actor), request_id, PURPOSE, dict.fromkeys((1, 2, 3), "excludes"))
+    assert all(one.strength is None for one in face_results(wb, request_id, PURPOSE))
+    with monkeypatch.context() as patch:
+        seen = draw_vectors(patch)
+        made = calibrate_faces(wb, people, basis=BASIS)
+    assert (made.fit.people, made.fit.same_pairs) == (LEAST_PEOPLE, LEAST_PEOPLE)
+    assert len(made.kept.different) == 60 * 59 // 2 - LEAST_PEOPLE
+    assert made.fit.cllr_interval[0] <= made.fit.cllr <= made.fit.cllr_interval[1] < 0.5
+    results = face_results(wb, request_id, PURPOSE)
+    for one in results:
+        assert one.strength.low <= one.strength.log10_lr <= one.strength.high
+        assert one.strength.log10_lr == pytest.approx(made.fit.log10_lr(one.candidate.score))
+        assert float(ratio_text(one.strength.high).replace(" ", "")) < 10_000  # what the set bears
+    told = record(wb, request_id)
+    assert told["likelihood_ratio"]["sha256"] == made.kept.sha256
+    assert told["candidates"][0]["strength"]["log10_lr"] == results[0].strength.log10_lr
+    expected, most = face_cost(wb, request_id).false_candidates
+    assert 0 <= expected <= most <= 3
+    # what is kept holds scores: no vector, no label of the set, and it is in the log
+    assert leaks(wb.root, seen, as_text=False) == []  # of sixty, digits would be found by chance
+    (path,) = FaceScoreBook(wb.root).folder.glob("*.json")
+    text = path.read_text("utf-8")
+    assert '"p0' not in text
+    assert text.count(".") < 60 * 59 // 2 + 100 * 4 + 50  # a number a pair, and the fits
+    logged = [one for one in wb.audit() if one.action == "faces.calibrate"]
+    assert json.loads(logged[0].details)["destroyed"] == len(seen) == 2 * LEAST_PEOPLE
+    assert wb.verify() == []
+    points = np.array([[250, 260], [330, 260], [290, 300], [260, 350], [320, 350]], np.float32)
+    pack = make_pack(tmp_path / "pack", (200, 180, 380, 420), points)
+    monkeypatch.setenv("WORKBENCH_FACE_PACK", str(pack))
+    assert face_calibration(wb) is None
+    assert face_cost(wb, request_id).false_candidates is None
+    # what was searched with the network that is calibrated stays so
+    assert run_calibration(wb, request_id).kept == made.kept
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes().replace(b'"people": 30', b'"people": 99', 1))
+    assert any("not those of the log" in one for one in wb.verify())
+    path.write_bytes(path.read_bytes()[:-1])
+    assert any("was altered" in one for one in wb.verify())
+    path.unlink()
+    assert any("not those of the log" in one for one in wb.verify())
+
+
+def test_a_set_that_is_too_small_says_nothing_and_nothing_is_kept(
+    wb, people, monkeypatch, tmp_path
+):
+    draw_vectors(monkeypatch)
+    table = tmp_path / "pairs.csv"
+    names = [f"{people}/p{n:02d}/{k}.png" for n in range(LEAST_PEOPLE - 1) for k in range(2)]
+    with table.open("w", newline="") as out:
+        csv.writer(out).writerows(
+            [COLUMNS, *([one, one[-9:-6], two, two[-9:-6]] for one, two in pairwise(names))]
+        )  # fmt: skip
+    with pytest.raises(BadInput, match=f"{LEAST_PEOPLE - 1} people seen twice"):
+        calibrate_faces(wb, table, basis=BASIS)
+    assert FaceScoreBook(wb.root).all() == []
+    assert wb.audit()[-1].action == "faces.calibrate.few"
+    assert wb.verify() == []
+
+
+def test_what_is_no_set_or_not_allowed_is_a_sentence(wb, people, tmp_path):
+    none = tmp_path / "none"
+    none.mkdir()
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("one,other\na.png,b.png\n", "utf-8")
+    for labelled, basis, sentence in (
+        (people, " - ", "by what right"),
+        (none, BASIS, "holds 2 to 400"),
+        (tmp_path / "nowhere", BASIS, "no calibration set"),
+        (wrong, BASIS, "line 2 names no two"),
+    ):
+        with pytest.raises(BadInput, match=sentence):
+            calibrate_faces(wb, labelled, basis=basis)
+    switch_faces(wb, on=False, reason="a complaint")
+    with pytest.raises(Refused, match="switched off"):
+        calibrate_faces(wb, people, basis=BASIS)
+    switch_faces(wb, on=True, reason="settled")
+    add_person(wb, "lan", ["investigator"], SECRET)
+    with pytest.raises(Refused, match="operator"):
+        calibrate_faces(wb.as_actor("lan"), people, basis=BASIS)

@@ -287,4 +287,4 @@ def test_the_commands_say_what_is_there_and_refuse_in_one_sentence(
     assert "switched off" in say("off", "--reason", "thử")
     assert "switched off: " in say("list", *under)
     assert "1 hits deleted" in say("end", asked.lookout_id, *under)
-    assert say("list", *under).endswith("none\n")
+    assert "\nnone\ncase VA-1: Xe; legal basis: QĐ 12; reason: tìm xe\n" in say("list", *under)

@@ -30,9 +30,13 @@ _SEARCHERS: tuple[Role, ...] = ("investigator", "traffic", "trainer")
 ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "case.open": _SEARCHERS,
     "case.close": (*_SEARCHERS, "approver"),
+    "case.file": (*_SEARCHERS, "approver"),
+    "case.photographs": (*_SEARCHERS, "approver"),
     "view": (*_SEARCHERS, "operator"),
     "calibrate": (*_SEARCHERS, "operator"),
     "upkeep": ("operator",),
+    "protect": (*_SEARCHERS, "approver", "operator"),
+    "protect.lift": ("approver", "operator"),
     "people": ("operator",),
     "recognise.all": ("operator",),
     "audit": ("auditor",),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+import typer
+
 from workbench.cli import (
     bundles,
     cameras,
@@ -21,6 +23,7 @@ from workbench.cli import (
     lookouts,
     metres,
     models,
+    notices,
     oversight,
     people,
     plates,
@@ -30,6 +33,7 @@ from workbench.cli import (
     twin,
 )
 from workbench.cli.footage import app
+from workbench.cli.stating import states_its_case, stating
 from workbench.errors import Refused, WorkbenchError
 
 __all__ = ["app", "main"]
@@ -47,6 +51,7 @@ _PARTS = (
     leads,
     metres,
     models,
+    notices,
     oversight,
     people,
     plates,
@@ -58,6 +63,19 @@ _PARTS = (
 for part in _PARTS:
     app.registered_commands.extend(part.app.registered_commands)
     app.registered_groups.extend(part.app.registered_groups)
+
+
+def _state_cases(part: typer.Typer) -> None:
+    """Have every command that names a case say under which legal basis it answered."""
+    for command in part.registered_commands:
+        if command.callback is not None and states_its_case(command.callback):
+            command.callback = stating(command.callback)
+    for group in part.registered_groups:
+        if group.typer_instance is not None:
+            _state_cases(group.typer_instance)
+
+
+_state_cases(app)
 
 
 def main() -> None:

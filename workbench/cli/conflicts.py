@@ -21,7 +21,7 @@ from workbench.cli.options import (
 )
 from workbench.collisions import CANDIDATE_NOTE, KeptCalibration
 from workbench.errors import N_, BadInput
-from workbench.investigation import Conflicts, find_conflicts, open_workbench
+from workbench.investigation import Basis, Conflicts, basis_of, find_conflicts, open_workbench
 from workbench.records import Purpose
 from workbench.store import files
 from workbench.views.account import account
@@ -74,7 +74,7 @@ def conflicts(
     )
     _tell(found)
     if out is not None:
-        _write(found, out)
+        _write(found, out, basis_of(root, case, reason))
     if found.failed:
         raise typer.Exit(1)
 
@@ -130,7 +130,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, float) and value == value
 
 
-def _write(found: Conflicts, out: Path) -> None:
+def _write(found: Conflicts, out: Path, basis: Basis) -> None:
     table = found.table.copy()
     for name in ("utc", "clip_start", "clip_stop"):
         table[name] = [at.isoformat() for at in table[name]]
@@ -138,10 +138,11 @@ def _write(found: Conflicts, out: Path) -> None:
         for name in ("kinds", "sighting_ids"):
             table[name] = [" ".join(each) for each in table[name]]
         table["note"] = CANDIDATE_NOTE
+        table["case"], table["legal_basis"] = basis.case, basis.legal_basis
         text = table.drop(columns=["template", "values"]).to_csv(index=False)
     else:
         rows = json.loads(table.to_json(orient="records", force_ascii=False))
-        told = {
+        told = basis.facts | {
             "note": CANDIDATE_NOTE, "cameras": list(found.cameras),
             "left_out": dict(found.left_out), "candidates": rows,
         }  # fmt: skip

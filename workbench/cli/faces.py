@@ -11,13 +11,19 @@ import typer
 
 from workbench.cases.asking import STATE_WORDS
 from workbench.cli.options import CaseId, Reason, Root, instant_of, show
+from workbench.cli.stating import say_basis
 from workbench.errors import N_, BadInput
 from workbench.investigation import (
     Asked,
+    FaceCalibration,
     FaceCost,
+    FaceStrength,
     Workbench,
     approve_faces,
     ask_faces,
+    calibrate_faces,
+    encoder_in_use,
+    face_calibration,
     face_candidates,
     face_cost,
     face_crop,
@@ -27,11 +33,14 @@ from workbench.investigation import (
     open_workbench,
     read_faces,
     refuse_faces,
+    run_calibration,
     run_faces,
+    subject_photographs,
     switch_faces,
 )
-from workbench.records import Purpose
-from workbench.store.faces import FaceVerdict
+from workbench.recognition.faces.calibration import ratio_text
+from workbench.records import Progress, Purpose
+from workbench.store.faces import FaceBook, FaceVerdict
 from workbench.timeline import Span, format_utc
 from workbench.views.account import account
 
@@ -48,12 +57,17 @@ Request = Annotated[str, typer.Argument(help="Number of the request, like KM-012
 @faces_app.command()
 def ask(
     root: Root,
-    photographs: Annotated[list[Path], typer.Argument(help="Photographs of the one person.")],
     case: CaseId,
     reason: Reason,
     cameras: Annotated[str, typer.Option("--cameras", help="Camera ids, comma-separated.")],
     start: Annotated[str, typer.Option("--from", help="Start, like 2026-11-20T07:15:00+07:00.")],
     stop: Annotated[str, typer.Option("--to", help="End, written like the start.")],
+    photographs: Annotated[
+        list[Path] | None, typer.Argument(help="Photographs of the one person.")
+    ] = None,
+    subject: Annotated[
+        str, typer.Option("--subject", help="Those of this subject of the case, like DT-1.")
+    ] = "",
     days: Annotated[int, typer.Option("--days", help="How long leave is to hold.")] = 7,
     urgent: Annotated[
         str, typer.Option("--urgent", help="Why it cannot wait: 48 hours, then deleted.")
@@ -65,8 +79,8 @@ def ask(
     """Ask for leave to look for a person; prints what the search will come to."""
     wb = _house(root)
     span = Span(instant_of(start, "--from"), instant_of(stop, "--to"))
-    given = []
-    for path in photographs:
+    given = subject_photographs(wb, Purpose(case, reason), subject) if subject else []
+    for path in photographs or ():
         if not path.is_file():
             raise BadInput(N_("there is no such file"), N_("check its name"), where=str(path))
         given.append((path.name, path.read_bytes()))
@@ -104,12 +118,15 @@ def approve(root: Root, request: Request, reason: Reason) -> None:
     wb = _house(root)
     _tell(face_cost(wb, request))
     typer.echo(_line(approve_faces(wb, request, reason)))
+    _say_request(wb, request)
 
 
 @faces_app.command()
 def refuse(root: Root, request: Request, reason: Reason) -> None:
     """Refuse; what an urgent search has found is deleted."""
-    typer.echo(_line(refuse_faces(_house(root), request, reason)))
+    wb = _house(root)
+    typer.echo(_line(refuse_faces(wb, request, reason)))
+    _say_request(wb, request)
 
 
 @faces_app.command()
@@ -125,17 +142,19 @@ def run(
     wb = _house(root)
     _tell(face_cost(wb, request))
     if dry:
+        _say_request(wb, request)
         return
     found = run_faces(wb, request, workers=workers, on_progress=show)
     typer.echo(
         f"{len(found.run.candidates)} candidates of {found.run.compared} passes with a face; "
         f"{found.run.without} passes without; {found.run.destroyed} embeddings destroyed. "
-        f"False candidates among {found.run.compared} other people: not calibrated here"
+        + _false(found.run.compared, run_calibration(wb, request))
     )
     for reason, count in sorted(found.run.refused.items()):
         typer.echo(f"not compared: {count} faces: {reason}")
     for failure in found.summary.failed:
         typer.echo(failure, err=True)
+    _say_request(wb, request)
     if found.summary.failed:
         raise typer.Exit(1)
 
@@ -172,13 +191,14 @@ def candidates(
     if not standing.read:
         typer.echo(f"read by {len(standing.readings)} of 2; scores are shown when both have read")
         return
+    typer.echo(_of_calibration(run_calibration(wb, request)))
     for each in face_results(wb, request, purpose):
         first, second = each.verdicts
         apart = "  READERS DISAGREE" if each.disagree else ""
         score = min(each.candidate.score, 0.99)
         typer.echo(
             f"{each.number}  rank {each.rank}  score {score:.2f}  first: {first}  "
-            f"second: {second}{apart}  likelihood ratio: not calibrated here"
+            f"second: {second}{apart}  likelihood ratio: {_ratio(each.strength)}"
         )
 
 
@@ -216,6 +236,39 @@ def read(
 
 
 @faces_app.command()
+def calibrate(
+    root: Root,
+    labelled: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SET",
+            help="A folder with a folder a person, or a CSV of pairs; left out: say what is known.",
+        ),
+    ] = None,
+    basis: Annotated[
+        str, typer.Option("--basis", help="By what right these photographs are compared.")
+    ] = "",
+) -> None:
+    """Calibrate scores on photographs of known people: only scores are kept. Exit 1 without any.
+
+    The photographs stay where they are. Under 30 people seen twice nothing is said.
+    """
+    wb = _house(root)
+    if labelled is None:
+        made = face_calibration(wb)
+    else:
+        made = calibrate_faces(
+            wb, labelled, basis=basis,
+            on_picture=lambda done, total: show(Progress(done, total, "photographs")),
+        )  # fmt: skip
+    typer.echo(_of_calibration(made))
+    for why, count in sorted(made.kept.left_out.items() if made else ()):
+        typer.echo(f"left out: {count} photographs: {why}", err=True)
+    if made is None:
+        raise typer.Exit(1)
+
+
+@faces_app.command()
 def switch(
     root: Root,
     state: Annotated[str, typer.Argument(help="on or off.")],
@@ -232,6 +285,12 @@ def _house(root: Path) -> Workbench:
     return open_workbench(root, actor=account())
 
 
+def _say_request(wb: Workbench, request_id: str) -> None:
+    """Say under which case and legal basis a request was answered."""
+    request = FaceBook(wb.root).request(request_id)
+    say_basis(wb.root, request.case_id, request.purpose)
+
+
 def _line(one: Asked) -> str:
     request, now = one.request, one.standing
     parts = [
@@ -245,6 +304,37 @@ def _line(one: Asked) -> str:
     return "  ".join(filter(None, parts))
 
 
+def _ratio(strength: FaceStrength | None) -> str:
+    if strength is None:
+        return "not calibrated here"
+    value, low, high = (ratio_text(one) for one in (strength.log10_lr, strength.low, strength.high))
+    return f"{value} ({low} to {high}, 95 %)"
+
+
+def _expected(others: int, found: tuple[float, float] | None) -> str:
+    begins = f"false candidates among {others} other people"
+    if found is None:
+        return f"{begins}: not calibrated here"
+    return f"{begins}, likelihood ratio over 1: {found[0]:.1f}, at most {found[1]:.1f} (95 %)"
+
+
+def _false(others: int, made: FaceCalibration | None) -> str:
+    return _expected(others, None if made is None else made.false_candidates(others))
+
+
+def _of_calibration(made: FaceCalibration | None) -> str:
+    if made is None:
+        return f"scores of {encoder_in_use()} are not calibrated here"
+    fit, kept = made.fit, made.kept
+    low, high = fit.cllr_interval
+    return (
+        f"scores of {kept.encoder} calibrated {format_utc(kept.made_at_ns)} by {kept.made_by} on "
+        f"{fit.people} people, {fit.same_pairs} pairs of one and {len(fit.different)} of "
+        f"different people: Cllr {fit.cllr:.2f} ({low:.2f} to {high:.2f}, 95 % over people); "
+        f"ratios from {ratio_text(fit.bounds[0])} to {ratio_text(fit.bounds[1])}"
+    )
+
+
 def _tell(cost: FaceCost) -> None:
     time = (
         f"about {cost.cpu_s:.0f} CPU s, measured on {cost.measured_passes} passes here"
@@ -252,8 +342,8 @@ def _tell(cost: FaceCost) -> None:
         else "time not measured here yet"
     )
     typer.echo(
-        f"{cost.passes} passes in {cost.footage_h:.2f} h of footage; {time}; false candidates "
-        f"among {cost.passes} other people: not calibrated here"
+        f"{cost.passes} passes in {cost.footage_h:.2f} h of footage; {time}; "
+        + _expected(cost.passes, cost.false_candidates)
     )
     if cost.not_searched_h:
         typer.echo(

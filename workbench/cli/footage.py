@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import demonstration
+from workbench.cli import case_files
 from workbench.cli.bundles import is_bundle, notebook_app, verify_bundle
 from workbench.cli.options import (
     LATEST_NS,
@@ -29,6 +30,7 @@ from workbench.errors import N_, BadInput
 from workbench.exchange import trace_format
 from workbench.investigation import (
     Workbench,
+    basis_of,
     believe,
     export_trace,
     open_workbench,
@@ -52,6 +54,7 @@ clock_app = typer.Typer(help="What is known of a camera's clock.")
 app.add_typer(ward_app, name="ward")
 app.add_typer(case_app, name="case")
 case_app.registered_commands.extend(notebook_app.registered_commands)
+case_app.registered_commands.extend(case_files.app.registered_commands)
 app.add_typer(clock_app, name="clock")
 
 
@@ -322,7 +325,9 @@ def trace(
         typer.echo(f"{count} features written to {chart}")
     if out is not None:
         partial = out.with_name(out.name + ".part")
-        partial.write_text(found.legs.to_json(orient="records", date_format="iso", indent=1))
+        legs = json.loads(found.legs.to_json(orient="records", date_format="iso"))
+        told = basis_of(root, case, reason).facts | {"plate": plate, "legs": legs}
+        partial.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
         partial.replace(out)
 
 

@@ -14,7 +14,7 @@ import typer
 from workbench import investigation
 from workbench.cli.options import CaseId, Reason, Root
 from workbench.errors import N_, BadInput
-from workbench.investigation import Accompanied, Contradicted, open_workbench
+from workbench.investigation import Accompanied, Contradicted, basis_of, open_workbench
 from workbench.plates import compact
 from workbench.records import Purpose, Wording
 from workbench.store import files
@@ -44,7 +44,7 @@ def contradictions(
     for line in lines_of(found):
         typer.echo(line)
     if out is not None:
-        write_json(out, as_json(found))
+        write_json(out, basis_of(root, case, reason).facts | as_json(found))
 
 
 @app.command()
@@ -61,7 +61,7 @@ def convoys(
     for line in convoy_lines(found):
         typer.echo(line)
     if out is not None:
-        write_json(out, convoys_json(found))
+        write_json(out, basis_of(root, case, reason).facts | convoys_json(found))
 
 
 def convoy_lines(found: Accompanied) -> list[str]:

@@ -11,7 +11,7 @@ import typer
 
 from workbench.cli.options import CaseId, Reason, Root, instant_of
 from workbench.errors import N_, BadInput
-from workbench.investigation import Whereabouts, open_workbench
+from workbench.investigation import Whereabouts, basis_of, open_workbench
 from workbench.investigation import reach as find
 from workbench.records import Purpose
 from workbench.store import files
@@ -69,7 +69,8 @@ def reach(
     for line in lines_of(found, most):
         typer.echo(line)
     if out is not None:
-        text = json.dumps(as_json(found), indent=1, ensure_ascii=False)
+        told = basis_of(root, case, reason).facts | as_json(found)
+        text = json.dumps(told, indent=1, ensure_ascii=False)
         files.write_bytes(out, text.encode())
     if not found.found.feasible:
         raise typer.Exit(1)

@@ -4,6 +4,7 @@ Pages, the command line and notebooks use these verbs and nothing below them.
 """
 
 from workbench.investigation.answers import ALWAYS, Grant, Ingested, Linked, PlateHit, Trace
+from workbench.investigation.basis import Basis, basis_of
 from workbench.investigation.believing import (
     Belief,
     Passed,
@@ -13,6 +14,15 @@ from workbench.investigation.believing import (
     with_belief,
 )
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.case_files import (
+    add_note,
+    add_probes,
+    add_subject,
+    add_task,
+    case_file,
+    end_task,
+    subject_photographs,
+)
 from workbench.investigation.conflicts import Conflicts, find_conflicts
 from workbench.investigation.contradicting import (
     Accompanied,
@@ -37,6 +47,13 @@ from workbench.investigation.facade import (
     Workbench,
     open_workbench,
 )
+from workbench.investigation.face_calibrating import (
+    FaceCalibration,
+    FaceStrength,
+    calibrate_faces,
+    encoder_in_use,
+    face_calibration,
+)
 from workbench.investigation.face_lists import (
     faces_mark,
     faces_off,
@@ -51,6 +68,7 @@ from workbench.investigation.face_readings import (
     face_photographs,
     face_results,
     read_faces,
+    run_calibration,
 )
 from workbench.investigation.face_requests import (
     Asked,
@@ -120,6 +138,11 @@ from workbench.investigation.people import (
     list_people,
     seen_by,
 )
+from workbench.investigation.public_notices import (
+    SiteNotice,
+    notices_of,
+    record_notice,
+)
 from workbench.investigation.reaching import Whereabouts, reach
 from workbench.investigation.replaying import Compared, Replay
 from workbench.investigation.running import Candidates, first_candidates
@@ -131,6 +154,7 @@ __all__ = [
     "LONGEST_PLATE",
     "Accompanied",
     "Asked",
+    "Basis",
     "Belief",
     "Bundled",
     "Calibrated",
@@ -140,10 +164,12 @@ __all__ = [
     "Conflicts",
     "Contradicted",
     "Exported",
+    "FaceCalibration",
     "FaceCost",
     "FaceResult",
     "FaceRunning",
     "FaceSheet",
+    "FaceStrength",
     "Followed",
     "Grant",
     "InTime",
@@ -156,25 +182,33 @@ __all__ = [
     "PlateHit",
     "Replay",
     "SignIn",
+    "SiteNotice",
     "TakenIn",
     "Trace",
     "Track",
     "Whereabouts",
     "Workbench",
+    "add_note",
     "add_person",
+    "add_probes",
+    "add_subject",
+    "add_task",
     "approve_faces",
     "approve_lookout",
     "ask_faces",
     "ask_lookout",
+    "basis_of",
     "believe",
     "bundle",
     "bundle_for",
     "by_colour",
     "by_likeness",
     "calibrate",
+    "calibrate_faces",
     "calibration_at",
     "calibrations",
     "cameras_between",
+    "case_file",
     "cases_of",
     "change_person",
     "check_points",
@@ -186,13 +220,16 @@ __all__ = [
     "decide_hit",
     "draw_photos",
     "draw_scene",
+    "encoder_in_use",
     "end_faces",
     "end_lookout",
     "end_overdue",
+    "end_task",
     "export_flows",
     "export_notebook",
     "export_sightings",
     "export_trace",
+    "face_calibration",
     "face_candidates",
     "face_cost",
     "face_crop",
@@ -218,6 +255,7 @@ __all__ = [
     "lookout_switch",
     "lookouts_mark",
     "measure",
+    "notices_of",
     "on_the_way",
     "open_workbench",
     "origin",
@@ -225,8 +263,10 @@ __all__ = [
     "place_m",
     "reach",
     "read_faces",
+    "record_notice",
     "refuse_faces",
     "remove_import",
+    "run_calibration",
     "run_faces",
     "searched_elsewhere",
     "seen_by",
@@ -234,6 +274,7 @@ __all__ = [
     "sightings_in_time",
     "start_faces",
     "statements_of",
+    "subject_photographs",
     "summed_flows",
     "switch_faces",
     "switch_lookouts",

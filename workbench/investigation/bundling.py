@@ -25,9 +25,11 @@ from workbench import media
 from workbench.cases import bundle as packing
 from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
+from workbench.investigation.case_files import case_record
 from workbench.investigation.face_readings import face_record
 from workbench.investigation.models import list_models
 from workbench.investigation.notebooks import asked_of, notebook_of
+from workbench.investigation.public_notices import as_facts, notices_of
 from workbench.investigation.reading_copies import make_copies
 from workbench.paper import pdf_of
 from workbench.recognition.faces.hiding import open_face_hider
@@ -264,6 +266,10 @@ def _tell(
     pack.add(
         "faces.json", _json(face_record(house, case.case_id)), "face searches, refused ones too"
     )
+    sites = {house.ward.cameras[one].site_id for one in cameras if one in house.ward.cameras}
+    told = as_facts(notices_of(house), sorted(sites))
+    pack.add("notices.json", _json(told), "whether the public is told of the cameras, by site")
+    pack.add("case_file.json", _json(case_record(house, case.case_id)), "subjects, tasks and notes")
     fixes = {
         camera: [asdict(fix) for fix in house.clock_fixes(camera)]
         for camera in dict.fromkeys(one.camera_id for one in segments)
@@ -274,14 +280,14 @@ def _tell(
         _json([asdict(one) for one in list_models(house.root)]),
         "the models that found the passes",
     )
-    told = [
+    originals = [
         {
             **{key: str(value) for key, value in asdict(one).items()},
             "utc": [format_utc(ns) for ns in _ends(house.utc_span(one))],
         }
         for one in segments
     ]
-    pack.add("originals.json", _json(told), "the originals: hash, camera, time, tick")
+    pack.add("originals.json", _json(originals), "the originals: hash, camera, time, tick")
     pack.add("verify.py", packing.VERIFIER.read_bytes(), "checks this bundle; needs Python alone")
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from workbench import archive, cases, plates, recognition, roads, trajectories, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
-from workbench.investigation import face_readings, people, running
+from workbench.investigation import checking, people, running
 from workbench.investigation.answers import (
     Grant,
     Ingested,
@@ -78,7 +78,7 @@ class Workbench:
         found = [finding.sentence() for finding in archive.verify(self._store)]
         found += [damage.sentence() for damage in self._store.check_sightings()]
         found += cases.check_chain(*self._store.audit_with_head())
-        found += face_readings.check_faces(self)
+        found += checking.check_books(self)
         self._log("verify", str(self.root), details={"findings": len(found)})
         return found
 

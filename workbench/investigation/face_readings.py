@@ -17,6 +17,11 @@ from numpy.typing import NDArray
 from workbench.cases import asking
 from workbench.errors import N_, BadInput, Damaged, Refused, WorkbenchError
 from workbench.investigation import people
+from workbench.investigation.face_calibrating import (
+    FaceCalibration,
+    FaceStrength,
+    face_calibration,
+)
 from workbench.investigation.face_requests import (
     Asked,
     asked,
@@ -54,13 +59,13 @@ class FaceSheet:
 
 @dataclass(frozen=True, slots=True)
 class FaceResult:
-    """A candidate after both readings. ``strength`` is None where no set calibrates scores here."""
+    """A candidate after both readings. ``strength`` is None where no set calibrates its score."""
 
     rank: int
     number: int
     candidate: FaceCandidate
     verdicts: tuple[FaceVerdict, FaceVerdict]
-    strength: float | None = None
+    strength: FaceStrength | None = None
 
     @property
     def disagree(self) -> bool:
@@ -137,7 +142,14 @@ def face_results(house: Workbench, request_id: str, purpose: Purpose) -> list[Fa
                 count=len(one.standing.readings),
             )
     house._log("faces.results", request_id, purpose, details={"candidates": len(kept)})
-    return _results(one, kept)
+    return _results(one, kept, run_calibration(house, request_id))
+
+
+def run_calibration(house: Workbench, request_id: str) -> FaceCalibration | None:
+    """Return what calibrates the scores of a search: made with its network; None where nothing."""
+    events = FaceBook(house.root).events(request_id)
+    networks = [str(event.facts["encoder"]) for event in events if event.kind == "run"]
+    return face_calibration(house, networks[0]) if networks and networks[0] else None
 
 
 def face_crop(house: Workbench, sheet: FaceSheet, purpose: Purpose) -> NDArray[np.uint8]:
@@ -175,16 +187,17 @@ def face_record(house: Workbench, case_id: str) -> list[dict[str, Any]]:
             if event.kind != "read" or one.standing.read
         ]
         kept = _kept(book, one) if one.standing.read and not one.standing.deleted else []
+        made = run_calibration(house, request_id)
         told.append(
             {
                 "request": request_id,
                 "state": one.standing.state,
                 "readings": len(one.standing.readings),
                 "events": events,
-                "likelihood_ratio": NOT_CALIBRATED,
+                "likelihood_ratio": NOT_CALIBRATED if made is None else made.facts,
                 "candidates": [
                     {**asdict(each), "disagree": each.disagree, "excluded": each.excluded}
-                    for each in (_results(one, kept) if kept else [])
+                    for each in (_results(one, kept, made) if kept else [])
                 ],
             }
         )
@@ -270,7 +283,9 @@ def _order(request: FaceRequest, kept: Sequence[FaceCandidate]) -> list[int]:
     return asking.blind_order(request.request_id, [one.sighting_id for one in kept])
 
 
-def _results(one: Asked, kept: Sequence[FaceCandidate]) -> list[FaceResult]:
+def _results(
+    one: Asked, kept: Sequence[FaceCandidate], made: FaceCalibration | None
+) -> list[FaceResult]:
     first, second = one.standing.readings[:2]
     order = _order(one.request, kept)
     numbers = {at: number for number, at in enumerate(order, 1)}
@@ -278,6 +293,7 @@ def _results(one: Asked, kept: Sequence[FaceCandidate]) -> list[FaceResult]:
         FaceResult(
             at + 1, numbers[at], kept[at],
             (first.verdicts[numbers[at]], second.verdicts[numbers[at]]),
+            None if made is None else made.strength(kept[at].score),
         )
         for at in range(len(kept))
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from workbench.cases import asking, authorise_faces
 from workbench.errors import N_, Refused
 from workbench.investigation import people
 from workbench.investigation.answers import frame_of
+from workbench.investigation.face_calibrating import face_calibration
 from workbench.investigation.face_requests import (
     Asked,
     asked,
@@ -53,8 +54,9 @@ class FaceCost:
 
     ``passes`` are to be looked at, in ``footage_h`` hours of recorded footage; ``not_searched_h``
     more were never searched for passes and are not looked at. ``cpu_s`` is expected from the face
-    searches measured here, None where none was. How many other people among so many passes score
-    as high as a given score is known of no calibrated set here.
+    searches measured here, None where none was. ``false_candidates`` is how many other people among
+    so many passes would have a likelihood ratio over 1, expected and at most (95 %): None where no
+    set calibrates the network in use.
     """
 
     passes: int
@@ -62,7 +64,7 @@ class FaceCost:
     not_searched_h: float
     cpu_s: float | None
     measured_passes: int
-    false_candidates: float | None = None
+    false_candidates: tuple[float, float] | None = None
 
 
 def face_cost(house: Workbench, request_id: str) -> FaceCost:
@@ -95,12 +97,14 @@ def _cost(
     spans = [house.utc_span(one).overlap(period) for one in recorded]
     left = house.not_searched(cameras, period)
     passes, cpu_s = _measured(house)
+    made = face_calibration(house)
     return FaceCost(
         len(rows),
         sum(one.duration_ns for one in spans if one) / SECOND_NS / 3600,
         sum(one.duration_ns for gaps in left.values() for one in gaps) / SECOND_NS / 3600,
         cpu_s / passes * len(rows) if passes else None,
         passes,
+        None if made is None else made.false_candidates(len(rows)),
     )
 
 

@@ -12,6 +12,7 @@ import jinja2
 from workbench import cases
 from workbench.cases.oversight import SORTS, Count, Oversight, oversee
 from workbench.errors import N_, BadInput
+from workbench.investigation.public_notices import LACKS, notices_of
 from workbench.paper import pdf_of
 from workbench.records import AuditEntry
 from workbench.store import files
@@ -116,6 +117,12 @@ def page_of(
             (tr(N_("Refused")), [_told(one) for one in use.refused[-LISTED:]], len(use.refused)),
             (tr(N_("Exports")), [_told(one) for one in use.exports[-LISTED:]], len(use.exports)),
         ],
+        lacking=[
+            [one.site_id, one.name, tr(LACKS[one.lack]), one.last.seen_on if one.last else ""]
+            for one in notices_of(house) if one.lack
+        ],
+        lacking_head=tr(N_("Sites without a notice to the public that is known to stand")),
+        lacking_words=[tr(N_("Site")), "", tr(N_("State")), tr(N_("last seen"))],
         words=[tr(N_("Time")), tr(N_("Person")), tr(N_("Act")), tr(N_("Case")), tr(N_("Reason"))],
         nothing=tr(N_("none")),
         lead=tr(N_("Figures of use alone: no picture, no plate, no face.")),

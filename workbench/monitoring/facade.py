@@ -18,6 +18,7 @@ import xarray as xr
 
 from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Damaged, Refused, Unavailable
+from workbench.monitoring import roles
 from workbench.monitoring.incidents import BEFORE_S, lost_s
 from workbench.monitoring.keeping import Keeping
 from workbench.monitoring.notices import notice
@@ -174,6 +175,7 @@ class Monitoring:
         Refused
             While another recorder runs on this root.
         """
+        roles.allow(self)
         sources = self.addresses(cameras)
         unusable = self.unusable(cameras)
         settings, silent = usable_settings(self._store.root / FILE)
@@ -486,6 +488,7 @@ class Monitoring:
 
     def acknowledge_incident(self, incident_id: str, note: str = "") -> IncidentRecord:
         """Say that the actor has seen an incident; BadInput where there is none of that name."""
+        roles.allow(self)
         found = self._store.upkeep.incidents.acknowledge(
             incident_id, self.now(), self.actor, note.strip()
         )
@@ -500,6 +503,7 @@ class Monitoring:
         BadInput
             Where there is none of that name, it is closed already, or the note is empty.
         """
+        roles.allow(self)
         if not note.strip():
             raise BadInput(N_("an incident is closed with a note"), N_("say what was found"))
         _, status = self.status()
@@ -546,6 +550,7 @@ class Monitoring:
         BadInput
             When the settings cannot be used.
         """
+        roles.allow(self)
         settings = read_settings(self._store.root / FILE)
         told = notice("test", None, self.ward.sites, {}, self.now(), self.translate)
         found = trial(settings, told, self.notices)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from workbench import streams, ward
 from workbench.errors import N_, BadInput, Refused
+from workbench.monitoring import roles
 from workbench.monitoring.facade import Monitoring
 from workbench.store import files
 from workbench.streams import discovery, onvif
@@ -74,6 +75,7 @@ def discover(
     BadInput
         When an address, an interface or the credentials cannot be used.
     """
+    roles.allow(house)
     known = streams.read_credentials(house._store.root / "credentials.toml")
     owners: dict[str, list[str]] = {}
     streams_of: dict[tuple[str, int, str], str] = {}
@@ -209,6 +211,7 @@ def apply_import(house: Monitoring, source: Path) -> tuple[ward.ImportPlan, Path
     Refused
         While another import runs.
     """
+    roles.allow(house)
     table = house._store.ward_folder / "cameras.csv"
     with files.held(house._store.root / ".import") as ours:
         if not ours:

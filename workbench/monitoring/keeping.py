@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench import archive, media
 from workbench.errors import N_, BadInput, Refused, Unavailable, WorkbenchError
+from workbench.monitoring import roles
 from workbench.monitoring.retention import (
     DAY_NS,
     DROPPED_DAYS,
@@ -93,6 +94,7 @@ class Keeping:
         tuple[Protection, int]
             The protection, and how many files of it were dropped already.
         """
+        roles.allow(self._house, "protect")
         recorded = self._store.cameras()
         for camera_id in cameras:
             if camera_id not in recorded:  # footage of one the ward has no more can be kept too
@@ -121,6 +123,7 @@ class Keeping:
 
     def lift(self, protection_id: int, *, reason: str) -> None:
         """End a protection: its footage goes when its days are over."""
+        roles.allow(self._house, "protect.lift")
         if not reason.strip():
             raise BadInput(N_("nobody says why"), N_("give --reason"))
         self._store.keeping.lift(
@@ -173,6 +176,7 @@ class Keeping:
         *,
         apply: bool = False,
         most_days: int | None = None,
+        by_itself: bool = False,
         stopped: Callable[[], bool] = lambda: False,
     ) -> list[Dropping]:
         """Return what goes by site and day; `apply` drops it, in batches until `stopped`.
@@ -182,6 +186,8 @@ class Keeping:
         most_days
             Refuse to drop more local days than this at once because of their age, of footage as of
             checks of health; what a full disk asks for goes all the same.
+        by_itself
+            The recorder applies it: who started it was allowed to.
 
         Raises
         ------
@@ -192,6 +198,8 @@ class Keeping:
         Unavailable
             When files cannot be looked at or removed; the others have gone all the same.
         """
+        if apply and not by_itself:
+            roles.allow(self._house)
         policy = self.policy()
         if policy is None:
             raise BadInput(
@@ -492,7 +500,9 @@ class Caretaker:
         )
 
     def _retain(self) -> None:
-        self._keeping.retention(apply=True, most_days=MOST_DAYS, stopped=self._stopped.is_set)
+        self._keeping.retention(
+            apply=True, most_days=MOST_DAYS, by_itself=True, stopped=self._stopped.is_set
+        )
 
     def _settle(self) -> None:
         until_s = time.monotonic() + LOOK_S
@@ -557,6 +567,7 @@ def rebuild(
     if backup is not None and not backup.is_file():
         raise BadInput(N_("there is no such file"), N_("check the path"), where=str(backup))
     store = Store.lost(Path(root))
+    roles.must(store.root, actor, now())  # the log may be what is lost
     recording = store.root / "recording"
     recording.mkdir(exist_ok=True)
     with files.held(recording / ".recorder") as ours:

@@ -13,6 +13,7 @@ import numpy as np
 
 from workbench import media, streams
 from workbench.errors import N_, BadInput, Damaged, Unavailable, WorkbenchError
+from workbench.monitoring import roles
 from workbench.records import Purpose, Segment
 from workbench.store import Store, files
 from workbench.store.upkeep import LAST_NS
@@ -59,6 +60,7 @@ class References:
         Unavailable
             When what was recorded cannot be read.
         """
+        roles.allow(self._house)
         self._house.ward.camera(camera_id)
         lately = Span(self._house.now() - round(2 * REFERENCE_OLDEST_S * SECOND_NS), LAST_NS)
         recent = self._store.segments([camera_id], lately)[-REFERENCE_FILES:]

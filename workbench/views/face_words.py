@@ -7,7 +7,16 @@ from html import escape
 
 from workbench.cases.asking import STATE_WORDS, Reading
 from workbench.errors import N_
-from workbench.investigation import Asked, FaceCost, FaceResult, FaceRunning, FaceSheet
+from workbench.investigation import (
+    Asked,
+    FaceCalibration,
+    FaceCost,
+    FaceResult,
+    FaceRunning,
+    FaceSheet,
+    FaceStrength,
+)
+from workbench.recognition.faces.calibration import ratio_text
 from workbench.store.faces import VERDICT_WORDS, FacePhotograph
 from workbench.timeline import SECOND_NS
 from workbench.views.page import Visit
@@ -75,9 +84,7 @@ def cost_html(cost: FaceCost, tr: Translate) -> str:
         tr("{passes} passes in {hours} hours of footage; {time}").format(
             passes=cost.passes, hours=f"{cost.footage_h:.2f}", time=time
         ),
-        tr("False candidates expected among {count} other people: not calibrated here").format(
-            count=cost.passes
-        ),
+        _false_candidates(cost, tr),
     ]
     if cost.not_searched_h:
         lines.append(
@@ -86,6 +93,45 @@ def cost_html(cost: FaceCost, tr: Translate) -> str:
             ).format(hours=f"{cost.not_searched_h:.2f}")
         )
     return f'<p class="small cost">{"<br>".join(map(escape, lines))}</p>'
+
+
+def _false_candidates(cost: FaceCost, tr: Translate) -> str:
+    if cost.false_candidates is None:
+        return tr(
+            "False candidates expected among {count} other people: not calibrated here"
+        ).format(count=cost.passes)
+    expected, most = cost.false_candidates
+    return tr(
+        "Other people expected with a likelihood ratio over 1, among {count}: {expected}, at most "
+        "{most} (95 %)"
+    ).format(count=cost.passes, expected=f"{expected:.1f}", most=f"{most:.1f}")
+
+
+def calibration_html(made: FaceCalibration | None, tr: Translate) -> str:
+    """Return whether scores are calibrated, and by what; a badge where they are not."""
+    if made is None:
+        said = tr("Scores are not calibrated here: no set of known people was measured.")
+        badge = f'<span class="tag doubtful">{escape(tr("not calibrated here"))}</span>'
+        return f'<p class="small" data-calibrated="no">{badge} {escape(said)}</p>'
+    fit = made.fit
+    said = tr(
+        "Scores were calibrated on {time}: {people} people, Cllr {cllr} ({low} to {high}); ratios "
+        "from {least} to {most}, no more is claimed. Network {network}."
+    ).format(
+        time=clock(made.kept.made_at_ns, date=True), people=fit.people, cllr=f"{fit.cllr:.2f}",
+        low=f"{fit.cllr_interval[0]:.2f}", high=f"{fit.cllr_interval[1]:.2f}",
+        least=ratio_text(fit.bounds[0]), most=ratio_text(fit.bounds[1]),
+        network=made.kept.encoder,
+    )  # fmt: skip
+    return f'<p class="small" data-calibrated="yes">{escape(said)}</p>'
+
+
+def strength_text(strength: FaceStrength | None, tr: Translate) -> str:
+    """Return a likelihood ratio with its interval, or that there is none."""
+    if strength is None:
+        return tr("not calibrated here")
+    texts = [ratio_text(one) for one in (strength.log10_lr, strength.low, strength.high)]
+    return tr("{ratio} ({low} to {high})").format(ratio=texts[0], low=texts[1], high=texts[2])
 
 
 def progress_html(state: FaceRunning, tr: Translate) -> str:
@@ -118,6 +164,7 @@ def results_html(
     results: Sequence[FaceResult],
     uris: Mapping[int, str],
     readings: Sequence[Reading],
+    made: FaceCalibration | None,
     visit: Visit,
 ) -> str:
     """Return candidates with scores and both verdicts side by side; nothing joins the two."""
@@ -138,7 +185,7 @@ def results_html(
         cells = [
             str(one.rank), str(one.number), f'<img alt="" src="{uris.get(one.number, "")}">',
             escape(found.camera_id), clock(found.utc_ns, date=True),
-            f"{min(found.score, 0.99):.2f}", *words, agree, escape(tr("not calibrated here")),
+            f"{min(found.score, 0.99):.2f}", *words, agree, escape(strength_text(one.strength, tr)),
         ]  # fmt: skip
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
@@ -149,4 +196,5 @@ def results_html(
     )
     said = escape(tr("A score orders the list and is no probability; a candidate is a lead."))
     table = f'<table class="rows"><tr>{head}</tr>{"".join(rows)}</table>'
-    return f'<p class="small">{said}</p>{table}{notes}'
+    worth = calibration_html(made, tr)
+    return f'<p class="small">{said}</p>{worth}{table}{notes}'

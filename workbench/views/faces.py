@@ -24,6 +24,7 @@ from workbench.investigation import (
     ask_faces,
     could,
     end_faces,
+    face_calibration,
     face_candidates,
     face_cost,
     face_crop,
@@ -37,12 +38,14 @@ from workbench.investigation import (
     list_faces,
     read_faces,
     refuse_faces,
+    run_calibration,
     seen_by,
     start_faces,
 )
 from workbench.store.faces import VERDICT_WORDS
 from workbench.timeline import Span, parse_instant
 from workbench.views.face_words import (
+    calibration_html,
     cost_html,
     photograph_html,
     progress_html,
@@ -52,6 +55,7 @@ from workbench.views.face_words import (
 )
 from workbench.views.footage import jpeg, shrink
 from workbench.views.page import Body, Visit, html, refusal
+from workbench.views.photograph_input import photograph_input, words
 from workbench.views.text import local
 
 LOOK_MS = 1_000
@@ -65,6 +69,7 @@ class FacesPage:
 
     def __init__(self, visit: Visit) -> None:
         self.visit, self.tr, self.purpose = visit, visit.tr, visit.selection.purpose
+        self.worth = html(calibration_html(face_calibration(visit.wb), visit.tr))
         self.told, self.form, self.requests, self.opened = html(""), _column(), _column(), _column()
         self.photographs: list[tuple[str, bytes]] = []
         self.chosen, self.reading = "", False
@@ -95,7 +100,7 @@ class FacesPage:
         case = next(one for one in wb.cases() if one.case_id == self.purpose.case_id)
         cameras = list(seen_by(wb, tuple(case.cameras or wb.ward.cameras)))
         start, stop = (local(ns).isoformat() for ns in (case.period.start_ns, case.period.stop_ns))
-        self.file = pn.widgets.FileInput(accept=".jpg,.jpeg,.png", multiple=False, width=320)
+        self.file = photograph_input(tr)
         self.gate = html("")
         self.cameras = pn.widgets.MultiChoice(name=tr("Cameras"), options=cameras, width=420)
         self.start = pn.widgets.TextInput(name=tr("From"), value=start, width=220)
@@ -333,7 +338,9 @@ class FacesPage:
             return results, {s.number: crop_uri(face_crop(wb, s, purpose)) for s in sheets}
 
         def show(got: tuple[list[Any], dict[int, str]]) -> None:
-            table = html(results_html(*got, one.standing.readings[:READERS], self.visit))
+            made = run_calibration(wb, one.request.request_id)
+            read = one.standing.readings[:READERS]
+            table = html(results_html(*got, read, made, self.visit))
             self.opened.objects = [*self.opened.objects[:2], table]
 
         self._do(load, show)
@@ -384,9 +391,10 @@ def faces_page(visit: Visit) -> Body:
             "ask": tr("Ask for leave to look for a person"),
             "requests": tr("Face requests of this case"),
             "opened": tr("The request that is open"),
+            **words(tr),
         },
         {
-            "said": pn.Column(state, one.told, sizing_mode="stretch_width"),
+            "said": pn.Column(state, one.worth, one.told, sizing_mode="stretch_width"),
             "ask": one.form, "requests": one.requests, "opened": one.opened,
         },
     )  # fmt: skip

@@ -29,6 +29,7 @@ COMPONENTS_CSS = (ASSETS / "components.css").read_text(encoding="utf-8")
 
 PAGES: Mapping[str, str] = {
     "truc-tiep": N_("Live"),
+    "ho-so": N_("Case file"),
     "truy-vet": N_("Trace"),
     "canh-bien-so": N_("Lookouts"),
     "khuon-mat": N_("Faces"),
@@ -37,7 +38,7 @@ PAGES: Mapping[str, str] = {
     "hieu-chuan": N_("Calibration"),
     "giam-sat": N_("Oversight"),
 }
-_ACTS = {"khuon-mat": "faces.list"}
+_ACTS = {"ho-so": "case.file", "khuon-mat": "faces.list"}
 """Pages that stand in the menu of those alone whose roles could do this."""
 _HOUSE = ":host *:not(.mono) { font-family: var(--font); }"
 PROGRESS_MS = 2_000
@@ -141,6 +142,7 @@ def build(visit: Visit, slug: str, page: PageFunction) -> pn.Template:
             {"refusal": html(refusal(error, visit.tr), sizing_mode=None)},
         )
     shell, layout = ((ASSETS / name).read_text("utf-8") for name in ("shell.html", body.layout))
+    layout = layout.replace("[[too_large]]", (ASSETS / "too_large.html").read_text("utf-8"))
     template = pn.Template(shell.replace("{{ body }}", layout))
     template.add_variable("heads", dict(body.heads))
     template.add_panel("progress", _progress_strip(visit))

@@ -32,6 +32,7 @@ from workbench.investigation import (
 from workbench.views.accident import accident_page
 from workbench.views.account import account
 from workbench.views.calibrating import calibration_page
+from workbench.views.case_file import case_file_page
 from workbench.views.faces import faces_page
 from workbench.views.gate import CALLBACK, WILDCARDS, Gate, host_of, names_of
 from workbench.views.lookouts import lookouts_page
@@ -46,6 +47,7 @@ from workbench.views.wall import live_page
 
 PAGES: Mapping[str, PageFunction] = {
     "truc-tiep": live_page,
+    "ho-so": case_file_page,
     "truy-vet": trace_page,
     "canh-bien-so": lookouts_page,
     "khuon-mat": faces_page,

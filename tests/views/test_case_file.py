@@ -1,0 +1,82 @@
+"""The page of a case's file: written by those who search, read by approvers, text stays text."""
+
+import cv2
+import panel as pn
+import pytest
+
+from workbench.errors import Refused
+from workbench.investigation import add_person, case_file, open_workbench
+from workbench.recognition.models import samples
+from workbench.records import Case, Purpose
+from workbench.timeline import SECOND_NS, Span, parse_instant
+from workbench.views.case_file import CaseFilePage
+from workbench.views.page import visit
+
+START = parse_instant("2026-11-20T07:15:00+07:00")
+PERIOD = Span(START - 60 * SECOND_NS, START + 60 * SECOND_NS)
+SECRET = "sông Ngũ Huyện Khê"
+
+
+@pytest.fixture
+def house(tmp_path, ward_folder):
+    made = open_workbench(tmp_path / "root", actor="thu", create_from=ward_folder)
+    made.open_case(Case("HS-1", "Xe tải xám", "QĐ 12", "người rời xe", PERIOD))
+    return made
+
+
+def opened(house, actor):
+    asked = {"case": "HS-1", "reason": "người rời xe"}
+    seen = visit(house.as_actor(actor), asked, host_url="http://127.0.0.1:5006", media_port=5007)
+    return CaseFilePage(seen)
+
+
+def press(column, name):
+    next(one for one in column.select(pn.widgets.Button) if one.name == name).clicks += 1
+
+
+def words(column):
+    return " ".join(str(one.object) for one in column.select(pn.pane.HTML))
+
+
+def fill(column, *texts):
+    for field, text in zip(column.select(pn.widgets.TextInput), texts, strict=False):
+        field.value_input = text
+
+
+def test_a_subject_a_task_and_a_note_are_written_on_the_page(house):
+    page = opened(house, "thu")
+    assert "Không có" in words(page.subjects)
+    press(page.new_subject, "Ghi đối tượng")
+    assert "chưa ghi gì bằng lời" in page.told.object.lower()
+    fill(page.new_subject, "lái xe <b>xám", "99b1-123.45, 30A-123.45")
+    press(page.new_subject, "Ghi đối tượng")
+    assert page.told.object == ""
+    said = words(page.subjects)
+    assert "lái xe &lt;b&gt;xám" in said
+    assert "plate=99B1-123.45" in said
+    done, data = cv2.imencode(".png", samples.portrait()[:, :, ::-1])
+    assert done
+    (field,) = page.subjects.select(pn.widgets.FileInput)
+    field.param.update(filename="a.png", value=data.tobytes())
+    assert page.told.object == ""
+    assert "đủ rõ để so sánh" in words(page.subjects)
+    fill(page.new_task, "hỏi hàng xóm", "lan", "2026-11-21")
+    press(page.new_task, "Ghi việc")
+    fill(page.tasks, "không ai thấy")
+    press(page.tasks, "Đã làm xong")
+    assert "thu đã làm: không ai thấy" in words(page.tasks)
+    fill(page.new_note, "đã gọi hai lần")
+    press(page.new_note, "Ghi chú lại")
+    assert "đã gọi hai lần" in words(page.notes)
+    found = case_file(house, Purpose("HS-1", "người rời xe"))
+    assert (len(found.subjects), len(found.tasks), len(found.notes)) == (1, 1, 1)
+    assert house.verify() == []
+
+
+def test_roles_decide_who_reads_and_who_writes(house):
+    add_person(house, "minh", ["approver"], SECRET)
+    add_person(house, "hoa", ["auditor"], SECRET)
+    page = opened(house, "minh")
+    assert not page.new_note.objects
+    with pytest.raises(Refused):
+        opened(house, "hoa")

@@ -1,0 +1,121 @@
+"""Commands of what is written down in a case: subjects with probes, tasks, notes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import Reason, Root
+from workbench.errors import N_, BadInput
+from workbench.investigation import (
+    add_note,
+    add_probes,
+    add_subject,
+    add_task,
+    case_file,
+    end_task,
+    open_workbench,
+)
+from workbench.records import Purpose
+from workbench.timeline import format_utc
+from workbench.views.account import account
+
+app = typer.Typer()
+"""Joined to ``workbench case``."""
+
+Case = Annotated[str, typer.Argument(metavar="NUMBER", help="The case's number.")]
+
+
+@app.command("file")
+def show_file(root: Root, case: Case, reason: Reason) -> None:
+    """Show what was written down in a case: subjects with their probes, tasks, notes."""
+    found = case_file(open_workbench(root, actor=account()), Purpose(case, reason))
+    for one in found.subjects:
+        typer.echo(f"{one.subject_id}  {one.what}  ({one.written_by})")
+        for plate in one.plates:
+            typer.echo(f"  plate {plate}")
+        for each in one.photographs:
+            why = [*each.remarks, f"used because: {each.despite}" if each.despite else ""]
+            typer.echo("  ".join(["  photograph", each.file, each.quality, *filter(None, why)]))
+    for task in found.tasks:
+        state = "open" if task.is_open else f"done by {task.done_by}: {task.outcome}"
+        whose = f" for {task.whose}" if task.whose else ""
+        due = f" until {task.due}" if task.due else ""
+        typer.echo(f"{task.task_id}  {task.what}{whose}{due}  {state}")
+    for note in found.notes:
+        typer.echo(f"{format_utc(note.at_ns)}  {note.written_by}: {note.text}")
+    if not (found.subjects or found.tasks or found.notes):
+        typer.echo("nothing is written down in this case")
+
+
+@app.command("subject")
+def write_subject(
+    root: Root,
+    case: Case,
+    reason: Reason,
+    what: Annotated[
+        str, typer.Option("--what", help="Whom or what it is about, in words; a new subject.")
+    ] = "",
+    subject: Annotated[str, typer.Option("--to", help="Add to this subject, like DT-1.")] = "",
+    plate: Annotated[
+        list[str] | None, typer.Option("--plate", help="A plate to search for; repeatable.")
+    ] = None,
+    photograph: Annotated[
+        list[Path] | None, typer.Option("--photograph", help="One face in it; repeatable.")
+    ] = None,
+    despite: Annotated[
+        str, typer.Option("--despite", help="Why photographs below the gate must do.")
+    ] = "",
+) -> None:
+    """Write down a subject of a case with plates and photographs to search with."""
+    if bool(what) == bool(subject):
+        raise BadInput(
+            N_("a subject is new or known"), N_("give --what or --to"), where="case subject"
+        )
+    given = []
+    for path in photograph or ():
+        if not path.is_file():
+            raise BadInput(N_("there is no such file"), N_("check its name"), where=str(path))
+        given.append((path.name, path.read_bytes()))
+    wb, purpose = open_workbench(root, actor=account()), Purpose(case, reason)
+    if what:
+        subject = add_subject(
+            wb, purpose, what, plates=plate or (), photographs=given, despite=despite
+        )
+    else:
+        add_probes(wb, purpose, subject, plates=plate or (), photographs=given, despite=despite)
+    typer.echo(f"{subject} is written down")
+
+
+@app.command("task")
+def write_task(
+    root: Root,
+    case: Case,
+    reason: Reason,
+    what: Annotated[str, typer.Option("--what", help="What is to be done; a new task.")] = "",
+    whose: Annotated[str, typer.Option("--for", help="Who is to do it.")] = "",
+    due: Annotated[str, typer.Option("--due", help="Day it is due, like 2026-11-20.")] = "",
+    done: Annotated[str, typer.Option("--done", help="This one is done, like VC-1.")] = "",
+    outcome: Annotated[str, typer.Option("--outcome", help="What came of it.")] = "",
+) -> None:
+    """Write down a task of a case, or that one is done."""
+    if bool(what) == bool(done):
+        raise BadInput(N_("a task is new or done"), N_("give --what or --done"), where="case task")
+    wb, purpose = open_workbench(root, actor=account()), Purpose(case, reason)
+    if what:
+        done = add_task(wb, purpose, what, whose=whose, due=due)
+        typer.echo(f"{done} is written down")
+    else:
+        end_task(wb, purpose, done, outcome)
+        typer.echo(f"{done} is done")
+
+
+@app.command("note")
+def write_note(
+    root: Root, case: Case, reason: Reason, text: Annotated[str, typer.Argument(help="The note.")]
+) -> None:
+    """Write a note in a case; it is kept as it is."""
+    add_note(open_workbench(root, actor=account()), Purpose(case, reason), text)
+    typer.echo("written down")
