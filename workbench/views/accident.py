@@ -34,6 +34,7 @@ from workbench.investigation.reviewing import (
 from workbench.timeline import SECOND_NS, VIET_NAM, Span, UtcNs
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
 from workbench.views.rows import Rows, marked
+from workbench.views.speeds import Speeds
 from workbench.views.text import Translate, clock
 
 SPANS_S = (10, 30, 60, 120, 300, LONGEST_S)
@@ -81,9 +82,11 @@ def accident_page(visit: Visit) -> Body:
             "cameras": tr("Cameras, the nearest first: click to show or leave out"),
             "bookmarks": tr("Bookmarks of the case"),
             "tiles": tr("One clock: ← → one frame of the chosen tile, space plays"),
+            "speeds": tr("Speeds of passes, on calibrated cameras"),
         },
         {"cameras": page.cameras, "bookmarks": page.bookmarks, "remove": page.remove,
-         "tiles": page.tiles, "said": page.said},
+         "tiles": page.tiles, "said": page.said, "passes": page.speeds.passes,
+         "speed": page.speeds.told},
     )  # fmt: skip
 
 
@@ -114,6 +117,7 @@ class _AccidentPage:
             "here": self._arrived,
         }  # fmt: skip
         self.tiles = Tiles(acts, words=_words(tr))
+        self.speeds = Speeds(visit, self._seek)
         self._shown: Together | None = None
         self._near: tuple[Span, list[Near]] | None = None
         self._marks: list[Bookmark] = []
@@ -183,6 +187,7 @@ class _AccidentPage:
             self.said.visible = False
             self._list_cameras()
             self._list_marks()
+            self.speeds.show(cameras, span, self._at_ns)
             self.tiles.view = {
                 "media_url": self.visit.media_url,
                 "token": shown.token,
@@ -296,6 +301,13 @@ class _AccidentPage:
         if self._shown is not None and type(at) is int:
             span = self._shown.span
             self._at_ns = min(max(span.start_ns + at, span.start_ns), span.stop_ns - 1)
+            self.speeds.stand(self._at_ns)
+
+    def _seek(self, at_ns: int) -> None:
+        """Stand at an instant of what is shown."""
+        if self._shown is not None and at_ns in self._shown.span:
+            self._serial += 1
+            self.tiles.seek = [at_ns - self._shown.span.start_ns, self._serial]
 
     def _open_at(self, asked: Mapping[str, Any]) -> None:
         """Show another span: local time as people here write it, and seconds."""
@@ -349,8 +361,7 @@ class _AccidentPage:
             return
         self.remove.visible = True
         if found.at_ns in self._shown.span and set(found.cameras) <= set(self._chosen):
-            self._serial += 1
-            self.tiles.seek = [found.at_ns - self._shown.span.start_ns, self._serial]
+            self._seek(found.at_ns)
         else:
             self._show(list(found.cameras), found.span, found.at_ns)
 
