@@ -62,3 +62,13 @@ def test_a_pass_is_chosen_and_its_speed_stands_with_interval_class_and_sentence(
     before = told.locator("[data-part=here]").inner_text()
     page.locator(".together").press("ArrowRight")
     expect(told.locator("[data-part=here]")).not_to_have_text(before)
+    # candidates are looked for when asked, and none found is no verdict
+    page.get_by_role("button", name="Tìm va chạm và suýt va chạm").click()
+    expect(told).to_contain_text("không có nghĩa là không có va chạm")
+    # the address names what is looked at: opened anew, the same tiles stand at the same instant
+    at = page.locator(".together").get_attribute("data-at")
+    page.wait_for_url(lambda address: f"at={START_NS + int(at)}" in address)
+    page.reload()
+    page.wait_for_selector(f".together[data-state=still][data-at='{at}']")
+    expect(page.locator(".tile")).to_have_count(2)
+    expect(page.locator(".tile .base").first).to_have_text("giờ: theo tệp")

@@ -15,6 +15,7 @@ from panel.custom import JSComponent
 
 from workbench.archive.strips import Strip
 from workbench.errors import N_, BadInput, WorkbenchError
+from workbench.investigation.measuring import time_base
 from workbench.investigation.reviewing import (
     LONGEST_NOTE,
     LONGEST_S,
@@ -31,6 +32,7 @@ from workbench.investigation.reviewing import (
     snapshot,
     together,
 )
+from workbench.records import Segment
 from workbench.timeline import SECOND_NS, VIET_NAM, Span, UtcNs
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
 from workbench.views.rows import Rows, marked
@@ -86,7 +88,7 @@ def accident_page(visit: Visit) -> Body:
         },
         {"cameras": page.cameras, "bookmarks": page.bookmarks, "remove": page.remove,
          "tiles": page.tiles, "said": page.said, "passes": page.speeds.passes,
-         "speed": page.speeds.told},
+         "speed": page.speeds.told, "search": page.speeds.search},
     )  # fmt: skip
 
 
@@ -146,6 +148,12 @@ class _AccidentPage:
         if re.fullmatch(r"[0-9]{1,19}", asked.get("at", "")) and int(asked["at"]) in self._period:
             at_ns = UtcNs(int(asked["at"]))
             here = known[0] if known else self._allowed[0]
+            # the very span, where the address of a review names it
+            since = asked.get("from", "")
+            if re.fullmatch(r"[0-9]{1,19}", since):
+                span = self._inside(int(since), seconds)
+                if at_ns in span:
+                    return here, at_ns, span
             return here, at_ns, self._inside(at_ns - before_ns, seconds)
         first = first_recorded(wb, known or self._allowed, self._period)
         start_ns = max(int(wb.utc_span(first).start_ns), self._period.start_ns)
@@ -197,6 +205,10 @@ class _AccidentPage:
                 "from": clock(start_ns, millis=True, date=True),
                 "span_s": round(span.duration_ns / SECOND_NS),
                 "spans_s": list(SPANS_S),
+                # of a span that the case's period cuts short, the one to ask for again
+                "asked_s": next(
+                    (one for one in SPANS_S if one * SECOND_NS >= span.duration_ns), LONGEST_S
+                ),
                 "tiles": [self._tile(one) for one in shown.strips],
             }
         return True
@@ -223,10 +235,22 @@ class _AccidentPage:
                         sigma=one.sigma_ns / SECOND_NS
                     ),
                     "about": _about(one.segment.codec, one.segment.notes),
+                    **self._time_base(one.segment),
                 }
                 for one in strip.stretches
             ],
         }  # fmt: skip
+
+    def _time_base(self, segment: Segment) -> dict[str, str]:
+        """Return where a file's times come from: a word under its tile, and the whole of it."""
+        tr = self.tr
+        base, words = time_base(self.wb, segment, None)
+        short = tr("times: file's")
+        if base.source == "override":
+            short = tr("times: rate stated by a person")
+        elif len(words) > 2:
+            short = tr("times: rate guessed")
+        return {"base": short, "base_title": ". ".join(one.sentence(tr) for one in words)}
 
     def _list_cameras(self) -> None:
         assert self._shown is not None

@@ -1,4 +1,4 @@
-"""Speeds under the tiles of *Tai nạn*: passes of calibrated cameras, and one of them measured.
+"""Under the tiles of *Tai nạn*: passes of calibrated cameras, one of them measured, candidates.
 
 A speed never stands alone: beside it are its 95 % interval, the class of the calibration, the time
 base, the clock, how far the view is off the calibrated one, and the fixed sentence.
@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import panel as pn
 
-from workbench.errors import WorkbenchError
+from workbench.collisions import CANDIDATE_NOTE
+from workbench.errors import N_, WorkbenchError
 from workbench.investigation import (
+    Conflicts,
     Measurable,
     Measured,
+    find_conflicts,
     measurable,
     measure_sighting,
     statements_of,
@@ -29,6 +33,16 @@ from workbench.views.text import clock
 
 MOST_PASSES = 200
 """Of a span: more are told as a number."""
+WHAT = {
+    "collision": N_("collision?"),
+    "near miss": N_("near miss?"),
+    "weaving": N_("weaving?"),
+    "speed": N_("far too fast?"),
+    "wrong way": N_("wrong way?"),
+}
+"""Candidates as they are listed: questions to a person."""
+_CANDIDATE = "candidate:"
+_CLIP = ("clip_start", "clip_stop")
 
 
 class Speeds:
@@ -45,6 +59,12 @@ class Speeds:
             columns=[{"title": tr("Instant")}, {"title": tr("Kind")}, {"title": "km/h"}],
         )
         self.told = html("")
+        self.search = pn.widgets.Button(
+            label=tr("Look for collisions and near misses in this span"), visible=False,
+            margin=(5, 10),
+        )  # fmt: skip
+        self.search.on_click(lambda _event: self._search())
+        self._found: Conflicts | None = None
         self._known: Measurable | None = None
         self._asked: tuple[tuple[str, ...], Span] | None = None
         self._done: dict[str, Measured] = {}
@@ -56,7 +76,8 @@ class Speeds:
         self._at_ns = at_ns
         if self._asked == (tuple(cameras), span):
             return
-        self._asked, self._shown = (tuple(cameras), span), None
+        self._asked, self._shown, self._found = (tuple(cameras), span), None, None
+        self.search.visible = False
         try:
             self._known = measurable(self.visit.wb, cameras, span, self.visit.selection.purpose)
         except WorkbenchError as error:
@@ -64,6 +85,7 @@ class Speeds:
             self.passes.param.update(rows=[], chosen="", empty="–")
             self.told.object = refusal(error, self.tr)
             return
+        self.search.visible = bool(len(self._known.passes))
         self._list(chosen="")
         self.told.object = self._nothing(self._known)
 
@@ -77,7 +99,7 @@ class Speeds:
         known, tr = self._known, self.tr
         if known is None:
             return
-        rows: list[dict[str, Any]] = []
+        rows = self._candidates()
         for row in known.passes.head(MOST_PASSES).to_dict("records"):
             done = self._done.get(row["sighting_id"])
             plate = "" if pd.isna(row["plate"]) else f" · {row['plate']}"
@@ -92,6 +114,68 @@ class Speeds:
         empty = tr("Nothing was recognised here") if known.calibrated else tr("No metres here")
         self.passes.param.update(rows=rows, chosen=chosen, empty=empty)
 
+    def _candidates(self) -> list[dict[str, Any]]:
+        """Return the rows of what was looked for and found, before the passes."""
+        if self._found is None:
+            return []
+        return [
+            {
+                "key": f"{_CANDIDATE}{number}",
+                "cells": [
+                    clock(int(row["utc"].value), millis=True),
+                    marked(self.tr(WHAT[row["what"]]), sub=row["camera_id"]),
+                    f"{row['score']:.2f}",
+                ],
+            }
+            for number, row in enumerate(self._found.table.to_dict("records"))
+        ]
+
+    def _search(self) -> None:
+        """Look for conflicts among the passes listed; a person's own act, and logged."""
+        if self._known is None or self._asked is None:
+            return
+        wb, purpose = self.visit.wb, self.visit.selection.purpose
+        try:
+            self._found = find_conflicts(
+                wb, purpose, None, self._known.calibrated, self._asked[1], workers=0
+            )
+        except WorkbenchError as error:
+            self.told.object = refusal(error, self.tr)
+            return
+        self._shown = None
+        self._list(chosen="")
+        found, tr = self._found, self.tr
+        lines = [
+            tr("{count} candidates in {passes} passes, {tracks} of them on calibrated ground")
+            .format(count=len(found.table), passes=found.passes, tracks=found.tracks),
+            tr("What lies outside the calibrated ground, is hidden, or was not recognised is not "
+               "found: no candidate does not mean no collision."),
+            *found.failed, *found.unchecked,
+        ]  # fmt: skip
+        self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+
+    def _lines(self, note: str, lines: Sequence[str]) -> str:
+        told = "".join(f"<p>{escape(one)}</p>" for one in lines)
+        return f'<div class="speed"><p class="note">{escape(note)}</p>{told}</div>'
+
+    def _candidate(self, number: int) -> None:
+        """Go to a candidate's moment, and say why it is one."""
+        assert self._found is not None
+        row, tr = self._found.table.iloc[number], self.tr
+        values = {
+            name: tr(value) if isinstance(value, str) else value
+            for name, value in row["values"].items()
+        }
+        clip = " – ".join(clock(int(row[one].value), millis=True) for one in _CLIP)
+        lines = [
+            f"{tr(WHAT[row['what']])} {row['score']:.2f} · {row['camera_id']} · {clip}",
+            tr(row["template"]).format(**values),
+        ]
+        self._shown = None
+        self.passes.chosen = f"{_CANDIDATE}{number}"
+        self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+        self._seek(int(row["utc"].value))
+
     def _nothing(self, known: Measurable) -> str:
         """Return what stands there before a pass is chosen: what can be measured, what cannot."""
         tr, said = self.tr, []
@@ -104,9 +188,10 @@ class Speeds:
             )  # fmt: skip
         if known.without:
             said.append(
-                tr("Not calibrated, so there are no metres and no speeds: {cameras}.").format(
-                    cameras=", ".join(known.without)
-                )
+                tr(
+                    "Not calibrated: {cameras}. There are no metres and no speeds, and no computer "
+                    "can say here when a collision began: step through the frames and mark it."
+                ).format(cameras=", ".join(known.without))
             )
         more = len(known.passes) - MOST_PASSES
         if more > 0:
@@ -114,6 +199,9 @@ class Speeds:
         return f'<div class="speed">{"".join(f"<p>{escape(one)}</p>" for one in said)}</div>'
 
     def _choose(self, key: str) -> None:
+        if key.startswith(_CANDIDATE):
+            self._candidate(int(key.removeprefix(_CANDIDATE)))
+            return
         try:
             done = self._done.get(key)
             if done is None:
