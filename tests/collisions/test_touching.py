@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,7 +76,7 @@ def test_those_never_seen_together_never_touch():
 
 any_touch = st.builds(
     Touch, st.just(0.0), st.just((0.0, 0.0)), st.floats(-1, 5), st.floats(0, 30), st.floats(-1, 9),
-    st.floats(0, 40),
+    st.floats(0, 40), st.floats(0, np.pi),
 )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ any_touch = st.builds(
 def test_more_of_a_sign_never_speaks_the_other_way(one: Touch, more: float):
     def chance(**changed: float) -> float:
         kept = {"depth_m": one.depth_m, "closing_m_s": one.closing_m_s, "apart_m": one.apart_m,
-                "pace_m_s": one.pace_m_s}  # fmt: skip
+                "pace_m_s": one.pace_m_s, "angle_rad": one.angle_rad}  # fmt: skip
         return Touch(0.0, (0.0, 0.0), **(kept | changed)).chance
 
     assert 0 < one.chance < 1
@@ -91,3 +92,6 @@ def test_more_of_a_sign_never_speaks_the_other_way(one: Touch, more: float):
     assert chance(closing_m_s=one.closing_m_s + more) >= one.chance
     assert chance(apart_m=one.apart_m + more) >= one.chance
     assert chance(pace_m_s=one.pace_m_s + more) <= one.chance
+    assert chance(angle_rad=min(one.angle_rad + more, np.pi)) >= one.chance
+    # of whom nobody knows which way they faced counts as one across the other
+    assert chance(angle_rad=np.nan) == pytest.approx(chance(angle_rad=np.pi / 2))

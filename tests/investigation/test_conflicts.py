@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from make.calibrations import EIGHT, ORIGIN, SIZE, pairs, pinhole
@@ -25,13 +27,13 @@ START = parse_instant("2026-11-20T07:15:00+07:00")
 PURPOSE = Purpose("01/2026", "who nearly hit whom")
 
 
-def film(path: Path) -> None:
-    """Six grey seconds, ten frames a second: no picture of it is read."""
+def film(path: Path, picture: np.ndarray | None = None) -> None:
+    """Six seconds of one picture, grey where none is given, ten frames a second."""
     with av.open(path, "w") as out:
         stream = out.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         stream.time_base = Fraction(1, 10)
-        grey = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
+        grey = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8) if picture is None else picture
         for n in range(60):
             frame = av.VideoFrame.from_ndarray(grey, "rgb24")
             frame.pts = n
@@ -127,8 +129,41 @@ def test_on_workers_the_roots_own_calibrations_find_the_same(bench, calibration)
         kept.add(camera_id, text, b"a picture", view_ns=view_ns, made_ns=START)
     found = find_conflicts(bench, PURPOSE, None, [camera_id], workers=1)
     assert found.failed == ()
+    assert len(found.unchecked) == 1  # a grey picture is like any other
     assert found.table.drop(columns="values").equals(given.table.drop(columns="values"))
     assert json.loads(bench.audit()[-1].details)["calibrated_ns"] == {camera_id: [START]}
+
+
+def test_a_camera_that_moved_is_not_searched_and_told(bench, tmp_path):
+    camera_id = list(bench.ward.cameras)[3]
+    rng = np.random.default_rng(101)
+    blocks = cv2.resize(rng.integers(0, 255, (60, 100), np.uint8), None, fx=16, fy=16,
+                        interpolation=cv2.INTER_NEAREST)  # fmt: skip
+    grey = np.ascontiguousarray(blocks[: SIZE[1], : SIZE[0]])
+    film(tmp_path / "blocks.mp4", np.repeat(grey[:, :, None], 3, axis=2))
+    (segment,) = bench.ingest(tmp_path / "blocks.mp4", camera_id, START).segments
+    rows = [passing(bench, segment, "motorcycle", 7, (0, 12), (0, 7), 5)]
+    bench._store.append_sightings(sightings_table(rows))
+    for later, off_px in ((0, 0), (1, 24)):
+        png = cv2.imencode(".png", np.roll(grey, off_px, axis=1))[1].tobytes()
+        kept = KeptCalibration(
+            camera_id, START + later, "thu", SIZE, "EPSG:32648", tuple(pairs(EIGHT)),
+            reference_sha256=hashlib.sha256(png).hexdigest(),
+        )  # fmt: skip
+        bench._store.calibrations.add(
+            camera_id,
+            kept.to_json(),
+            png,
+            view_ns=START - 86_400_000_000_000 + later,
+            made_ns=START + later,
+        )
+        found = find_conflicts(bench, PURPOSE, None, [camera_id], workers=0)
+        assert found.unchecked == ()
+        assert found.passes == (0 if later else 1)
+        assert [("has moved" in one) for one in found.failed] == [True] * later
+        if later:
+            assert found.failed[0].startswith(f"{camera_id} from 20/11/2026 07:")
+            assert json.loads(bench.audit()[-1].details)["failed"] == list(found.failed)
 
 
 def run(*words: object):

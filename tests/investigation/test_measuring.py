@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from make.measured_street import FPS, SPEED_M_S, film, points_csv, road, track_csv
+from make.passes import drawn_pass
+from make.rows import sightings_table
 from typer.testing import CliRunner
 
 from workbench.cli import app
@@ -310,3 +312,30 @@ def test_many_vehicles_tell_the_rest_on_a_second_sheet(house: Workbench) -> None
         for number in range(9):
             assert f"câu {number} của xe {car}" in first + second
     assert vi(SPEED_NOTE) in second
+
+
+def test_a_sighting_is_measured_from_the_command_line(tmp_path: Path, ward_folder: Path) -> None:
+    made = open_workbench(tmp_path / "root", actor="lan", create_from=ward_folder)
+    made.open_case(CASE)
+    made.ingest(film(tmp_path / "street.mp4"), CAMERA, START_NS, clock_sigma_s=0.4)
+    cv2.imwrite(str(tmp_path / "still.png"), road()[..., ::-1])
+    points, crs = check_points(made, CAMERA, points_csv(), crs="EPSG:32648")
+    calibrate(made, CAMERA, points, crs=crs, picture=tmp_path / "still.png", at_ns=START_NS)
+    far = drawn_pass(made, CAMERA)
+    far["track_box"] = [4.0, 0.0, 8.0, 8.0] * len(far["track_pts"])
+    far["sighting_id"] = "ab" * 32
+    near = drawn_pass(made, CAMERA)
+    near["sighting_id"] = "cd" * 32
+    made._store.append_sightings(sightings_table([near, far]))
+    ids = set(made.sightings(WHY)["sighting_id"])
+    ask = ["speed", str(made.root), "--case", "TN-1", "--reason", "x", "--sighting"]
+    said = [CliRunner().invoke(app, [*ask, one]) for one in sorted(ids)]
+    shown = next(one for one in said if one.exit_code == 0)
+    low, high = map(float, re.search(r"interval ([0-9.]+) to ([0-9.]+)", shown.output).groups())
+    assert low <= TRUE_KM_H <= high
+    assert SPEED_NOTE in shown.output
+    assert "points: 1 of 36 lie outside the calibrated part" in shown.output
+    assert "a shadow or a cut box" in shown.output
+    (refused,) = (one for one in said if one.exit_code != 0)
+    assert isinstance(refused.exception, BadInput)
+    assert "0 of the 36 points of this pass" in refused.exception.sentence()

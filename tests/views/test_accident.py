@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from dataclasses import replace
+from fractions import Fraction
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -326,6 +327,43 @@ def test_an_odd_address_still_opens_on_what_is_recorded(codecs, asked):
     view = page_of(codecs, **asked).tiles.view
     assert view["tiles"][0]["pts"]
     assert 0 <= view["at"] < view["length"]
+
+
+def test_the_address_of_a_review_opens_the_same_cameras_span_and_instant(codecs):
+    cameras = list(codecs.ward.cameras)[1:3]
+    first = page_of(codecs, cameras=",".join(cameras), at=str(START_NS + 5 * SECOND_NS), span="10")
+    first.tiles._handle_msg({"here": {"at": 7 * SECOND_NS}})
+    view = first.tiles.view
+    again = page_of(codecs, cameras=",".join(cameras), span=str(view["asked_s"]),
+                    at=str(int(view["start"]) + 7 * SECOND_NS),
+                    **{"from": view["start"]}).tiles.view  # fmt: skip
+    same = ("start", "length", "asked_s")
+    assert [again[name] for name in same] == [view[name] for name in same]
+    assert [one["camera"] for one in again["tiles"]] == cameras
+    assert again["at"] == 7 * SECOND_NS
+    # an instant that is not in the span named counts, and the span is made about it
+    odd = page_of(codecs, cameras=cameras[0], span="10", at=str(START_NS + 30 * SECOND_NS),
+                  **{"from": str(START_NS)}).tiles.view  # fmt: skip
+    assert int(odd["start"]) + odd["at"] == START_NS + 30 * SECOND_NS
+
+
+def test_under_each_tile_stands_where_its_times_come_from(tmp_path, ward_folder):
+    made = open_workbench(tmp_path / "root", actor="lan", create_from=ward_folder)
+    made.open_case(CASE)
+    cameras = list(made.ward.cameras)[:3]
+    clip, raw = tmp_path / "clip.mp4", tmp_path / "raw.h264"
+    make_clip(clip, 30, rate=10, first_number=100)
+    made.ingest(clip, cameras[0], START_NS)
+    make_clip(clip.with_name("b.mp4"), 30, rate=10, first_number=200)
+    made.ingest(clip.with_name("b.mp4"), cameras[1], START_NS, rate=Fraction(12))
+    make_clip(raw, 30, rate=10, first_number=300)
+    made.ingest(raw, cameras[2], START_NS)
+    view = page_of(made, cameras=",".join(cameras), at=str(START_NS), span="10").tiles.view
+    said = [tile["files"][0] for tile in view["tiles"]]
+    assert [one["base"] for one in said] == [
+        "giờ: theo tệp", "giờ: tốc độ khung do người nêu", "giờ: tốc độ khung phỏng đoán"
+    ]  # fmt: skip
+    assert all("khung" in one["base_title"] for one in said)
 
 
 def test_what_a_browser_says_is_checked(codecs):

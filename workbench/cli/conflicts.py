@@ -117,6 +117,8 @@ def _tell(found: Conflicts) -> None:
         )
     for sentence in found.failed:
         typer.echo(sentence, err=True)
+    for sentence in found.unchecked:
+        typer.echo(f"view not compared, searched all the same: {sentence}", err=True)
     for camera_id, why in found.left_out.items():
         typer.echo(f"{camera_id:<8} left out: {why}", err=True)
     typer.echo(

@@ -147,6 +147,7 @@ from workbench.investigation.reaching import Whereabouts, reach
 from workbench.investigation.replaying import Compared, Replay
 from workbench.investigation.running import Candidates, first_candidates
 from workbench.investigation.scene_papers import draw_photos, draw_scene, write_papers
+from workbench.investigation.speeding import Measurable, measurable, measure_sighting
 
 __all__ = [
     "ALWAYS",
@@ -177,6 +178,7 @@ __all__ = [
     "Inspected",
     "Linked",
     "Listed",
+    "Measurable",
     "Measured",
     "Passed",
     "PlateHit",
@@ -254,7 +256,9 @@ __all__ = [
     "list_people",
     "lookout_switch",
     "lookouts_mark",
+    "measurable",
     "measure",
+    "measure_sighting",
     "notices_of",
     "on_the_way",
     "open_workbench",

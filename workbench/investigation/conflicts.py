@@ -10,16 +10,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from workbench import archive
 from workbench.collisions import (
     GroundTrack,
     KeptCalibration,
     collisions,
+    compare_view,
     ground_track,
     near_misses,
+    refuse_moved,
     too_fast,
     usual_ways,
     weaving,
@@ -30,7 +34,7 @@ from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.investigation.answers import span_text
 from workbench.recognition.runs.fanout import dask_client
 from workbench.records import Progress, Purpose
-from workbench.timeline import SECOND_NS, Span
+from workbench.timeline import SECOND_NS, Span, local_text
 
 if TYPE_CHECKING:
     from workbench.collisions import Candidate
@@ -81,7 +85,8 @@ class Conflicts:
     """Candidates by time (:data:`COLUMNS`); ``left_out`` says why of each camera not searched.
 
     ``passes`` were read and ``tracks`` of them lay on calibrated ground long enough. ``failed`` is
-    a sentence a stretch that was not searched.
+    a sentence a stretch that was not searched: the camera had moved, or a worker failed.
+    ``unchecked`` is one a stretch that was searched though its view could not be compared.
     """
 
     table: pd.DataFrame
@@ -91,6 +96,7 @@ class Conflicts:
     tracks: int
     failed: tuple[str, ...]
     cancelled: bool
+    unchecked: tuple[str, ...] = ()
 
 
 def find_conflicts(
@@ -111,8 +117,8 @@ def find_conflicts(
     ----------
     calibrations
         Of any cameras; of several of one camera the one made last counts. None takes those the
-        root keeps, for each half hour the one in force at its beginning. Whether the camera has
-        moved since is not looked at here.
+        root keeps, for each half hour the one in force at its beginning; a frame of each half hour
+        is then compared with the picture calibrated in, and a camera that moved is not searched.
     workers
         Processes of a local cluster where there is no `scheduler`; 0 works in this one.
 
@@ -152,12 +158,17 @@ def find_conflicts(
             N_("calibrate one of them, or name others"),
             count=len(allowed),
         )
+    moved: list[str] = []
+    unchecked: list[str] = []
+    if calibrations is None:
+        stretches = [one for one in stretches if _looks_alike(house, one, moved, unchecked)]
     done, failed, stopped = _spread(stretches, scheduler, workers, on_progress, cancelled)
+    failed = [*moved, *failed]
     rows = [row for one in done for row in one.rows]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("utc", ignore_index=True)
     found = Conflicts(
         table, used, left_out, sum(one.passes for one in done), sum(one.tracks for one in done),
-        tuple(failed), stopped,
+        tuple(failed), stopped, tuple(unchecked),
     )  # fmt: skip
     details = {
         **span_text(bounds),
@@ -170,7 +181,7 @@ def find_conflicts(
             })
             for used_by in used
         },
-        "failed": failed, "cancelled": stopped,
+        "failed": failed, "cancelled": stopped, "unchecked": unchecked,
     }  # fmt: skip
     house._log("conflicts", ",".join(used), purpose, details=details)
     return found
@@ -216,6 +227,39 @@ def _same_size(house: Workbench, stretch: Stretch) -> bool:
         (one.width_px, one.height_px) == size
         for one in map(house.segment, set(stretch.passes["segment_sha256"].to_pylist()))
     )
+
+
+def _looks_alike(
+    house: Workbench, stretch: Stretch, moved: list[str], unchecked: list[str]
+) -> bool:
+    """Say whether a stretch may be searched; where its view moved or cannot be told, add why."""
+    calibration = stretch.calibration
+    rows = stretch.passes.slice(0, 1).to_pylist()
+    if not rows or not rows[0]["track_pts"]:
+        return True
+    pts = sorted(rows[0]["track_pts"])
+    where = f"{calibration.camera_id} from {local_text(stretch.span.start_ns)}"
+    try:
+        picture = archive.still(
+            house._store, house.segment(rows[0]["segment_sha256"]), pts[len(pts) // 2]
+        )
+        png = house._store.calibrations.picture(calibration.camera_id, calibration.reference_sha256)
+        before = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+        now = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        if before is None:
+            raise BadInput(
+                N_("the picture calibrated in cannot be read"), N_("calibrate the camera again")
+            )
+        shift = compare_view(calibration.model(), np.asarray(before, np.uint8), now)
+    except WorkbenchError as error:
+        unchecked.append(f"{where}: {error.sentence()}")
+        return True
+    try:
+        refuse_moved(shift)
+    except BadInput as error:
+        moved.append(f"{where}: {error.sentence()}")
+        return False
+    return True
 
 
 def _spread(

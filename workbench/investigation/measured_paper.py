@@ -119,8 +119,13 @@ def page_of_measured(house: Workbench, one: Measured, translate: Callable[[str],
     )  # fmt: skip
 
 
-def chart_of(motion: collisions.Motion) -> Sheet:
-    """Return speed over time: the median as a line in the band of its 95 % interval."""
+def chart_of(
+    motion: collisions.Motion, axis: str = "giây kể từ khung hình đầu", at_s: float | None = None
+) -> Sheet:
+    """Return speed over time: the median as a line in the band of its 95 % interval.
+
+    ``axis`` is written under the times; an instant of the track is marked where one is given.
+    """
     sheet = Sheet(170, 70)
     left, top, wide, high = 16.0, 4.0, 148.0, 54.0
     last = max(float(motion.time_s[-1]), 1e-6)
@@ -143,7 +148,9 @@ def chart_of(motion: collisions.Motion) -> Sheet:
     )
     sheet.line([*low, *reversed(up)], "none", 0, fill="#bcd7ec", close=True)
     sheet.line(middle, "#0b559f", 0.6)
-    sheet.text(left + wide / 2, 68, "giây kể từ khung hình đầu", 2.8, anchor="middle")
+    if at_s is not None and 0 <= at_s <= last:
+        sheet.line([at(at_s, 0), at(at_s, most)], "#d0342c", 0.4)
+    sheet.text(left + wide / 2, 68, axis, 2.8, anchor="middle")
     sheet.text(1, 3.2, "km/h", 2.8)
     return sheet
 

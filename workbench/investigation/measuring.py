@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
 
 Grey = NDArray[np.uint8]
+_FEWEST_HELD = 5
+"""Points of a pass on calibrated ground: fewer give no speed."""
 
 _CLASSES = {
     "surveyed": N_(
@@ -84,7 +86,8 @@ class Calibrated:
 class Track:
     """Contact points (n, 2) of one vehicle at the ticks (n,) of a file; ``name`` is for papers.
 
-    ``steps`` are an analyst's corrections, done to ``points_px`` already.
+    ``steps`` are an analyst's corrections, done to ``points_px`` already. Of a track ``found`` by a
+    detector, points where no metres hold are left out; of one picked by hand they are refused.
     """
 
     segment: Segment
@@ -93,6 +96,7 @@ class Track:
     origin: Wording
     name: str = ""
     steps: tuple[hand.Step, ...] = ()
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -271,7 +275,7 @@ def track_of_sighting(house: Workbench, sighting_id: str, purpose: Purpose) -> T
                "box puts all of them off, which no interval knows"),
             (("id", found[:12]),),
         ),
-        found[:8],
+        found[:8], found=True,
     )  # fmt: skip
 
 
@@ -326,6 +330,7 @@ def measure(
             purpose, "measure", cameras=(camera_id,), span=Span(int(utc[0]), int(utc[1]) + 1)
         )
         used = calibration_at(house, camera_id, int(utc[0]), calibration)
+        track, left_out = _where_metres_hold(used.model, track)
         view = _same_view(house, used, track, purpose, compared)
         base, times = time_base(house, segment, fps)
         motion = collisions.measure_motion(
@@ -350,7 +355,7 @@ def measure(
         start_ns + np.round(motion.time_s * SECOND_NS).astype(np.int64), sigma_ns,
         (
             used.words, view, *times, _clock(house, segment, start_ns, int(pts[0]), sigma_ns),
-            track.origin, *_by_hand(track), _method(sigma_px),
+            track.origin, *left_out, *_by_hand(track), _method(sigma_px),
         ),
     )  # fmt: skip
 
@@ -466,6 +471,32 @@ def _same_view(
     return Wording(
         N_("view: {shift} px off the calibrated one ({alike} marks alike)"),
         (("shift", f"{shift.shift_px:.1f}"), ("alike", str(shift.alike))),
+    )
+
+
+def _where_metres_hold(
+    model: collisions.GroundModel, track: Track
+) -> tuple[Track, tuple[Wording, ...]]:
+    """Return a detector's track over the calibrated ground alone, and how much that left out."""
+    known = np.isfinite(track.points_px).all(axis=1)
+    inside = known & model.covered(np.nan_to_num(track.points_px, nan=-1e6))
+    total, held = int(known.sum()), int(inside.sum())
+    if not track.found or held == total:
+        return track, ()
+    if held < _FEWEST_HELD:
+        raise BadInput(
+            N_("{count} of the {total} points of this pass lie in the calibrated part of the "
+               "picture"),
+            N_("choose another pass, or calibrate with points around its way"),
+            count=held, total=total,
+        )  # fmt: skip
+    words = N_(
+        "points: {count} of {total} lie outside the calibrated part of the picture and were left "
+        "out"
+    )
+    return (
+        replace(track, points_px=np.where(inside[:, None], track.points_px, np.nan)),
+        (Wording(words, (("count", str(total - held)), ("total", str(total)))),),
     )
 
 

@@ -15,6 +15,7 @@ from panel.custom import JSComponent
 
 from workbench.archive.strips import Strip
 from workbench.errors import N_, BadInput, WorkbenchError
+from workbench.investigation.measuring import time_base
 from workbench.investigation.reviewing import (
     LONGEST_NOTE,
     LONGEST_S,
@@ -31,9 +32,11 @@ from workbench.investigation.reviewing import (
     snapshot,
     together,
 )
+from workbench.records import Segment
 from workbench.timeline import SECOND_NS, VIET_NAM, Span, UtcNs
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
 from workbench.views.rows import Rows, marked
+from workbench.views.speeds import Speeds
 from workbench.views.text import Translate, clock
 
 SPANS_S = (10, 30, 60, 120, 300, LONGEST_S)
@@ -81,9 +84,11 @@ def accident_page(visit: Visit) -> Body:
             "cameras": tr("Cameras, the nearest first: click to show or leave out"),
             "bookmarks": tr("Bookmarks of the case"),
             "tiles": tr("One clock: ← → one frame of the chosen tile, space plays"),
+            "speeds": tr("Speeds of passes, on calibrated cameras"),
         },
         {"cameras": page.cameras, "bookmarks": page.bookmarks, "remove": page.remove,
-         "tiles": page.tiles, "said": page.said},
+         "tiles": page.tiles, "said": page.said, "passes": page.speeds.passes,
+         "speed": page.speeds.told, "search": page.speeds.search},
     )  # fmt: skip
 
 
@@ -114,6 +119,7 @@ class _AccidentPage:
             "here": self._arrived,
         }  # fmt: skip
         self.tiles = Tiles(acts, words=_words(tr))
+        self.speeds = Speeds(visit, self._seek)
         self._shown: Together | None = None
         self._near: tuple[Span, list[Near]] | None = None
         self._marks: list[Bookmark] = []
@@ -142,6 +148,12 @@ class _AccidentPage:
         if re.fullmatch(r"[0-9]{1,19}", asked.get("at", "")) and int(asked["at"]) in self._period:
             at_ns = UtcNs(int(asked["at"]))
             here = known[0] if known else self._allowed[0]
+            # the very span, where the address of a review names it
+            since = asked.get("from", "")
+            if re.fullmatch(r"[0-9]{1,19}", since):
+                span = self._inside(int(since), seconds)
+                if at_ns in span:
+                    return here, at_ns, span
             return here, at_ns, self._inside(at_ns - before_ns, seconds)
         first = first_recorded(wb, known or self._allowed, self._period)
         start_ns = max(int(wb.utc_span(first).start_ns), self._period.start_ns)
@@ -183,6 +195,7 @@ class _AccidentPage:
             self.said.visible = False
             self._list_cameras()
             self._list_marks()
+            self.speeds.show(cameras, span, self._at_ns)
             self.tiles.view = {
                 "media_url": self.visit.media_url,
                 "token": shown.token,
@@ -192,6 +205,10 @@ class _AccidentPage:
                 "from": clock(start_ns, millis=True, date=True),
                 "span_s": round(span.duration_ns / SECOND_NS),
                 "spans_s": list(SPANS_S),
+                # of a span that the case's period cuts short, the one to ask for again
+                "asked_s": next(
+                    (one for one in SPANS_S if one * SECOND_NS >= span.duration_ns), LONGEST_S
+                ),
                 "tiles": [self._tile(one) for one in shown.strips],
             }
         return True
@@ -218,10 +235,22 @@ class _AccidentPage:
                         sigma=one.sigma_ns / SECOND_NS
                     ),
                     "about": _about(one.segment.codec, one.segment.notes),
+                    **self._time_base(one.segment),
                 }
                 for one in strip.stretches
             ],
         }  # fmt: skip
+
+    def _time_base(self, segment: Segment) -> dict[str, str]:
+        """Return where a file's times come from: a word under its tile, and the whole of it."""
+        tr = self.tr
+        base, words = time_base(self.wb, segment, None)
+        short = tr("times: file's")
+        if base.source == "override":
+            short = tr("times: rate stated by a person")
+        elif len(words) > 2:
+            short = tr("times: rate guessed")
+        return {"base": short, "base_title": ". ".join(one.sentence(tr) for one in words)}
 
     def _list_cameras(self) -> None:
         assert self._shown is not None
@@ -296,6 +325,13 @@ class _AccidentPage:
         if self._shown is not None and type(at) is int:
             span = self._shown.span
             self._at_ns = min(max(span.start_ns + at, span.start_ns), span.stop_ns - 1)
+            self.speeds.stand(self._at_ns)
+
+    def _seek(self, at_ns: int) -> None:
+        """Stand at an instant of what is shown."""
+        if self._shown is not None and at_ns in self._shown.span:
+            self._serial += 1
+            self.tiles.seek = [at_ns - self._shown.span.start_ns, self._serial]
 
     def _open_at(self, asked: Mapping[str, Any]) -> None:
         """Show another span: local time as people here write it, and seconds."""
@@ -349,8 +385,7 @@ class _AccidentPage:
             return
         self.remove.visible = True
         if found.at_ns in self._shown.span and set(found.cameras) <= set(self._chosen):
-            self._serial += 1
-            self.tiles.seek = [found.at_ns - self._shown.span.start_ns, self._serial]
+            self._seek(found.at_ns)
         else:
             self._show(list(found.cameras), found.span, found.at_ns)
 

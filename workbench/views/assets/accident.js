@@ -56,6 +56,14 @@ export function render({ model, el }) {
     bars.querySelector(".now").style.left = `${(100 * at) / view.length}%`;
   }
   function say(text) { message.hidden = !text; message.textContent = text || ""; }
+  // what is looked at stands in the address: it can be reloaded, or handed on inside the case
+  function remember(at) {
+    const address = new URL(location.href), asked = address.searchParams;
+    for (const name of ["segment", "pts", "camera"]) asked.delete(name);
+    const facts = { cameras: view.tiles.map((tile) => tile.camera).join(","), from: view.start, span: view.asked_s, at: BigInt(view.start) + BigInt(at) };
+    for (const [name, value] of Object.entries(facts)) asked.set(name, String(value));
+    history.replaceState(history.state, "", address);
+  }
   function trouble(error) { root.dataset.state = "failed"; say(error.status === 401 || error.status === 403 ? words.no_leave : words.no_frame); }
 
   // -- standing still: the exact frames -----------------------------------------------------------
@@ -70,6 +78,7 @@ export function render({ model, el }) {
       tiles.forEach((tile, n) => tile.draw(mine, numbers[n], pictures[n]));
       label(mine); say("");
       root.dataset.state = "still";
+      remember(mine);
       model.send_msg({ here: { at: mine } });
       if (ahead) fetchAhead(tiles[chosen].step(mine, ahead));
     } catch (error) { if (mine === wanted && round === generation) trouble(error); }

@@ -41,7 +41,7 @@ export class Tile {
     const box = this.box = document.createElement("figure");
     box.className = "tile"; box.dataset.camera = facts.camera;
     box.innerHTML = `<canvas></canvas><div class="none"><b></b><span></span></div>
-      <figcaption><b class="camera"></b><span class="name"></span><span class="residual"></span><span class="sigma"></span><span class="mono pts"></span></figcaption>`;
+      <figcaption><b class="camera"></b><span class="name"></span><span class="residual"></span><span class="sigma"></span><span class="base"></span><span class="mono pts"></span></figcaption>`;
     this.canvas = box.querySelector("canvas"); this.context = this.canvas.getContext("2d");
     this.part = (name) => box.querySelector(`.${name}`);
     box.querySelector("figcaption").title = words.tile_title;
@@ -150,8 +150,9 @@ export class Tile {
       this.part("residual").title = words.residual.replace("{ms}", (residual / 1e6).toFixed(3));
       this.part("residual").classList.toggle("far", facts.step > 0 && -residual > 2 * facts.step);
       this.part("sigma").textContent = file.sigma; this.part("sigma").title = file.about;
+      this.part("base").textContent = file.base; this.part("base").title = file.base_title;
       this.part("pts").textContent = `PTS ${facts.pts[number]}`;
-    } else for (const name of ["residual", "sigma", "pts"]) this.part(name).textContent = "";
+    } else for (const name of ["residual", "sigma", "base", "pts"]) this.part(name).textContent = "";
     const [what, when] = box.querySelectorAll(".none > *");
     what.textContent = gap ? words.gap : picture ? "" : words.no_frame;
     when.textContent = gap ? this.between(gap) : "";

@@ -1,0 +1,127 @@
+"""Speeds under the tiles: what is measurable is listed, and no speed stands without its words."""
+
+from __future__ import annotations
+
+import cv2
+import pytest
+from make.measured_street import SPEED_M_S, film, points_csv, road
+from make.passes import drawn_pass
+from make.rows import sightings_table
+
+from workbench.collisions import CANDIDATE_NOTE, SPEED_NOTE
+from workbench.investigation import calibrate, check_points, open_workbench
+from workbench.records import Case
+from workbench.timeline import SECOND_NS, Span, parse_instant
+from workbench.views.accident import _AccidentPage
+from workbench.views.page import visit
+from workbench.views.text import translator
+
+START_NS = parse_instant("2026-11-20T07:15:00+07:00")
+CASE = Case("TN-9", "Va chạm", "QĐ 12", "làm rõ", Span(START_NS, START_NS + 3600 * SECOND_NS))
+CAMERA, KNOCKED, PLAIN, MEETING = "S01-P1", "S02-P1", "S03-P1", "S04-P1"
+VI = translator("vi")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, ward_folder):
+    home = tmp_path_factory.mktemp("speeds")
+    wb = open_workbench(home / "root", actor="lan", create_from=ward_folder)
+    wb.open_case(CASE)
+    cv2.imwrite(str(home / "still.png"), road()[..., ::-1])
+    rows = []
+    for camera_id, shift in ((CAMERA, (0, 0)), (KNOCKED, (14, -6)), (PLAIN, (1, 0)),
+                             (MEETING, (0, 1))):  # fmt: skip
+        clip = film(home / f"{camera_id}.mp4", shift_px=shift)
+        wb.ingest(clip, camera_id, START_NS, clock_sigma_s=0.4)
+        rows.append(drawn_pass(wb, camera_id))
+        if camera_id == MEETING:
+            rows.append(drawn_pass(wb, camera_id, back=True))
+        if camera_id != PLAIN:
+            points, crs = check_points(wb, camera_id, points_csv(), crs="EPSG:32648")
+            calibrate(wb, camera_id, points, crs=crs, picture=home / "still.png", at_ns=START_NS)
+    wb._store.append_sightings(sightings_table(rows))
+    return wb
+
+
+def page_of(wb, *cameras: str) -> _AccidentPage:
+    asked = {"case": CASE.case_id, "reason": CASE.reason, "cameras": ",".join(cameras),
+             "at": str(START_NS + SECOND_NS), "span": "10"}  # fmt: skip
+    return _AccidentPage(visit(wb, asked, host_url="http://127.0.0.1:5006", media_port=5007))
+
+
+def test_a_pass_of_a_calibrated_camera_is_measured_and_never_without_its_words(house):
+    page = page_of(house, CAMERA, PLAIN)
+    (row,) = page.speeds.passes.rows
+    assert row["cells"][1]["sub"].startswith(CAMERA)
+    assert row["cells"][2] == ""
+    assert PLAIN in page.speeds.told.object
+    page.speeds.passes._handle_msg({"chosen": row["key"]})
+    told = page.speeds.told.object
+    for words in (VI(SPEED_NOTE), "khoảng tin cậy 95 %", "hiệu chuẩn", "0.400", "<polygon",
+                  "1 trong 36 điểm"):  # fmt: skip
+        assert words in told, words
+    figure = page.speeds.passes.rows[0]["cells"][2]
+    low, high = (float(one) for one in figure.split("(")[1].rstrip(")").split("–"))
+    assert low <= 3.6 * SPEED_M_S <= high
+    assert [one.action for one in house.audit()].count("measure") == 1
+    # shown again: not measured again
+    page.speeds.passes._handle_msg({"chosen": row["key"]})
+    assert [one.action for one in house.audit()].count("measure") == 1
+
+
+def test_the_instant_of_the_tiles_is_told_and_a_pass_elsewhere_is_gone_to(house):
+    page = page_of(house, CAMERA)
+    page.tiles._handle_msg({"here": {"at": 9 * SECOND_NS}})
+    (row,) = page.speeds.passes.rows
+    page.speeds.passes._handle_msg({"chosen": row["key"]})
+    assert "Tại thời điểm đang xem" not in page.speeds.told.object
+    at, _ = page.tiles.seek
+    page.tiles._handle_msg({"here": {"at": at}})
+    assert "Tại thời điểm đang xem" in page.speeds.told.object
+
+
+def test_a_camera_that_moved_gives_one_sentence_and_no_figure(house):
+    page = page_of(house, KNOCKED)
+    (row,) = page.speeds.passes.rows
+    page.speeds.passes._handle_msg({"chosen": row["key"]})
+    told = page.speeds.told.object
+    assert 'role="alert"' in told
+    assert "km/h" not in told
+    assert page.speeds.passes.rows[0]["cells"][2] == ""
+    assert house.audit()[-1].action == "measure.refused"
+
+
+def test_without_a_calibration_nothing_is_searched_and_it_is_said(house):
+    page_of(house, CAMERA)
+    before = [one.action for one in house.audit()].count("search.sightings")
+    page = page_of(house, PLAIN)
+    assert page.speeds.passes.rows == []
+    assert PLAIN in page.speeds.told.object
+    # what cannot be told is said: the moment of a collision is not marked here
+    assert "máy tính không thể nói va chạm bắt đầu lúc nào" in page.speeds.told.object
+    assert [one.action for one in house.audit()].count("search.sightings") == before
+
+
+def test_candidates_are_looked_for_on_request_and_each_is_a_question_with_its_reason(house):
+    page = page_of(house, MEETING)
+    speeds = page.speeds
+    assert len(speeds.passes.rows) == 2
+    assert speeds.search.visible
+    before = [one.action for one in house.audit()].count("conflicts")
+    speeds.search.clicks += 1
+    assert [one.action for one in house.audit()].count("conflicts") == before + 1
+    assert VI(CANDIDATE_NOTE) in speeds.told.object
+    assert "không có nghĩa là không có va chạm" in speeds.told.object
+    (row,) = (one for one in speeds.passes.rows if one["key"].startswith("candidate:"))
+    assert row["cells"][1]["text"] in ("suýt va chạm?", "va chạm?")
+    assert float(row["cells"][2]) < 1.0
+    speeds.passes._handle_msg({"chosen": row["key"]})
+    assert VI(CANDIDATE_NOTE) in speeds.told.object
+    assert "ô tô và ô tô" in speeds.told.object  # the reason, in Vietnamese
+    at, _ = page.tiles.seek
+    assert 0 < at < 2 * SECOND_NS
+    # of a camera that moved none is looked for, and it is said
+    moved = page_of(house, KNOCKED).speeds
+    moved.search.clicks += 1
+    assert "has moved" in moved.told.object or "xê dịch" in moved.told.object
+    assert not any(one["key"].startswith("candidate:") for one in moved.passes.rows)

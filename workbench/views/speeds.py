@@ -1,0 +1,252 @@
+"""Under the tiles of *Tai nạn*: passes of calibrated cameras, one of them measured, candidates.
+
+A speed never stands alone: beside it are its 95 % interval, the class of the calibration, the time
+base, the clock, how far the view is off the calibrated one, and the fixed sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+
+from workbench.collisions import CANDIDATE_NOTE
+from workbench.errors import N_, WorkbenchError
+from workbench.investigation import (
+    Conflicts,
+    Measurable,
+    Measured,
+    find_conflicts,
+    measurable,
+    measure_sighting,
+    statements_of,
+)
+from workbench.investigation.measured_paper import chart_of
+from workbench.timeline import SECOND_NS, Span
+from workbench.views.page import Visit, html, refusal
+from workbench.views.rows import Rows, marked
+from workbench.views.text import clock
+
+MOST_PASSES = 200
+"""Of a span: more are told as a number."""
+WHAT = {
+    "collision": N_("collision?"),
+    "near miss": N_("near miss?"),
+    "weaving": N_("weaving?"),
+    "speed": N_("far too fast?"),
+    "wrong way": N_("wrong way?"),
+}
+"""Candidates as they are listed: questions to a person."""
+_CANDIDATE = "candidate:"
+_CLIP = ("clip_start", "clip_stop")
+
+
+class Speeds:
+    """The passes of the cameras shown, and what the chosen one measures.
+
+    `seek` makes the tiles stand at an instant (UTC, ns): the middle of a pass that was chosen.
+    """
+
+    def __init__(self, visit: Visit, seek: Callable[[int], None]) -> None:
+        self.visit, self.tr, self._seek = visit, visit.tr, seek
+        tr = visit.tr
+        self.passes = Rows(
+            on_choose=self._choose,
+            columns=[{"title": tr("Instant")}, {"title": tr("Kind")}, {"title": "km/h"}],
+        )
+        self.told = html("")
+        self.search = pn.widgets.Button(
+            label=tr("Look for collisions and near misses in this span"), visible=False,
+            margin=(5, 10),
+        )  # fmt: skip
+        self.search.on_click(lambda _event: self._search())
+        self._found: Conflicts | None = None
+        self._known: Measurable | None = None
+        self._asked: tuple[tuple[str, ...], Span] | None = None
+        self._done: dict[str, Measured] = {}
+        self._shown: Measured | None = None
+        self._at_ns = 0
+
+    def show(self, cameras: Sequence[str], span: Span, at_ns: int) -> None:
+        """List the passes of some cameras in a span; asked, and logged, once for each."""
+        self._at_ns = at_ns
+        if self._asked == (tuple(cameras), span):
+            return
+        self._asked, self._shown, self._found = (tuple(cameras), span), None, None
+        self.search.visible = False
+        try:
+            self._known = measurable(self.visit.wb, cameras, span, self.visit.selection.purpose)
+        except WorkbenchError as error:
+            self._known = None
+            self.passes.param.update(rows=[], chosen="", empty="–")
+            self.told.object = refusal(error, self.tr)
+            return
+        self.search.visible = bool(len(self._known.passes))
+        self._list(chosen="")
+        self.told.object = self._nothing(self._known)
+
+    def stand(self, at_ns: int) -> None:
+        """Take note of the instant at which the tiles stand."""
+        self._at_ns = at_ns
+        if self._shown is not None:
+            self.told.object = self._page(self._shown)
+
+    def _list(self, chosen: str) -> None:
+        known, tr = self._known, self.tr
+        if known is None:
+            return
+        rows = self._candidates()
+        for row in known.passes.head(MOST_PASSES).to_dict("records"):
+            done = self._done.get(row["sighting_id"])
+            plate = "" if pd.isna(row["plate"]) else f" · {row['plate']}"
+            rows.append({
+                "key": row["sighting_id"],
+                "cells": [
+                    clock(int(pd.Timestamp(row["utc"]).value), millis=True),
+                    marked(tr(row["kind"]), sub=f"{row['camera_id']}{plate}"),
+                    "" if done is None else _figure(done.motion.mean_speed_km_h),
+                ],
+            })  # fmt: skip
+        empty = tr("Nothing was recognised here") if known.calibrated else tr("No metres here")
+        self.passes.param.update(rows=rows, chosen=chosen, empty=empty)
+
+    def _candidates(self) -> list[dict[str, Any]]:
+        """Return the rows of what was looked for and found, before the passes."""
+        if self._found is None:
+            return []
+        return [
+            {
+                "key": f"{_CANDIDATE}{number}",
+                "cells": [
+                    clock(int(row["utc"].value), millis=True),
+                    marked(self.tr(WHAT[row["what"]]), sub=row["camera_id"]),
+                    f"{row['score']:.2f}",
+                ],
+            }
+            for number, row in enumerate(self._found.table.to_dict("records"))
+        ]
+
+    def _search(self) -> None:
+        """Look for conflicts among the passes listed; a person's own act, and logged."""
+        if self._known is None or self._asked is None:
+            return
+        wb, purpose = self.visit.wb, self.visit.selection.purpose
+        try:
+            self._found = find_conflicts(
+                wb, purpose, None, self._known.calibrated, self._asked[1], workers=0
+            )
+        except WorkbenchError as error:
+            self.told.object = refusal(error, self.tr)
+            return
+        self._shown = None
+        self._list(chosen="")
+        found, tr = self._found, self.tr
+        lines = [
+            tr("{count} candidates in {passes} passes, {tracks} of them on calibrated ground")
+            .format(count=len(found.table), passes=found.passes, tracks=found.tracks),
+            tr("What lies outside the calibrated ground, is hidden, or was not recognised is not "
+               "found: no candidate does not mean no collision."),
+            *found.failed, *found.unchecked,
+        ]  # fmt: skip
+        self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+
+    def _lines(self, note: str, lines: Sequence[str]) -> str:
+        told = "".join(f"<p>{escape(one)}</p>" for one in lines)
+        return f'<div class="speed"><p class="note">{escape(note)}</p>{told}</div>'
+
+    def _candidate(self, number: int) -> None:
+        """Go to a candidate's moment, and say why it is one."""
+        assert self._found is not None
+        row, tr = self._found.table.iloc[number], self.tr
+        values = {
+            name: tr(value) if isinstance(value, str) else value
+            for name, value in row["values"].items()
+        }
+        clip = " – ".join(clock(int(row[one].value), millis=True) for one in _CLIP)
+        lines = [
+            f"{tr(WHAT[row['what']])} {row['score']:.2f} · {row['camera_id']} · {clip}",
+            tr(row["template"]).format(**values),
+        ]
+        self._shown = None
+        self.passes.chosen = f"{_CANDIDATE}{number}"
+        self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+        self._seek(int(row["utc"].value))
+
+    def _nothing(self, known: Measurable) -> str:
+        """Return what stands there before a pass is chosen: what can be measured, what cannot."""
+        tr, said = self.tr, []
+        if known.calibrated and len(known.passes):
+            said.append(tr("Choose a pass to measure it. Each measurement is logged."))
+        elif known.calibrated:
+            said.append(
+                tr("No pass is known in this span: have the footage recognised, or pick a track by "
+                   "hand (workbench speed --track).")
+            )  # fmt: skip
+        if known.without:
+            said.append(
+                tr(
+                    "Not calibrated: {cameras}. There are no metres and no speeds, and no computer "
+                    "can say here when a collision began: step through the frames and mark it."
+                ).format(cameras=", ".join(known.without))
+            )
+        more = len(known.passes) - MOST_PASSES
+        if more > 0:
+            said.append(tr("{count} more passes: choose a shorter span.").format(count=more))
+        return f'<div class="speed">{"".join(f"<p>{escape(one)}</p>" for one in said)}</div>'
+
+    def _choose(self, key: str) -> None:
+        if key.startswith(_CANDIDATE):
+            self._candidate(int(key.removeprefix(_CANDIDATE)))
+            return
+        try:
+            done = self._done.get(key)
+            if done is None:
+                done = measure_sighting(self.visit.wb, key, self.visit.selection.purpose)
+        except WorkbenchError as error:
+            self._shown = None
+            self.told.object = refusal(error, self.tr)
+            return
+        self._done[key] = self._shown = done
+        self._list(chosen=key)
+        self.told.object = self._page(done)
+        if not int(done.utc_ns[0]) <= self._at_ns <= int(done.utc_ns[-1]):
+            self._seek(int(done.utc_ns[len(done.utc_ns) // 2]))
+
+    def _page(self, done: Measured) -> str:
+        tr, motion = self.tr, done.motion
+        note, *said = statements_of(done, tr)
+        now_s = (self._at_ns - int(done.utc_ns[0])) / SECOND_NS
+        here = ""
+        if 0 <= now_s <= float(motion.time_s[-1]):
+            k = int(np.argmin(np.abs(motion.time_s - now_s)))
+            here = tr("At the instant shown: {figure} km/h").format(
+                figure=_figure(motion.speed_km_h[:, k])
+            )
+        head = tr("{camera}, {seconds:.1f} s from {start}, {frames} frames").format(
+            camera=done.camera_id, seconds=float(motion.time_s[-1]),
+            start=clock(int(done.utc_ns[0]), millis=True), frames=len(done.pts),
+        )  # fmt: skip
+        mean = tr("Mean speed {figure} km/h, with its 95 % interval").format(
+            figure=_figure(motion.mean_speed_km_h)
+        )
+        chart = chart_of(motion, tr("seconds since the first frame"), now_s).svg()
+        lines = "".join(f"<li>{escape(one)}</li>" for one in said)
+        return (
+            f'<div class="speed"><p class="note">{escape(note)}</p><p>{escape(head)}</p>'
+            f'<p class="big">{escape(mean)}</p><p data-part="here">{escape(here)}</p>'
+            f'<div class="two"><div>{chart}</div><ul>{lines}</ul></div></div>'
+        )
+
+
+def _figure(interval: np.ndarray[Any, Any]) -> str:
+    """Return a median with its interval.
+
+    >>> _figure(np.array([31.24, 34.0, 36.96]))
+    '34.0 (31.2–37.0)'
+    """
+    low, middle, high = (f"{one:.1f}" for one in interval.tolist())
+    return f"{middle} ({low}–{high})"
