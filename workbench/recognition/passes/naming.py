@@ -4,7 +4,7 @@ what stands still.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -119,33 +119,50 @@ class Namer:
             track.meetings += 1
             quick = len(tracks) > 1 or track.meetings < s.loose_quick
             track.met_due_s = t_s + (s.meet_look_s if quick else s.loose_look_s)
+        beside = self._beside(tracker, found, owned)
         for j, track in owned.items():
             track.named.append((found[j].kind, found[j].score))
             track.loose = _is_loose(found[j].box, region, s)
-            track.draw(found[j].box, 3 * s.meet_look_s)
+            track.undrawn = 0
+            # Of one thing alone the region says more: of a rider, "person" leaves out the plate.
+            if len(tracks) > 1 or beside:
+                track.draw(found[j].box, 3 * s.meet_look_s)
         for track in tracks:
             if owned and track not in owned.values():
                 track.undrawn += 1
                 if track.undrawn >= s.meet_undrawn:
                     tracker.end(track)
+        for one in beside:
+            near = max(owned.values(), key=lambda t: affinity(t.last.box, one.box))
+            track = tracker.add(number, pts, t_s, one.box)
+            track.named.append((one.kind, one.score))
+            track.motion.rate[:2] = near.motion.rate[:2]
+            track.met_due_s = t_s + s.meet_look_s
+
+    def _beside(
+        self, tracker: Tracker, found: Sequence[Detection], owned: Mapping[int, Track]
+    ) -> list[Detection]:
+        """Return what is drawn beside what goes on, surely and as a whole thing of its own."""
+        s = self._s
         drawn = [found[j].box for j in owned]
+        beside: list[Detection] = []
         for j, one in enumerate(found):
-            if j in owned or one.score < s.split_score:
+            if j in owned or one.score < s.split_score or not drawn:
                 continue
             apart = all(
                 overlap_share(one.box, box) < s.part_apart
                 and overlap_share(box, one.box) < s.part_apart
                 for box in drawn
             )
-            known = any(optics.iou(one.box, t.last.box) >= s.part_iou for t in tracker.live)
-            if not drawn or not apart or known:
-                continue
-            near = max(owned.values(), key=lambda t: affinity(t.last.box, one.box))
-            track = tracker.add(number, pts, t_s, one.box)
-            track.named.append((one.kind, one.score))
-            track.motion.rate[:2] = near.motion.rate[:2]
-            track.met_due_s = t_s + s.meet_look_s
-            drawn.append(one.box)
+            known = any(
+                optics.iou(one.box, track.last.box) >= s.part_iou
+                for track in tracker.live
+                if track not in owned.values()
+            )
+            if apart and not known:
+                drawn.append(one.box)
+                beside.append(one)
+        return beside
 
     def sure(self) -> list[Standing]:
         """Return what stood long enough, by first look."""

@@ -174,11 +174,10 @@ class Track:
         at = replace(self.last, box=box, shared=False)
         self.seen[-1] = at
         self.motion.value = _vector(box)
-        self.motion.rate[2:] = 0.0
         if self.drawn is not None and 0 < at.t_s - self.drawn.t_s <= again_s:
             way = _vector(box) - _vector(self.drawn.box)
             self.motion.rate[:2] = way[:2] / (at.t_s - self.drawn.t_s)
-        self.drawn, self.undrawn = at, 0
+        self.drawn = at
 
     def forget_stills(self, most: int) -> None:
         """Keep only the most legible frames, and the best picture."""
