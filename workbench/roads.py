@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal, Protocol
 
@@ -141,6 +142,8 @@ class RoadGraph:
         }
         self._trees: dict[tuple[_Measure, str], tuple[dict[str, float], dict[str, list[str]]]] = {}
         self._ways: dict[tuple[str, str], Way | None] = {}
+        self._driven: dict[tuple[_Measure, str, str], tuple[str, float, float]] = {}
+        self._drawn: dict[tuple[str, bool], list[_Point]] = {}
         # Degrees of longitude shrink with latitude: nearest is judged in units of equal length.
         points = np.concatenate([edge.lonlat for edge in self._edges.values()])
         self._scale = np.array([math.cos(math.radians(float(points[:, 1].mean()))), 1.0])
@@ -325,32 +328,52 @@ class RoadGraph:
 
     def _trip(self, start: Position, end: Position, measure: _Measure) -> _Trip | None:
         edge = self._edges[start.edge_id]
-        found: list[_Trip] = []
+        # Each as cost, edges, then the nodes between; the first of equals is taken.
+        found: list[tuple[float, int, float, list[str], float]] = []
         if start.edge_id == end.edge_id and (not edge.oneway or end.along_m >= start.along_m):
             ahead_m = abs(end.along_m - start.along_m)
             cost = ahead_m if measure == "road_m" else ahead_m / edge.speed_mps
-            found.append(_Trip(cost, ((start.edge_id, start.along_m, end.along_m),)))
+            found.append((cost, 1, 0.0, [], 0.0))
         for leave, leave_m, leave_cost in self._exits(start, measure):
             costs, paths = self._from(leave, measure)
             for enter, enter_m, enter_cost in self._entries(end, measure):
                 if enter in costs:
-                    parts = (
-                        (start.edge_id, start.along_m, leave_m),
-                        *self._whole(paths[enter], measure),
-                        (end.edge_id, enter_m, end.along_m),
-                    )
-                    found.append(_Trip(leave_cost + costs[enter] + enter_cost, parts))
+                    cost = leave_cost + costs[enter] + enter_cost
+                    found.append((cost, len(paths[enter]) + 1, leave_m, paths[enter], enter_m))
+        if not found:
+            return None
         # The trip with fewer edges of two that cost the same: no detour of no metres over a node.
-        return min(found, key=lambda trip: (trip.cost, len(trip.parts)), default=None)
+        cost, _, leave_m, nodes, enter_m = min(found, key=lambda trip: trip[:2])
+        if not nodes:
+            return _Trip(cost, ((start.edge_id, start.along_m, end.along_m),))
+        parts = (
+            (start.edge_id, start.along_m, leave_m),
+            *self._whole(nodes, measure),
+            (end.edge_id, enter_m, end.along_m),
+        )
+        return _Trip(cost, parts)
 
     def _whole(self, nodes: list[str], measure: _Measure) -> list[tuple[str, float, float]]:
         parts = []
         for a, b in pairwise(nodes):
-            edge_id = self._graphs[measure][a][b]["edge_id"]
-            edge = self._edges[edge_id]
-            forward = edge.from_node == a and edge.to_node == b
-            parts.append((edge_id, *((0.0, edge.length_m) if forward else (edge.length_m, 0.0))))
+            if (measure, a, b) not in self._driven:
+                edge_id = self._graphs[measure][a][b]["edge_id"]
+                edge = self._edges[edge_id]
+                forward = edge.from_node == a and edge.to_node == b
+                ends = (0.0, edge.length_m) if forward else (edge.length_m, 0.0)
+                self._driven[measure, a, b] = (edge_id, *ends)
+            parts.append(self._driven[measure, a, b])
         return parts
+
+    def _cut(self, edge_id: str, from_m: float, to_m: float) -> list[_Point]:
+        """Return the line of a part of an edge; those of whole edges are kept."""
+        edge = self._edges[edge_id]
+        if {from_m, to_m} != {0.0, edge.length_m}:
+            return edge.cut(from_m, to_m)
+        key = edge_id, from_m < to_m
+        if key not in self._drawn:
+            self._drawn[key] = edge.cut(from_m, to_m)
+        return self._drawn[key]
 
     def _way(self, start: Position, end: Position) -> Way | None:
         shortest = self._trip(start, end, "road_m")
@@ -362,7 +385,7 @@ class RoadGraph:
         for edge_id, from_m, to_m in shortest.parts:
             if from_m == to_m and len(shortest.parts) > 1:
                 continue  # the position is the node itself: that edge is not driven on
-            points = self._edges[edge_id].cut(from_m, to_m)
+            points = self._cut(edge_id, from_m, to_m)
             line += points[1:] if line else points
             edges.append(edge_id)
         if not edges:  # two positions at one node
@@ -406,6 +429,7 @@ def bearing_along(way: Way, along_m: float) -> float:
     return _bearing(*_measured(way), along_m)
 
 
+@lru_cache(maxsize=64)
 def _measured(way: Way) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     lonlat = np.array(way.line, dtype=np.float64)
     steps_m = np.asarray(_GEOD.line_lengths(lonlat[:, 0], lonlat[:, 1]))

@@ -78,13 +78,9 @@ def offsets(
         Offsets to begin with.
     """
     rng = np.random.default_rng(0)
-    count, size = len(stated_s), len(rides.start)
+    count = len(stated_s)
     tied = np.unique(np.concatenate([rides.start, rides.end]))
-    design = np.zeros((size, count + 2))
-    design[np.arange(size), rides.end] = 1.0
-    design[np.arange(size), rides.start] = -1.0
-    design[:, count] = rides.fastest_s
-    design[:, count + 1] = rides.fastest_s < pace.crossing_below_s
+    design = _Design(rides, count, pace)
     prior = np.concatenate([np.zeros(count), [pace.pace, pace.crossing_s]])
     own = _OWN_SPREAD * (rides.slower_s + 1.0) / np.sqrt(rides.rides)
     spread = np.hypot(_ROAD_SPREAD * rides.fastest_s + _LEAST_SPREAD_S, own)
@@ -96,7 +92,7 @@ def offsets(
     common_s = float(stated_s.max())
     total, squares = np.zeros(count), np.zeros(count)
     for turn in range(turns):
-        late = rides.apart_s - design @ drawn
+        late = rides.apart_s - design.of(drawn)
         # Coarse at first, so that a clock far off is not held where the draws began.
         wide = spread * max(1.0, _COARSE * (1.0 - 2.0 * turn / warm_up))
         sort, delay = _delays(late, wide, shares[group], rng)
@@ -106,8 +102,8 @@ def offsets(
         weight = 1.0 / (wide**2 + np.where(broken, _BROKEN_S**2, 0.0))
         free = np.maximum(np.minimum(stated_s, common_s), 0.05)
         drawn_to = np.concatenate([free, [pace.pace_spread, pace.crossing_spread_s]])
-        normal = design.T @ (design * weight[:, None]) + np.diag(1.0 / drawn_to**2)
-        pull = design.T @ (weight * (rides.apart_s - delay)) + prior / drawn_to**2
+        normal = design.normal(weight) + np.diag(1.0 / drawn_to**2)
+        pull = design.pull(weight * (rides.apart_s - delay)) + prior / drawn_to**2
         lower = np.linalg.cholesky(normal)
         answer = np.linalg.solve(normal, pull)
         drawn = answer + np.linalg.solve(lower.T, rng.normal(size=count + 2))
@@ -119,6 +115,47 @@ def offsets(
             squares += shifted**2
     mean = total / (turns - warm_up)
     return mean, np.sqrt(np.maximum(squares / (turns - warm_up) - mean**2, 0.0))
+
+
+class _Design:
+    """Each ride is the clock at its end less that at its start, and the road: two unknowns more.
+
+    Of so many zeros only what is not zero is multiplied.
+    """
+
+    def __init__(self, rides: Rides, count: int, pace: Pace) -> None:
+        near = (rides.fastest_s < pace.crossing_below_s).astype(np.float64)
+        self._start, self._end, self._size = rides.start, rides.end, count + 2
+        self._road = np.stack([rides.fastest_s, near], 1)
+        self._crossed = (
+            rides.start * self._size + rides.end,
+            rides.end * self._size + rides.start,
+        )
+
+    def of(self, answer: Floats) -> Floats:
+        """Return what rides would be with such clocks and roads."""
+        return np.asarray(answer[self._end] - answer[self._start] + self._road @ answer[-2:])
+
+    def pull(self, weighed: Floats) -> Floats:
+        """Return the transpose times a value a ride."""
+        clocks: Floats = np.bincount(self._end, weighed, minlength=self._size).astype(np.float64)
+        clocks = clocks - np.bincount(self._start, weighed, minlength=self._size)
+        clocks[-2:] = self._road.T @ weighed
+        return clocks
+
+    def normal(self, weight: Floats) -> Floats:
+        """Return the matrix of the normal equations, rides weighed."""
+        size = self._size
+        alone = np.bincount(self._end, weight, minlength=size)
+        alone = alone + np.bincount(self._start, weight, minlength=size)
+        table = np.zeros(size * size)
+        for crossed in self._crossed:
+            table -= np.bincount(crossed, weight, minlength=size * size)
+        found = table.reshape(size, size) + np.diag(alone)
+        for at in (0, 1):
+            found[:, at - 2] = self.pull(weight * self._road[:, at])
+        found[-2:] = found[:, -2:].T
+        return found
 
 
 def _delays(

@@ -9,6 +9,9 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _MOST_LOG = 30.0
+_ENOUGH = 1e-4
+_WHOLE_ROUNDS, _STILL, _WORTH_PARTING = 4, 1e-6, 0.2
+"""Every so many rounds what no longer moves by that, and lies not beside what does, is left."""
 
 
 def marginals(
@@ -26,22 +29,52 @@ def marginals(
     """
     if not len(i):
         return np.zeros(0)
+    rows = int(i.max()) + 1
     weight = np.exp(np.clip(log_weight, -_MOST_LOG, _MOST_LOG))
-    none = np.exp(np.clip(log_none, -_MOST_LOG, _MOST_LOG))
+    none = np.exp(np.clip(log_none[:rows], -_MOST_LOG, _MOST_LOG))
     back = np.ones(len(i))
-    for _ in range(rounds):
-        flow = weight * back
-        total = none + np.bincount(i, flow, minlength=count)
-        forth = weight / np.maximum(total[i] - flow, none[i])
-        arriving = 1.0 + np.bincount(j, forth, minlength=count)
-        new = 1.0 / np.maximum(arriving[j] - forth, 1.0)
-        if float(np.abs(new - back).max()) < 1e-4:
-            back = new
+    # What stands still is counted as it is, beside what still moves: edges, and sums at their ends.
+    moving, mine_i, mine_j, mine, old = np.arange(len(i)), i, j, weight, back
+    least, aside_i, aside_j = none[i], none, np.ones(int(j.max()) + 1)
+    for at in range(rounds):
+        flow = mine * old
+        total = aside_i + np.bincount(mine_i, flow, minlength=len(aside_i))
+        forth = mine / np.maximum(total[mine_i] - flow, least)
+        arriving = aside_j + np.bincount(mine_j, forth, minlength=len(aside_j))
+        new = 1.0 / np.maximum(arriving[mine_j] - forth, 1.0)
+        moved = np.abs(new - old)
+        old = new
+        if float(moved.max()) < _ENOUGH:
             break
-        back = new
+        if at % _WHOLE_ROUNDS == _WHOLE_ROUNDS - 1:
+            keep = _around(mine_i, mine_j, moved > _STILL, len(aside_i), len(aside_j))
+            if keep.mean() > _WORTH_PARTING:
+                continue
+            back[moving] = old
+            still = ~keep
+            flow = mine[still] * old[still]
+            aside_i = aside_i + np.bincount(mine_i[still], flow, minlength=len(aside_i))
+            aside_j = aside_j + np.bincount(mine_j[still], forth[still], minlength=len(aside_j))
+            known_i, mine_i = np.unique(mine_i[keep], return_inverse=True)
+            known_j, mine_j = np.unique(mine_j[keep], return_inverse=True)
+            aside_i, aside_j = aside_i[known_i], aside_j[known_j]
+            moving, mine, old, least = moving[keep], mine[keep], old[keep], least[keep]
+    back[moving] = old
     flow = weight * back
-    total = none + np.bincount(i, flow, minlength=count)
+    total = none + np.bincount(i, flow, minlength=rows)
     return np.asarray(flow / total[i])
+
+
+def _around(
+    i: Ints, j: Ints, moved: NDArray[np.bool_], rows: int, columns: int
+) -> NDArray[np.bool_]:
+    """Return the edges that moved, and those that share an end with one that does, twice over."""
+    for _ in range(2):
+        of_row, of_column = np.zeros(rows, bool), np.zeros(columns, bool)
+        of_row[i[moved]] = True
+        of_column[j[moved]] = True
+        moved = of_row[i] | of_column[j]
+    return moved
 
 
 def chosen(i: Ints, j: Ints, probability: Floats, least: float) -> NDArray[np.bool_]:

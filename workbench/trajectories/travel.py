@@ -19,6 +19,7 @@ SECTORS = 5
 """Four sides of the compass, and unknown."""
 _LONGEST_S = 6 * 3600.0
 NO_WAY_S = 900.0
+_BLOCK = 1 << 14
 _LOG_SQRT_2PI = 0.5 * float(np.log(2 * np.pi))
 _QUICK_TO_MIDDLE = 1.03
 """Standard deviations between the tenth and the fortieth percentile."""
@@ -64,6 +65,17 @@ class TravelModel:
 
         ``sigma_s`` is what the clocks add to the spread.
         """
+        found = np.empty(len(elapsed_s))
+        for at in range(0, len(found), _BLOCK):
+            part = slice(at, at + _BLOCK)
+            found[part] = self._log_time(
+                i_camera[part], j_camera[part], elapsed_s[part], sigma_s[part]
+            )
+        return found
+
+    def _log_time(
+        self, i_camera: Ints, j_camera: Ints, elapsed_s: Floats, sigma_s: Floats
+    ) -> Floats:
         mean = self.mean_s[i_camera, j_camera]
         spread = np.hypot(self.spread_s[i_camera, j_camera], sigma_s)
         late = elapsed_s - mean

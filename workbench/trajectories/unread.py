@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.trajectories.beliefs import Believed, Reads
@@ -23,6 +24,8 @@ Floats = NDArray[np.float64]
 _OPEN_S = 120.0
 """How long after its last read, or before its first, a vehicle is looked for."""
 _SLACK_S = 3.0
+_BLOCK = 1 << 16
+"""Candidates looked at together: as many as stay in the processor's cache."""
 _ROUNDS = 3
 _BINS = np.array([2.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0])
 _SHRUNK = 6.0
@@ -78,7 +81,7 @@ def join_unread(believed: Believed, unread: Reads) -> Possible:
     keep = _density(reads, unread, rides, row, hosts, host) + kind > _WORTH_KEEPING
     row, host, kind = row[keep], host[keep], kind[keep]
     cameras, size = len(rides.fastest_s), len(unread.ids) + len(row)
-    slot = np.unique(host * cameras + unread.camera[row], return_inverse=True)[1].ravel()
+    slot = _numbered(host * cameras + unread.camera[row])[0]
     slot += len(unread.ids)
     learnt = _Rates(believed, unread, hosts, row, host)
     probability = np.zeros(len(row))
@@ -290,6 +293,7 @@ class _Rates:
         self._likely = (heads * by_kind)[self._state, of_host[host]]
         self._typical = (heads * share)[self._state, 0]
         self._heads_share, self._travel, self._camera = heads * share, rides, unread.camera[row]
+        self._near = np.digitize(_detours(rides), _BINS)
         self._rate = 0.8 * np.exp(-np.arange(len(_BINS) + 1) * 0.9)
         ends = _state(reads, hosts.before), _state(reads, hosts.after)
         self._set_context(ends[0], ends[1], ends[0][host], ends[1][host])
@@ -311,21 +315,16 @@ class _Rates:
             (ci + 1) * (cameras + 1) + cj + 1, (mine_ci + 1) * (cameras + 1) + mine_cj + 1
         )
         a, b = known // (cameras + 1) - 1, known % (cameras + 1) - 1
-        detour = np.stack(
-            [_detour(self._travel, a, b, np.full(len(known), c)) for c in range(cameras)], 1
-        )
-        near = np.digitize(detour, _BINS)
+        near = self._near[a, b]
         by_camera = self._heads_share.reshape(cameras, SECTORS).sum(1)
         exposure = self._hosts[:, None] * by_camera[None]
         self._exposed = np.bincount(near.ravel(), exposure.ravel(), minlength=len(_BINS) + 1)
-        self._bins = np.digitize(_detour(self._travel, mine_ci, mine_cj, self._camera), _BINS)
-        self._key = np.unique(self._context * states + self._state, return_inverse=True)[1].ravel()
+        self._bins = self._near[mine_ci, mine_cj, self._camera]
+        self._key = _numbered(self._context * states + self._state)[0]
         _, self._finer_hosts, self._finer = _counted(
             (si + 1) * (states + 1) + sj + 1, (mine_i + 1) * (states + 1) + mine_j + 1
         )
-        self._finer_key = np.unique(self._finer * states + self._state, return_inverse=True)[
-            1
-        ].ravel()
+        self._finer_key = _numbered(self._finer * states + self._state)[0]
 
     def log_odds(self, probability: Floats) -> Floats:
         """Return log odds of being seen so on the leg, over the rate of what nobody claims."""
@@ -343,8 +342,9 @@ class _Rates:
                 legs = np.maximum(hosts[context] - 1.0, others)
                 seen = (others + _SHRUNK * seen) / (legs + _SHRUNK)
         seen = np.clip(seen * self._likely / self._typical, 1e-5, 0.95)
-        claimed = np.zeros_like(self._unread)
-        np.add.at(claimed, (self._state, self._kind), probability)
+        shape = self._unread.shape
+        cell = self._state * shape[1] + self._kind
+        claimed = np.bincount(cell, probability, minlength=self._unread.size).reshape(shape)
         free = np.maximum(self._unread - claimed, 0.0) + 0.3 + 0.03 * self._unread
         rate = free[self._state, self._kind] / self._seconds
         return np.asarray(np.log(seen / (1 - seen)) - np.log(rate))
@@ -399,28 +399,56 @@ def _near(believed: Believed, unread: Reads, hosts: Hosts) -> tuple[Ints, Ints]:
 def _reachable(
     believed: Believed, unread: Reads, hosts: Hosts, row: Ints, host: Ints
 ) -> tuple[Ints, Ints]:
+    """Return the pairs that a vehicle can have driven; most fail by the way, then by the time."""
     reads, rides = believed.reads, believed.travel_model
-    ok = np.ones(len(row), bool)
-    v = unread.camera[row]
     ends = _camera(reads, hosts.before), _camera(reads, hosts.after)
-    for end, camera, sign in (
-        (hosts.before[host], ends[0][host], 1.0),
-        (hosts.after[host], ends[1][host], -1.0),
-    ):
-        fastest = rides.fastest_s[camera, v] if sign > 0 else rides.fastest_s[v, camera]
-        elapsed = sign * (unread.time_s[row] - reads.time_s[end])
-        sigma = np.hypot(unread.sigma_s[row], reads.sigma_s[end])
-        ok &= (end < 0) | (elapsed + 3.0 * sigma + 1.0 >= fastest / 1.7)
-    ok &= _detour(rides, ends[0][host], ends[1][host], v) <= _FARTHEST_S
-    return row[ok], host[ok]
+    near = _detours(rides) <= _FARTHEST_S
+    kept = []
+    for at in range(0, len(row), _BLOCK):
+        mine, its = row[at : at + _BLOCK], host[at : at + _BLOCK]
+        v = unread.camera[mine]
+        left = np.flatnonzero(near[ends[0][its], ends[1][its], v])
+        for side, sign in ((0, 1.0), (1, -1.0)):
+            one, owner, camera = mine[left], its[left], v[left]
+            end = (hosts.before, hosts.after)[side][owner]
+            its_camera = ends[side][owner]
+            a, b = (its_camera, camera) if sign > 0 else (camera, its_camera)
+            elapsed = sign * (unread.time_s[one] - reads.time_s[end])
+            sigma = np.hypot(unread.sigma_s[one], reads.sigma_s[end])
+            ok = (end < 0) | (elapsed + 3.0 * sigma + 1.0 >= rides.fastest_s[a, b] / 1.7)
+            left = left[ok]
+        kept.append(left + at)
+    which = np.concatenate([np.zeros(0, np.int64), *kept])
+    return row[which], host[which]
+
+
+def _detours(rides: TravelModel) -> Floats:
+    """Return detours [from, to, camera] in seconds; an index of -1 is an open end."""
+    cameras = len(rides.fastest_s)
+    ends = np.r_[np.arange(cameras), -1]
+    every = np.broadcast_arrays(ends[:, None, None], ends[None, :, None], np.arange(cameras))
+    return _detour(rides, *every)
 
 
 def _counted(every: Ints, mine: Ints) -> tuple[Ints, Ints, Ints]:
     """Return the keys there are, how many of ``every`` have each, and which each of mine is."""
-    known, inverse = np.unique(np.concatenate([every, mine]), return_inverse=True)
-    inverse = inverse.ravel()
+    inverse, known = _numbered(np.concatenate([every, mine]))
     size = len(every)
     return known, np.bincount(inverse[:size], minlength=len(known)), inverse[size:]
+
+
+def _numbered(key: Ints) -> tuple[Ints, Ints]:
+    """Return which of the keys there are (ascending) each is, and those keys.
+
+    >>> _numbered(np.array([7, 3, 7]))
+    (array([1, 0, 1]), array([3, 7]))
+    """
+    # By hash, then the few distinct ones sorted: faster by far than sorting all.
+    number, found = pd.factorize(key)
+    order = np.argsort(found)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return place[number], np.asarray(found)[order]
 
 
 def _of_state(state: Ints) -> Ints:
