@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from make.drawn_passes import drawn_pass
 from make.measured_street import FPS, SPEED_M_S, film, points_csv, road, track_csv
-from make.passes import drawn_pass
 from make.rows import sightings_table
 from typer.testing import CliRunner
 

@@ -1,31 +1,39 @@
-"""A pass of the drawn car of ``make.measured_street``, as recognition would have kept it."""
+"""Sightings on a straight road, for tests of linking."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
+import pandas as pd
 
-from make.measured_street import FRAMES, wheels_px
-from make.rows import sighting_row
-from workbench.investigation import Workbench
+from workbench.roads import Way
+
+START_NS = 1_795_133_700_000_000_000
+LIMIT_MPS = 50 / 3.6
 
 
-def drawn_pass(wb: Workbench, camera_id: str, *, back: bool = False) -> dict[str, Any]:
-    """Return the row of the car, seen in every frame; the first box is nowhere near the road.
+def road(**at_m: float):  # type: ignore[no-untyped-def]
+    """Return a `ways` for cameras at so many metres of a straight road to the east."""
 
-    `back` is another car that comes the same way towards it.
-    """
-    segment = wb.segments([camera_id])[0]
-    pts = [int(one) for one in wb.frame_index(segment).pts]
-    points = wheels_px() + np.random.default_rng(101).standard_normal((FRAMES, 2))
-    boxes = [[x - 20, y - 40, 40.0, 40.0] for x, y in points.tolist()]
-    if back:
-        boxes.reverse()
-    boxes[0] = [4.0, 0.0, 8.0, 8.0]
-    return sighting_row(
-        0, camera_id, kind="car", segment_sha256=segment.sha256, first_pts=pts[0],
-        last_pts=pts[-1], pts=pts[FRAMES // 2 + back], track_pts=pts,
-        track_box=[edge for box in boxes for edge in box],
-        utc_ns=wb.utc(segment, pts[FRAMES // 2])[0],
-    )  # fmt: skip
+    def ways(start: str, end: str) -> Way | None:
+        if start not in at_m or end not in at_m:
+            return None
+        far = abs(at_m[end] - at_m[start])
+        line = tuple((105.9 + at_m[name] / 103_000, 21.08) for name in (start, end))
+        return Way(far, far / LIMIT_MPS, ("e",) if far else (), line)
+
+    return ways
+
+
+def sightings(rows: Sequence[tuple], *, sigma_s: float = 0.5) -> pd.DataFrame:
+    """Return sightings from (id, camera, second, plate[, bearing]) rows."""
+    return pd.DataFrame(
+        {
+            "sighting_id": [row[0] for row in rows],
+            "camera_id": [row[1] for row in rows],
+            "utc": pd.to_datetime([START_NS + round(row[2] * 1e9) for row in rows], utc=True),
+            "sigma_s": sigma_s,
+            "plate": [row[3] for row in rows],
+            "bearing_deg": [row[4] if len(row) > 4 else None for row in rows],
+        }
+    )

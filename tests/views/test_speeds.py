@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 import pytest
+from make.drawn_passes import drawn_pass
 from make.measured_street import SPEED_M_S, film, points_csv, road
-from make.passes import drawn_pass
 from make.rows import sightings_table
 
 from workbench.collisions import CANDIDATE_NOTE, SPEED_NOTE
