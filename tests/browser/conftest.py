@@ -18,6 +18,25 @@ expect.set_options(timeout=PAGE_MS)
 SERVE = "import sys; from pathlib import Path; from workbench.views.serve import serve; {call}"
 
 
+FLED = [
+    r"^(Error|TimeoutError): (Page|Frame|Locator|Browser|BrowserContext|ElementHandle)\.",
+    r"^AssertionError: (Locator|Page) expected",
+]
+"""What a browser says that was too busy, or lost a navigation to another; no word of ours."""
+
+
+def pytest_collection_modifyitems(items):
+    """Give each browser test a second try where the browser failed, named in the summary as R.
+
+    On a loaded machine one wait of thousands comes too late. A finding of our own, a wrong number
+    or text that was read, fails at once.
+    """
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=FLED))
+
+
 class Server:
     """A running workbench; ``url`` is its origin."""
 
