@@ -8,22 +8,28 @@ under their hash.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import N_, Damaged
 from workbench.store import files
 from workbench.store.ledger import GENESIS
+from workbench.store.written import (
+    Written,
+    intact_photograph,
+    photograph_path,
+    put_photograph,
+    read_lines,
+)
 
 CaseEventKind = Literal["subject", "probe", "task", "task.done", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class CaseEvent:
+class CaseEvent(Written):
     """Something that was written down in a case: by whom, when (UTC), and what."""
 
     case_id: str
@@ -33,16 +39,6 @@ class CaseEvent:
     actor: str
     facts: Mapping[str, Any]
     prev_sha256: str
-
-    @property
-    def text(self) -> str:
-        """The event as it is written: canonical JSON, one line."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
-
-    @property
-    def sha256(self) -> str:
-        """The hash the audit log holds of it."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 class CaseBook:
@@ -70,25 +66,12 @@ class CaseBook:
         Damaged
             Where an event cannot be read, or does not follow the one before it.
         """
-        try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise self._damaged(0) from error
-        found: list[CaseEvent] = []
-        for number, line in enumerate(lines, 1):
-            before = found[-1].sha256 if found else GENESIS
-            try:
-                one = CaseEvent(**json.loads(line))
-                whole = one.text == line
-            except (ValueError, TypeError, RecursionError):
-                whole = False
-            if not whole or (one.case_id, one.seq, one.prev_sha256) != (
-                self.case_id, number, before,
-            ):  # fmt: skip
+        found = read_lines(self.path, CaseEvent, self._damaged)
+        before = GENESIS
+        for number, one in enumerate(found, 1):
+            if (one.case_id, one.seq, one.prev_sha256) != (self.case_id, number, before):
                 raise self._damaged(number)
-            found.append(one)
+            before = one.sha256
         return found
 
     def next(
@@ -105,24 +88,16 @@ class CaseBook:
 
     def put_photograph(self, data: bytes) -> str:
         """Keep a photograph, for its owner only; return its hash."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        path = self.folder / f"{sha256}.photograph"
-        if not path.exists():
-            files.write_bytes(path, data, mode=0o400)
-        return sha256
+        return put_photograph(self.folder, data)
 
     def photograph(self, sha256: str) -> bytes:
         """Return a photograph; Damaged where it is not the one that was given."""
-        path = self.folder / f"{sha256}.photograph"
-        try:
-            data = path.read_bytes()
-        except OSError:
-            data = b""
-        if hashlib.sha256(data).hexdigest() != sha256:
+        data = intact_photograph(self.folder, sha256)
+        if data is None:
             raise Damaged(
                 N_("a photograph of case {case_id} is not the one that was given"),
                 N_("bring it back from a backup"),
-                where=str(path),
+                where=str(photograph_path(self.folder, sha256)),
                 case_id=self.case_id,
             )
         return data

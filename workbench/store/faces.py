@@ -21,6 +21,7 @@ from workbench.errors import N_, BadInput, Damaged
 from workbench.records import Wording
 from workbench.store import files
 from workbench.store.ledger import GENESIS
+from workbench.store.written import intact_photograph, photograph_path
 from workbench.timeline import Span
 
 EventKind = Literal["ask", "approve", "refuse", "lapse", "run", "delete", "read"]
@@ -183,16 +184,13 @@ class FaceBook:
 
     def photograph(self, request_id: str, sha256: str) -> bytes:
         """Return a photograph; Damaged where it is not the one that was asked with."""
-        path = self._of(request_id) / f"{sha256}.photograph"
-        try:
-            data = path.read_bytes()
-        except OSError:
-            data = b""
-        if hashlib.sha256(data).hexdigest() != sha256:
+        folder = self._of(request_id)
+        data = intact_photograph(folder, sha256)
+        if data is None:
             raise Damaged(
                 N_("a photograph of face request {request} is not the one that was given"),
                 N_("bring it back from a backup, or ask anew"),
-                where=str(path),
+                where=str(photograph_path(folder, sha256)),
                 request=request_id,
             )
         return data

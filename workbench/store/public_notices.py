@@ -6,22 +6,21 @@ of the notices lie beside them under their hash.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from workbench.errors import N_, Damaged
 from workbench.store import files
+from workbench.store.written import Written, photograph_path, put_photograph, read_lines
 
 State = Literal["stands", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
-class PublicNotice:
+class PublicNotice(Written):
     """What somebody saw at a site: a notice that tells the public of its cameras, or none.
 
     ``seen_on`` is the local day, like 2026-11-20. ``what`` says where it hangs and what it says.
@@ -35,16 +34,6 @@ class PublicNotice:
     recorded_by: str
     at_ns: int
     photograph_sha256: str = ""
-
-    @property
-    def text(self) -> str:
-        """The record as it is written: canonical JSON, one line."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
-
-    @property
-    def sha256(self) -> str:
-        """The hash the audit log holds of it."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 class PublicNotices:
@@ -69,23 +58,7 @@ class PublicNotices:
         Damaged
             Where a line is none of ours.
         """
-        try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            raise self._damaged(0) from error
-        found = []
-        for number, line in enumerate(lines, 1):
-            try:
-                one = PublicNotice(**json.loads(line))
-                whole = one.text == line
-            except (ValueError, TypeError, RecursionError):
-                whole = False
-            if not whole:
-                raise self._damaged(number)
-            found.append(one)
-        return found
+        return read_lines(self.path, PublicNotice, self._damaged)
 
     def add(self, one: PublicNotice) -> None:
         """Write a record after those before it."""
@@ -93,15 +66,11 @@ class PublicNotices:
 
     def put_photograph(self, data: bytes) -> str:
         """Keep a photograph of a notice; return its hash."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        path = self.photograph(sha256)
-        if not path.exists():
-            files.write_bytes(path, data, mode=0o400)
-        return sha256
+        return put_photograph(self.folder, data)
 
     def photograph(self, sha256: str) -> Path:
         """Return where a photograph lies."""
-        return self.folder / f"{sha256}.photograph"
+        return photograph_path(self.folder, sha256)
 
     def _damaged(self, line: int) -> Damaged:
         return Damaged(
