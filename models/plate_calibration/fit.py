@@ -56,7 +56,7 @@ def main() -> None:
     settings = ModelSettings(plate_min_score=0.5)
     cards = weights.read_manifest()
     find = TextFinder(
-        weights.locate(cards["pp-ocrv6-det-small"], "graph"),
+        weights.locate(cards["pp-ocrv6-det-small-int8"], "graph"),
         max_side_px=settings.plate_max_side_px,
         min_side_px=settings.plate_min_side_px,
     )

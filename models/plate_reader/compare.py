@@ -91,7 +91,7 @@ def _readers(path: Path) -> dict[str, Read]:
 
 def _real(folder: Path, width_px: int | None) -> Iterator[tuple[str, np.ndarray, str]]:
     """Yield plate, picture, truth of each line, of plates whose every line the finder found."""
-    card = weights.read_manifest()["pp-ocrv6-det-small"]
+    card = weights.read_manifest()["pp-ocrv6-det-small-int8"]
     find = TextFinder(weights.locate(card, "graph"), min_side_px=320)
     for name, picture, plates in plate_pictures(folder, width_px=width_px):
         lines = find(picture)

@@ -65,11 +65,11 @@ class ModelSettings:
     detect_min_score: float = 0.35
     detect_max_overlap: float = 0.5
     plate_max_side_px: int = 640
-    plate_vehicle_side_px: int = 416
+    plate_vehicle_side_px: int = 480
     plate_min_side_px: int = 320
     plate_min_line_px: float = 9.0
     plate_min_score: float = 0.78
-    plate_glance_share: float = 0.5
+    plate_glance_share: float = 0.6
     plate_spot_sign_px: float = 34.0
     plate_reader: LineReaderName = DEFAULT_LINE_READER
     face_min_score: float = 0.5

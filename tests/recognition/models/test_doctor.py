@@ -16,7 +16,7 @@ def test_every_model_is_loaded_and_passes_its_self_test():
         "ssd-mobilenet-v2-coco-int8": "ready",
         "centerface": "ready",
         "faceplugin-fr": "ready",
-        "pp-ocrv6-det-small": "ready",
+        "pp-ocrv6-det-small-int8": "ready",
         "pp-ocrv6-rec-small": "ready",
         doctor.FACE_PACK: "not used",
     }
@@ -26,14 +26,14 @@ def test_every_model_is_loaded_and_passes_its_self_test():
 
 def test_a_missing_model_is_a_report_with_its_remedy(monkeypatch):
     def missing(card, key):
-        if card.name == "pp-ocrv6-det-small":
+        if card.name == "pp-ocrv6-rec-small":
             raise weights._missing(card, weights._place(card, card.files[key]))
         return real(card, key)
 
     real = weights.locate
     monkeypatch.setattr(weights, "locate", missing)
     by_name = {r.name: r for r in doctor.examine(clock=False, environment={})}
-    lost, partner = by_name["pp-ocrv6-det-small"], by_name["pp-ocrv6-rec-small"]
+    lost, partner = by_name["pp-ocrv6-rec-small"], by_name["pp-ocrv6-det-small-int8"]
     assert (lost.state, partner.state) == ("missing", "failed")
     assert "rapidocr==3.10.0" in str(lost.remedy)
     assert by_name["centerface"].ok

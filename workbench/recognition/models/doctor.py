@@ -25,7 +25,7 @@ State = Literal["ready", "failed", "missing", "altered", "not used"]
 CLOCK_SELF_TEST = ("easyocr-craft", "easyocr-english-g2")
 _TOGETHER = (
     ("ssd-mobilenet-v2-coco-int8",), ("centerface",), ("faceplugin-fr",),
-    ("pp-ocrv6-det-small", "pp-ocrv6-rec-small"), CLOCK_SELF_TEST, ("vn-plates-easyocr",),
+    ("pp-ocrv6-det-small-int8", "pp-ocrv6-rec-small"), CLOCK_SELF_TEST, ("vn-plates-easyocr",),
 )  # fmt: skip
 _WITH_TORCH = {*CLOCK_SELF_TEST, "vn-plates-easyocr"}
 FACE_PACK = "face-pack"

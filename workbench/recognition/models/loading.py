@@ -15,7 +15,7 @@ from workbench.recognition.plates.reader import TextPlateReader
 from workbench.recognition.types import Detector, Models, ModelSettings
 
 _DETECTOR, GENERAL_LINES = own.SLOTS["objects"].shipped, own.SLOTS["text reading"].shipped
-_USED = (_DETECTOR, "centerface", "pp-ocrv6-det-small")
+_USED = (_DETECTOR, "centerface", "pp-ocrv6-det-small-int8")
 LINES = {
     "pp-ocr": (GENERAL_LINES,),
     "easyocr": (OUR_LINES,),

@@ -24,7 +24,7 @@ from workbench.recognition.plates.reader import TextPlateReader
 from workbench.recognition.plates.text import LineReader, ReadLine, Sign, TextFinder
 from workbench.recognition.types import RGB, LineReaderName, ModelSettings
 
-_FINDER, _GENERAL = "pp-ocrv6-det-small", "pp-ocrv6-rec-small"
+_FINDER, _GENERAL = "pp-ocrv6-det-small-int8", "pp-ocrv6-rec-small"
 _LOWER_LINE = re.compile(r"\d{3}[.]?\d{2}|\d{4}")
 _OTHER = ""
 _LEAST = 2e-4

@@ -133,15 +133,11 @@ class TextFinder:
             Least score of a line, where another than the finder's own is asked for.
         """
         least_score = self._min_score if min_score is None else min_score
-        height, width = picture.shape[:2]
         side_px = side_px or self._max_side_px
         least_px = side_px if exactly else self._min_side_px
-        net_w, net_h = _net_size(width, height, side_px, least_px)
-        small = cv2.resize(picture, (net_w, net_h), interpolation=cv2.INTER_LINEAR)
-        blob = (small[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 127.5) - 1.0
-        heat = self._session.run(None, {self._input: np.ascontiguousarray(blob)})[0][0, 0]
+        blob, stretch = finder_input(picture, side_px, least_px)
+        heat = self._session.run(None, {self._input: blob})[0][0, 0]
         mask = cv2.dilate((heat > _MAP_THRESHOLD).astype(np.uint8), np.ones((2, 2), np.uint8))
-        stretch = np.array([width / net_w, height / net_h], np.float32)
         lines = []
         for contour in cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]:
             (x, y), (w, h), angle = cv2.minAreaRect(contour)
@@ -173,14 +169,44 @@ class LineReader:
 
     def __call__(self, picture: RGB, corners: NDArray[np.float32]) -> tuple[Sign, ...]:
         """Return the signs of a line given by its corners, left to right."""
-        strip = straighten(picture, corners)
-        ratio = min(_LONGEST_RATIO, strip.shape[1] / strip.shape[0])
-        width = max(_READ_HEIGHT_PX, int(np.ceil(ratio * _READ_HEIGHT_PX)))
-        width = -(-width // _READ_STEP_PX) * _READ_STEP_PX
-        strip = cv2.resize(strip, (width, _READ_HEIGHT_PX), interpolation=cv2.INTER_LINEAR)
-        blob = (strip[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 127.5) - 1.0
-        steps = self._session.run(None, {self._input: np.ascontiguousarray(blob)})[0][0]
+        steps = self._session.run(None, {self._input: reader_input(picture, corners)})[0][0]
         return collapse(steps, self._alphabet, self._class_of_sign)
+
+
+def finder_input(
+    picture: RGB, side_px: int, least_px: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a picture as the finder takes it, and the picture's pixels per pixel of that.
+
+    Parameters
+    ----------
+    side_px, least_px
+        Longest side of what the network is given, at most and at least.
+
+    Returns
+    -------
+    tuple
+        float32[1, 3, y, x] within -1..1, blue first, sides multiples of 32; float32[2], x and y.
+    """
+    height, width = picture.shape[:2]
+    net_w, net_h = _net_size(width, height, side_px, least_px)
+    small = cv2.resize(picture, (net_w, net_h), interpolation=cv2.INTER_LINEAR)
+    return _blob(small), np.array([width / net_w, height / net_h], np.float32)
+
+
+def reader_input(picture: RGB, corners: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a line of a picture as the reader takes it: float32[1, 3, 48, x], blue first."""
+    strip = straighten(picture, corners)
+    ratio = min(_LONGEST_RATIO, strip.shape[1] / strip.shape[0])
+    width = max(_READ_HEIGHT_PX, int(np.ceil(ratio * _READ_HEIGHT_PX)))
+    width = -(-width // _READ_STEP_PX) * _READ_STEP_PX
+    return _blob(cv2.resize(strip, (width, _READ_HEIGHT_PX), interpolation=cv2.INTER_LINEAR))
+
+
+def _blob(picture: RGB) -> NDArray[np.float32]:
+    blue_first = picture[None, :, :, ::-1].transpose(0, 3, 1, 2)
+    blob: NDArray[np.float32] = blue_first.astype(np.float32) / 127.5 - 1.0
+    return np.ascontiguousarray(blob)
 
 
 def _net_size(width: int, height: int, most_px: int, least_px: int) -> tuple[int, int]:
