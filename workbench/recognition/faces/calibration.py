@@ -14,7 +14,10 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+
+from workbench.later import later
+
+stats = later("scipy.stats")
 
 LEAST_PEOPLE = 30
 """People with two or more pictures, taken apart, below which a set calibrates nothing."""
@@ -93,7 +96,7 @@ class Calibration:
         """Return how many of `gallery` other people reach a score: expected, and at most (95 %)."""
         count = len(self.different)
         above = count - int(np.searchsorted(self.different, score))
-        most = 1.0 if above == count else float(beta.ppf(_SURE, above + 1, count - above))
+        most = 1.0 if above == count else float(stats.beta.ppf(_SURE, above + 1, count - above))
         return above / count * gallery, most * gallery
 
 
