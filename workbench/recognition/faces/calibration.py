@@ -115,6 +115,14 @@ def calibrate(pairs: Sequence[Pair], *, rounds: int = 300, seed: int = 0) -> Cal
     """
     if len({pair.same for pair in pairs}) < 2:
         raise ValueError("pairs of one person and of different people are both needed")
+    from sklearn import config_context
+
+    # hundreds of small fits: of each, a third went into looking again at what is given here
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        return _calibrated(pairs, rounds, seed)
+
+
+def _calibrated(pairs: Sequence[Pair], rounds: int, seed: int) -> Calibration:
     from lir.algorithms.bayeserror import elub  # lir takes three seconds to import
 
     every = tuple(sorted(pair.score for pair in pairs if not pair.same))
