@@ -258,7 +258,7 @@ def test_a_page_in_a_hidden_tab_asks_for_nothing_and_is_fresh_when_it_is_back(wa
     wall.evaluate(turn, True)
     until(wall, GOOD, "Number(tile.dataset.age) > 4 && tile.dataset.state === 'stale'")
     wall.evaluate(turn, False)
-    until(wall, GOOD, "tile.dataset.state === 'live' && Number(tile.dataset.age) < 1", 5)
+    until(wall, GOOD, "tile.dataset.state === 'live' && Number(tile.dataset.age) < 1")
 
 
 def branch_incident(root):
