@@ -11,7 +11,7 @@ TORCH := $(if $(PIP_FIND_LINKS),,--torch-backend=cpu)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: demo test setup setup-dev system system-dev check tests format lock bench clean help
+.PHONY: demo test setup setup-dev system system-dev check check-words types tests format lock bench clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,7 +19,9 @@ help:  ## list the targets
 demo: setup  ## build the demonstration ward if absent and serve it
 	$(BIN)/workbench demo $(ROOT) --port $(PORT)
 
-test: setup-dev check tests  ## set everything up and run every gate and test
+test: setup-dev  ## set everything up and run every gate and test
+	$(MAKE) check-words
+	$(MAKE) --jobs=2 types tests
 
 setup: .make/system .make/venv  ## the environment that runs the workbench
 
@@ -49,11 +51,16 @@ $(BIN)/uv: | .make/system
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps -r requirements-dev.lock
 	@touch $@
 
-check:  ## format, lint, types, layers
+check: check-words types  ## format, lint, types, layers
+
+check-words:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# beside the tests in `make test`: it takes one core a minute, and they do not keep two busy
+types:
+	$(BIN)/mypy
 
 tests:  ## doctests, unit, browser and notebook tests
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -7,6 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)  # how long an example takes is no property
+settings.load_profile("house")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -29,6 +33,30 @@ def footage() -> Path:
 def ward_folder() -> Path:
     """The illustrative ward's tables."""
     return REPOSITORY / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that share something prepared to one worker, so that it is prepared once.
+
+    What a ``conftest.py`` further down prepares for a session keeps its folder together, what a
+    file prepares for itself keeps the file together; other tests go wherever there is room.
+    """
+    for item in items:
+        if not any(item.iter_markers("xdist_group")) and (name := _shared(item)):
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
+def _shared(item: pytest.Item) -> str:
+    known = getattr(item, "_fixtureinfo", None)
+    if known is None:
+        return ""
+    used = [found[-1] for found in known.name2fixturedefs.values()]
+    homes = {one.baseid for one in used if one.scope == "session" and one.baseid.count("/")}
+    if homes:
+        return min(homes, key=len)
+    shares = any(one.scope == "module" for one in used)
+    return item.nodeid.partition("::")[0] if shares else ""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

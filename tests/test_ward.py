@@ -272,6 +272,26 @@ ODD = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
     st.just("10" * 200), st.lists(st.integers(), max_size=2), st.dictionaries(st.text(), st.none()),
 )  # fmt: skip
+
+
+def test_tables_are_read_again_where_a_byte_changed_and_are_nobody_elses(
+    ward_folder: Path, tmp_path: Path
+) -> None:
+    folder = copy_ward(ward_folder, tmp_path / "ward")
+    first = ward.load(folder)
+    first.roads["seen"] = 1
+    first.cameras.clear()
+    again = ward.load(folder)
+    assert "seen" not in again.roads
+    assert len(again.cameras) > 1
+    column = (folder / "cameras.csv").read_text("utf-8").splitlines()[0].split(",").index("name")
+    edit_cameras(folder, lambda rows: rows[1].__setitem__(column, "another name"))
+    assert next(iter(ward.load(folder).cameras.values())).name == "another name"
+    (folder / "sites.geojson").unlink()
+    with pytest.raises(BadInput, match="missing"):
+        ward.load(folder)
+
+
 fuzz = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -13,14 +13,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dask.distributed import Client
-
-from workbench import recognition, twin
+from workbench import recognition
 from workbench.errors import N_, Refused
 from workbench.investigation import Workbench, open_workbench
+from workbench.later import later
 from workbench.records import Case, Progress
 from workbench.timeline import SECOND_NS, Span, parse_instant
+
+if TYPE_CHECKING:
+    import distributed
+
+    from workbench import twin
+else:
+    distributed, twin = later("distributed"), later("workbench.twin")
 
 WARD = Path(__file__).resolve().parent.parent / "data"
 """The illustrative ward's tables, kept in the checkout for officers to edit."""
@@ -119,7 +126,7 @@ def build(
     batches = [cameras[i : i + _BATCH] for i in range(0, len(cameras), _BATCH)]
     with (
         recognition.local_cluster(workers or os.cpu_count() or 1) as cluster,
-        Client(cluster) as client,
+        distributed.Client(cluster) as client,
         ThreadPoolExecutor(1, "recorder") as recorder,
     ):
         # Drawing fills what recognition leaves of the workers.

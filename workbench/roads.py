@@ -12,16 +12,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import networkx as nx
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import Geod
 
 from workbench.errors import N_, BadInput
+from workbench.later import later
 from workbench.records import Camera
+
+if TYPE_CHECKING:
+    import networkx as nx
+else:
+    nx = later("networkx")
 
 _GEOD = Geod(ellps="WGS84")
 _Measure = Literal["road_m", "time_s"]

@@ -133,8 +133,8 @@ def check(page, wb, cameras, strips, span):
         assert box.get_attribute("data-pts") == str(pts[number - first])
         assert box.get_attribute("data-segment") == segment.sha256
         assert int(box.get_attribute("data-residual")) == filmed_ns - at == mine.residual_ns(at)
-    assert page.locator(".together [data-part=local]").inner_text() == clock(
-        at, millis=True, date=True
+    expect(page.locator(".together [data-part=local]")).to_have_text(
+        clock(at, millis=True, date=True), use_inner_text=True
     )
     return numbers
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from make.small_root import CASE, PASSWORDS, with_people
+from playwright.sync_api import expect
 
 from workbench.investigation import ask_lookout, open_workbench
 from workbench.records import Purpose
@@ -162,5 +163,5 @@ def test_a_page_of_another_site_reads_sends_and_opens_nothing(
     assert len(house.audit()) == before
     page.goto(f"{running.url}/truc-tiep")
     page.wait_for_selector(".bar")
-    assert "lan" in page.locator(".bar .end").inner_text()
+    expect(page.locator(".bar .end")).to_contain_text("lan", use_inner_text=True)
     context.close()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from urllib.parse import urlencode
 
 import cv2
-import numpy as np
 import pytest
-from make.rows import sighting_row, sightings_table
+from make.passers import LEFTS, film, take_in
 from playwright.sync_api import expect
 
-from workbench import media
 from workbench.investigation import add_person, open_workbench
 from workbench.recognition.models import samples
 from workbench.records import Case
@@ -21,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 START_NS = parse_instant("2026-11-20T07:15:00+07:00")
 PERIOD = Span(START_NS - 60 * SECOND_NS, START_NS + 60 * SECOND_NS)
-FRAMES, SIDE, LEFTS = 6, 320, (20, 400)
+FRAMES = 6
 ASKED = urlencode({"case": "HS-1", "reason": "người rời xe"})
 ROLES = {"lan": "investigator", "minh": "approver", "tu": "investigator"}
 SECRET = "sông Ngũ Huyện Khê"
@@ -33,28 +30,10 @@ RUN_MS = 300_000
 def house(tmp_path_factory, ward_folder):
     """A root whose pages ask for a sign-in: a case, and a clip with two passes of faces."""
     folder = tmp_path_factory.mktemp("faces")
-    portrait = cv2.resize(samples.portrait(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    with media.ClipWriter(
-        folder / "clip.mp4", 760, 360, time_base=Fraction(1, 10), gop=3, crf=18
-    ) as out:
-        for n in range(FRAMES):
-            street = np.full((360, 760, 3), 96, np.uint8)
-            for left, picture in zip(LEFTS, (portrait, portrait[:, ::-1]), strict=True):
-                street[20 : 20 + SIDE, left + n : left + n + SIDE] = picture
-            out.write(street, n)
+    clip = film(folder / "clip.mp4", FRAMES)
     wb = open_workbench(folder / "root", actor="may", create_from=ward_folder)
     wb.open_case(Case("HS-1", "Xe tải xám", "QĐ 12", "người rời xe", PERIOD))
-    (segment,) = wb.ingest(folder / "clip.mp4", next(iter(wb.ward.cameras)), START_NS).segments
-    pts = wb.frame_index(segment).pts.tolist()
-    rows = [
-        sighting_row(
-            0, segment.camera_id, sighting_id=f"pass-{at}", segment_sha256=segment.sha256,
-            kind="person", pts=pts[3], first_pts=pts[0], last_pts=pts[-1], track_pts=pts,
-            track_box=[v for n in range(FRAMES) for v in (left + n, 20.0, float(SIDE), SIDE)],
-        )
-        for at, left in enumerate(LEFTS)
-    ]  # fmt: skip
-    wb._store.append_sightings(sightings_table(iter(rows)))
+    take_in(wb, clip, START_NS, FRAMES)
     for name, role in ROLES.items():
         add_person(wb, name, [role], SECRET)
     return wb

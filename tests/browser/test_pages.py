@@ -1,5 +1,6 @@
 """The pages in headless Chromium: their roots are drawn, and clicks lead to the very frame."""
 
+import re
 import subprocess
 from urllib.parse import urlencode
 
@@ -72,9 +73,8 @@ def test_live_tiles_move_and_say_what_they_are(page, server):
         }""",
         arg=[at, camera],
     )
-    texts = tile.inner_text()
-    assert camera in texts
-    assert "PHÁT LẠI" in texts or "MẤT TÍN HIỆU" in texts
+    expect(tile).to_contain_text(camera, use_inner_text=True)
+    expect(tile).to_contain_text(re.compile("PHÁT LẠI|MẤT TÍN HIỆU"), use_inner_text=True)
     # not every camera of this archive has footage at the replayed instant: those say so
     silent = page.locator(".tile[data-state=silent]").first
     silent.wait_for()
@@ -155,7 +155,7 @@ def test_a_player_without_a_recording_says_what_to_do_and_labels_nothing(page, s
     expect(page.locator(".player .message")).to_have_text(
         "Chọn một đoạn ghi trong danh sách", use_inner_text=True
     )
-    assert page.locator(".player .stamp").inner_text().strip() == ""
+    expect(page.locator(".player .stamp")).to_have_text("", use_inner_text=True)
     assert not page.locator(".player .coverage").is_visible()  # nothing is missing of nothing
     inputs = page.locator(".player .controls :is(button, input, select)")
     expect(inputs).to_have_count(8)
@@ -182,8 +182,8 @@ def test_every_step_of_the_player_shows_the_frame_of_its_pts(page, server, small
         page.wait_for_selector(f".player[data-state=still][data-pts='{pts[index]}']")
         expect(page.locator(".player[data-state]")).to_have_attribute("data-index", str(index))
         at_ns, _ = small_root.utc(segment, pts[index])
-        said = page.locator(".player [data-part=local]").inner_text()
-        assert said == clock(at_ns, millis=True, date=True)
+        local = page.locator(".player [data-part=local]")
+        expect(local).to_have_text(clock(at_ns, millis=True, date=True), use_inner_text=True)
         return number_on(page.locator(".player[data-state] canvas"))
 
     page.wait_for_selector(".player[data-state=still]")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-from fractions import Fraction
 from itertools import pairwise
 
 import cv2
@@ -14,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from dask.distributed import LocalCluster
 from make.face_pack import make_pack
-from make.rows import sighting_row, sightings_table
+from make.passers import film, take_in
 
-from workbench import media, recognition
+from workbench import recognition
 from workbench.cases.asking import STATE_WORDS, blind_order
 from workbench.errors import BadInput, Refused
 from workbench.investigation import (
@@ -52,7 +51,7 @@ from workbench.views.text import translator
 START_NS = parse_instant("2026-11-20T07:15:00+07:00")
 PERIOD = Span(START_NS - 60 * SECOND_NS, START_NS + 60 * SECOND_NS)
 PURPOSE = Purpose("HS-1", "the one who left the van")
-FRAMES, RATE, SIDE = 12, 10, 320
+FRAMES = 12
 LEFTS = (20, 400, 780)
 HOUR_NS = 3600 * SECOND_NS
 SECRET = "sông Ngũ Huyện Khê"
@@ -79,16 +78,7 @@ def once(loaded, monkeypatch):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    portrait = cv2.resize(samples.portrait(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    pictures = [portrait, portrait[:, ::-1], np.clip(portrait * 0.7, 0, 255).astype(np.uint8)]
-    path = tmp_path_factory.mktemp("faces") / "clip.mp4"
-    with media.ClipWriter(path, 1120, 360, time_base=Fraction(1, RATE), gop=10, crf=18) as out:
-        for n in range(FRAMES):
-            street = np.full((360, 1120, 3), 96, np.uint8)
-            for left, picture in zip(LEFTS, pictures, strict=True):
-                street[20 : 20 + SIDE, left + n : left + n + SIDE] = picture
-            out.write(street, n)
-    return path
+    return film(tmp_path_factory.mktemp("faces") / "clip.mp4", FRAMES, lefts=LEFTS)
 
 
 @pytest.fixture
@@ -101,17 +91,7 @@ def wb(tmp_path, ward_folder, clock, clip):
     """A root of an open case and one clip with three passes of faces; `thu` opened it."""
     made = open_workbench(tmp_path / "root", actor="thu", now=clock, create_from=ward_folder)
     made.open_case(Case("HS-1", "The grey van", "Decision 12", "find who left it", PERIOD))
-    (segment,) = made.ingest(clip, next(iter(made.ward.cameras)), START_NS).segments
-    pts = made.frame_index(segment).pts.tolist()
-    rows = [
-        sighting_row(
-            0, segment.camera_id, sighting_id=f"pass-{at}", segment_sha256=segment.sha256,
-            kind="person", pts=pts[3], first_pts=pts[0], last_pts=pts[-1], track_pts=pts,
-            track_box=[v for n in range(FRAMES) for v in (left + n, 20.0, float(SIDE), SIDE)],
-        )
-        for at, left in enumerate(LEFTS)
-    ]  # fmt: skip
-    made._store.append_sightings(sightings_table(iter(rows)))
+    take_in(made, clip, START_NS, FRAMES, lefts=LEFTS)
     return made
 
 

@@ -45,14 +45,26 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def make(tmp_path: Path, ward_folder: Path, clips: list[Path]) -> Callable[[str], Workbench]:
     """Return a maker of roots with the same footage: two files each of three cameras."""
 
-    def made(name: str) -> Workbench:
-        wb = open_workbench(tmp_path / name, actor="thu", create_from=ward_folder)
-        cameras = list(wb.ward.cameras)[: COUNT // 2]
-        for n, clip in enumerate(clips):
-            wb.ingest(clip, cameras[n % len(cameras)], START_NS + n * 60 * SECOND_NS)
-        return wb
+    return lambda name: filled(tmp_path / name, ward_folder, clips)
 
-    return made
+
+def filled(root: Path, ward_folder: Path, clips: list[Path]) -> Workbench:
+    """Make a root with two files each of three cameras."""
+    wb = open_workbench(root, actor="thu", create_from=ward_folder)
+    cameras = list(wb.ward.cameras)[: COUNT // 2]
+    for n, clip in enumerate(clips):
+        wb.ingest(clip, cameras[n % len(cameras)], START_NS + n * 60 * SECOND_NS)
+    return wb
+
+
+@pytest.fixture(scope="module")
+def whole(
+    tmp_path_factory: pytest.TempPathFactory, ward_folder: Path, clips: list[Path]
+) -> list[dict[str, Any]]:
+    """The rows of a run over all of that footage that nothing interrupts."""
+    wb = filled(tmp_path_factory.mktemp("whole") / "root", ward_folder, clips)
+    wb.recognise(workers=0)
+    return rows(wb)
 
 
 def rows(wb: Workbench) -> list[dict[str, Any]]:
@@ -261,10 +273,9 @@ def test_a_run_that_dies_says_so_at_its_end(
 
 
 def test_another_process_ends_a_run_and_what_was_found_is_kept(
-    make: Callable[[str], Workbench],
+    make: Callable[[str], Workbench], whole: list[dict[str, Any]]
 ) -> None:
-    whole, wb = make("whole"), make("six")
-    whole.recognise(workers=0)
+    wb = make("six")
     with started(*recognise(wb, "--workers", "0")) as process:
         until(process, "left")
         assert wb.stop_runs() == 1
@@ -275,14 +286,15 @@ def test_another_process_ends_a_run_and_what_was_found_is_kept(
     assert 0 < done(wb) < COUNT
     summary = wb.recognise(workers=0)
     assert summary.skipped + summary.done == COUNT
-    assert rows(wb) == rows(whole)
+    assert rows(wb) == whole
     actions = [entry.action for entry in wb.audit()]
     assert "recognise.stop" in actions
 
 
-def test_a_killed_run_goes_on_with_the_same_command(make: Callable[[str], Workbench]) -> None:
-    whole, wb = make("whole"), make("seven")
-    whole.recognise(workers=0)
+def test_a_killed_run_goes_on_with_the_same_command(
+    make: Callable[[str], Workbench], whole: list[dict[str, Any]]
+) -> None:
+    wb = make("seven")
     with started(*recognise(wb, "--workers", "1")) as process:
         until(process, "left")
         process.kill()
@@ -295,14 +307,13 @@ def test_a_killed_run_goes_on_with_the_same_command(make: Callable[[str], Workbe
     assert '"error": "killed"' in entry.details  # it could not say so itself
     summary = wb.recognise(workers=0)
     assert (summary.skipped, summary.done) == (kept, COUNT - kept)
-    assert rows(wb) == rows(whole)
+    assert rows(wb) == whole
 
 
 def test_a_cluster_by_address_with_threads_a_killed_worker_and_a_killed_scheduler(
-    make: Callable[[str], Workbench], tmp_path: Path
+    make: Callable[[str], Workbench], whole: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    whole, wb = make("whole"), make("eight")
-    whole.recognise(workers=0)
+    wb = make("eight")
     a, b, c = list(wb.ward.cameras)[:3]
     contact = tmp_path / "scheduler.json"
     serve = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
@@ -330,7 +341,7 @@ def test_a_cluster_by_address_with_threads_a_killed_worker_and_a_killed_schedule
                         assert "scheduler" in last.stdout.read().splitlines()[-1]
                         assert last.wait() == 2
     assert wb.recognise(workers=0).failed == ()
-    assert rows(wb) == rows(whole)
+    assert rows(wb) == whole
 
 
 def test_first_candidates_stay_inside_their_case_and_are_not_kept(

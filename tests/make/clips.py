@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import Any
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 _COLUMNS, _ROWS = 8, 4  # 16 bits above, their complement below
 _STEPS = (1, 3, 1, 2, 7, 1)
+_REMEMBERED_BYTES, _MOST_REMEMBERED = 4 << 20, 64
 
 
 def paint_number(number: int, size: tuple[int, int] = (160, 96)) -> NDArray[np.uint8]:
     """Return an RGB picture ``(y, x, 3)`` of `size` (width, height) that shows `number`."""
     bits = [(number >> bit) & 1 for bit in range(16)]
-    grid = np.array(bits + [1 - b for b in bits], np.uint8).reshape(_ROWS, _COLUMNS)
+    levels = np.array([220 if bit else 30 for bit in bits + [1 - b for b in bits]], np.uint8)
+    rows, columns = _cells(size)
+    grey = levels.reshape(_ROWS, _COLUMNS).take(rows, axis=0).take(columns, axis=1)
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
+
+
+@lru_cache
+def _cells(size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     width, height = size
-    rows = np.arange(height) * _ROWS // height
-    columns = np.arange(width) * _COLUMNS // width
-    grey = np.where(grid[np.ix_(rows, columns)], 220, 30).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.arange(height) * _ROWS // height, np.arange(width) * _COLUMNS // width
 
 
 def read_number(rgb: NDArray[np.uint8]) -> int:
@@ -37,6 +46,28 @@ def read_number(rgb: NDArray[np.uint8]) -> int:
     return int(sum(bit << place for place, bit in enumerate(bits[:16])))
 
 
+def _remembered(make: Callable[..., list[int]]) -> Callable[..., list[int]]:
+    """Encode each small MP4 once a process: the same words give the same bytes."""
+    made: dict[tuple[int, str], tuple[list[int], bytes]] = {}
+
+    @wraps(make)
+    def again(path: Path, n: int, **how: Any) -> list[int]:
+        if path.suffix != ".mp4" or how.get("container"):  # Matroska names each file anew
+            return make(path, n, **how)
+        key = n, repr(sorted(how.items()))
+        if key in made:
+            pts, data = made[key]
+            path.write_bytes(data)
+            return list(pts)
+        pts = make(path, n, **how)
+        if path.stat().st_size < _REMEMBERED_BYTES and len(made) < _MOST_REMEMBERED:
+            made[key] = list(pts), path.read_bytes()
+        return pts
+
+    return again
+
+
+@_remembered
 def make_clip(
     path: Path,
     n: int,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from fractions import Fraction
-
 import cv2
-import numpy as np
 import panel as pn
 import pytest
-from make.rows import sighting_row, sightings_table
+from make.passers import film, take_in
 
-from workbench import media
 from workbench.errors import Refused
-from workbench.investigation import add_person, face_running, open_workbench, run_faces
+from workbench.investigation import (
+    add_person,
+    face_running,
+    face_starting,
+    open_workbench,
+    run_faces,
+)
 from workbench.recognition.models import samples
 from workbench.records import Case
 from workbench.store.faces import FaceVerdict
@@ -23,33 +24,16 @@ from workbench.views.page import _words, visit
 
 START_NS = parse_instant("2026-11-20T07:15:00+07:00")
 PERIOD = Span(START_NS - 60 * SECOND_NS, START_NS + 60 * SECOND_NS)
-FRAMES, SIDE = 8, 320
+FRAMES = 8
 SECRET = "sông Ngũ Huyện Khê"
 
 
 @pytest.fixture
 def house(tmp_path, ward_folder):
-    portrait = cv2.resize(samples.portrait(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    clip = tmp_path / "clip.mp4"
-    with media.ClipWriter(clip, 760, 360, time_base=Fraction(1, 10), gop=4, crf=18) as out:
-        for n in range(FRAMES):
-            street = np.full((360, 760, 3), 96, np.uint8)
-            for left, picture in ((20, portrait), (400, portrait[:, ::-1])):
-                street[20 : 20 + SIDE, left + n : left + n + SIDE] = picture
-            out.write(street, n)
+    clip = film(tmp_path / "clip.mp4", FRAMES)
     wb = open_workbench(tmp_path / "root", actor="thu", create_from=ward_folder)
     wb.open_case(Case("HS-1", "Xe tải <b>xám", "QĐ 12", "người rời xe", PERIOD))
-    (segment,) = wb.ingest(clip, next(iter(wb.ward.cameras)), START_NS).segments
-    pts = wb.frame_index(segment).pts.tolist()
-    rows = [
-        sighting_row(
-            0, segment.camera_id, sighting_id=f"pass-{at}", segment_sha256=segment.sha256,
-            kind="person", pts=pts[3], first_pts=pts[0], last_pts=pts[-1], track_pts=pts,
-            track_box=[v for n in range(FRAMES) for v in (left + n, 20.0, float(SIDE), SIDE)],
-        )
-        for at, left in enumerate((20, 400))
-    ]  # fmt: skip
-    wb._store.append_sightings(sightings_table(iter(rows)))
+    take_in(wb, clip, START_NS, FRAMES)
     return wb
 
 
@@ -87,6 +71,13 @@ def ask(page, house):
     assert "2 lượt trong" in page.foretold.object
     press(page.form, "Xin phép")
     assert page.told.object == ""
+
+
+def ended(house, request_id):
+    """Wait for the process that a run was begun in."""
+    process = face_starting._begun.get((house.root.resolve(), request_id))
+    if process is not None:  # else it was seen to have ended
+        process.wait(600)
 
 
 def read(page, verdict):
@@ -132,9 +123,7 @@ def test_from_request_to_two_blind_readings_on_the_page(house):
     assert "đang chạy" in mine.running.object
     press(mine.opened, "Chạy lượt tìm")
     assert "đang được chạy" in mine.told.object
-    until = time.monotonic() + 600
-    while face_running(house, request.request_id).running and time.monotonic() < until:
-        time.sleep(0.2)  # another process works
+    ended(house, request.request_id)
     state = face_running(house, request.request_id)
     assert (state.running, state.error) == (False, None)
     mine.look_again()
@@ -163,9 +152,7 @@ def test_a_run_that_is_ended_keeps_nothing_and_says_so(house, monkeypatch):
     (request,) = (one.request for one in mine.found)
     press(mine.opened, "Chạy lượt tìm")
     press(mine.opened, "Dừng")
-    until = time.monotonic() + 600
-    while face_running(house, request.request_id).running and time.monotonic() < until:
-        time.sleep(0.2)  # another process ends
+    ended(house, request.request_id)
     mine.look_again()
     assert "không giữ lại" in mine.running.object or "không giữ" in mine.running.object
     found = run_faces(house, request.request_id, workers=0)

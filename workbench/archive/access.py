@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dask.array as da
 import numpy as np
-import xarray as xr
-from dask import delayed
 from numpy.typing import NDArray
 
 from workbench import media
 from workbench.errors import N_, BadInput, Damaged
+from workbench.later import later
 from workbench.records import FrameIndex, Segment
 from workbench.store import Store
 from workbench.timeline import (
@@ -26,6 +25,14 @@ from workbench.timeline import (
     gaps,
     union,
 )
+
+if TYPE_CHECKING:
+    import dask.array as da
+    import xarray as xr
+else:
+    da = later("dask.array")
+    xr = later("xarray")
+dask = later("dask")
 
 _RUN_BYTES = 128 << 20
 """GOPs are joined into one chunk up to this many bytes of pixels."""
@@ -161,8 +168,8 @@ def _lazy(store: Store, part: _Part) -> da.Array:
     segment = part.segment
     shape = (part.stop - part.first, segment.height_px, segment.width_px, 3)
     # The index travels once, as a task of its own; names are the same for the same frames.
-    index = delayed(part.index, name=f"frame-index-{segment.sha256}", traverse=False)
-    block = delayed(_block, pure=True)(
+    index = dask.delayed(part.index, name=f"frame-index-{segment.sha256}", traverse=False)
+    block = dask.delayed(_block, pure=True)(
         store.file(segment),
         index,
         part.first,

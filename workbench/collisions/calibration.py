@@ -18,11 +18,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
-from scipy.stats import chi2
 
 from workbench import optics
 from workbench.errors import N_, BadInput
+from workbench.later import later
+
+spatial = later("scipy.spatial")
+stats = later("scipy.stats")
 
 PointClass = Literal["surveyed", "map"]
 Floats = NDArray[np.float64]
@@ -174,7 +176,7 @@ def fit_ground(
     if len(px) >= _LENS_POINTS:
         bent, lens_found, lens_weights = _fit_lens(px, local, size_px, pick_sigma_px, sigma_m, h)
         gain = cost - _cost(bent, undistort(px, size_px, lens_found), local, lens_weights)
-        if chi2.sf(max(gain, 0.0), 1) < _DISTORTED:
+        if stats.chi2.sf(max(gain, 0.0), 1) < _DISTORTED:
             h, lens, weights, cost = bent, lens_found, lens_weights, cost - gain
     flat = undistort(px, size_px, lens)
     free = 2 * len(px) - 8 - (lens != 0)
@@ -193,7 +195,7 @@ def fit_ground(
         lens_draws=drawn_lens,
         size_px=size_px,
         kind="map" if any(p.kind == "map" for p in points) else "surveyed",
-        hull_px=px[ConvexHull(px).vertices],
+        hull_px=px[spatial.ConvexHull(px).vertices],
         residual_px=off_px,
         residual_m=off_m,
         left_out_m=_left_out(px, local, size_px, lens, pick_sigma_px, sigma_m),
@@ -231,7 +233,7 @@ def map_points(h: Floats, points: Floats) -> Floats:
 
 
 def _refuse_clustered(px: Floats, size_px: tuple[int, int]) -> None:
-    area = float(ConvexHull(px).volume) / (size_px[0] * size_px[1])
+    area = float(spatial.ConvexHull(px).volume) / (size_px[0] * size_px[1])
     if area < _MIN_AREA:
         raise BadInput(
             N_("the points cover {share:.1%} of the picture, too little to measure beyond them"),
@@ -371,7 +373,7 @@ def _inflation(cost: float, free: int, worst: int, off_px: Floats, off_m: Floats
             px=float(off_px[worst]),
             metres=float(off_m[worst]),
         )
-    return factor if chi2.sf(cost, free) < _UNLIKELY else 1.0
+    return factor if stats.chi2.sf(cost, free) < _UNLIKELY else 1.0
 
 
 def _resample(

@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from workbench.collisions.calibration import Floats
 from workbench.collisions.footprints import (
@@ -32,6 +31,9 @@ from workbench.collisions.footprints import (
 )
 from workbench.collisions.touching import AFTER_S, Touch, touches
 from workbench.errors import N_
+from workbench.later import later
+
+stats = later("scipy.stats")
 
 What = Literal["near miss", "collision", "weaving", "speed", "wrong way"]
 TTC_LIMIT_S = 1.5
@@ -259,7 +261,7 @@ def _pet_chance(a: GroundTrack, b: GroundTrack, met: Encroachment) -> float:
         speed = max(float(one.speed_m_s[k]), _MOVES_M_S)
         along = one.state[k, 2:4] / max(float(np.linalg.norm(one.state[k, 2:4])), 1e-6)
         variance += float(along @ one.covariance[k, :2, :2] @ along) / speed**2
-    return float(norm.cdf((PET_LIMIT_S - met.pet_s) / math.sqrt(variance)))
+    return float(stats.norm.cdf((PET_LIMIT_S - met.pet_s) / math.sqrt(variance)))
 
 
 _OVERLAPPED = N_("the outlines of {a} and {b} overlapped")

@@ -13,13 +13,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from workbench.collisions.calibration import Floats
 from workbench.collisions.candidates import MOST, Candidate, What
 from workbench.collisions.footprints import GroundTrack
 from workbench.collisions.tracks import KMH
 from workbench.errors import N_
+from workbench.later import later
+
+stats = later("scipy.stats")
 
 WEAVING_M = 0.2
 """Swing to either side from which riding is called weaving."""
@@ -99,7 +101,7 @@ def weaving_score(track: GroundTrack) -> float:
     size, error, _ = swing(track)
     if not size:
         return 0.0
-    return min(MOST, float(norm.cdf((size - WEAVING_M) / (0.5 * error + 0.05))))
+    return min(MOST, float(stats.norm.cdf((size - WEAVING_M) / (0.5 * error + 0.05))))
 
 
 def weaving(tracks: Sequence[GroundTrack], *, least: float = 0.5) -> list[Candidate]:
@@ -129,7 +131,7 @@ def too_fast(
         middle = float(np.median(speed))
         spread = track.covariance[:, 2:4, 2:4]
         sigma = float(np.median(np.sqrt(np.linalg.eigvalsh(spread)[:, -1]))) + 0.02 * middle
-        score = float(norm.cdf((KMH * middle - FAST_SHARE * limit_km_h) / (KMH * sigma)))
+        score = float(stats.norm.cdf((KMH * middle - FAST_SHARE * limit_km_h) / (KMH * sigma)))
         if score >= least:
             values = {
                 "kind": track.kind, "speed": KMH * middle, "low": KMH * (middle - 2 * sigma),

@@ -1,8 +1,7 @@
 """The facade of cases: every verb loads, makes one pure call, stores, and leaves an audit entry.
 
 Pages, the command line and notebooks use these verbs and nothing below them. A verb that searches
-sightings or shows footage takes a :class:`~workbench.records.Purpose` and stays inside the bounds
-of its case.
+sightings or shows footage takes a ``Purpose`` and stays inside the bounds of its case.
 """
 
 from __future__ import annotations
@@ -12,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from itsdangerous import BadSignature, URLSafeSerializer
 from numpy.typing import NDArray
 
@@ -38,9 +36,11 @@ from workbench.store import Store
 from workbench.store.runs import Running
 from workbench.timeline import SECOND_NS, ClockFix, ClockMethod, Span, UtcNs
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 GRANT_S = 8 * 3600
 """How long a page may fetch pictures before it has to ask again, seconds."""
-
 LONGEST_PLATE = 64
 """Signs that a plate asked for may have: the log is there to be read."""
 

@@ -8,9 +8,9 @@ the whole ward and its own basis. What leaves the case as a file has no small co
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import xarray as xr
 
 from workbench import trajectories
 from workbench.errors import N_, BadInput
@@ -18,6 +18,9 @@ from workbench.investigation.believing import Belief, believe
 from workbench.investigation.facade import Workbench
 from workbench.records import Purpose
 from workbench.store import files
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def flows(wb: Workbench, purpose: Purpose, belief: Belief | None = None) -> xr.Dataset:

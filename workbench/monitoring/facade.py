@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import xarray as xr
 
 from workbench import archive, media, streams, ward
 from workbench.errors import N_, BadInput, Damaged, Refused, Unavailable
@@ -41,6 +41,9 @@ from workbench.store.upkeep import LAST_NS
 from workbench.streams.gaps import JOIN_S
 from workbench.streams.messages import SegmentTold
 from workbench.timeline import SECOND_NS, Span, union
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SOURCE_NOTES: Mapping[Source, str] = {
     "sub": "recorded from the camera's sub-stream: its main stream failed",
@@ -84,12 +87,7 @@ class Monitoring:
     """One root's cameras. Make it with :func:`open_monitoring`."""
 
     def __init__(
-        self,
-        store: Store,
-        *,
-        actor: str,
-        now: Callable[[], int],
-        translate: Callable[[str], str],
+        self, store: Store, *, actor: str, now: Callable[[], int], translate: Callable[[str], str]
     ) -> None:
         self._store = store
         self.actor = actor

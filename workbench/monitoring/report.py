@@ -15,17 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import xarray as xr
 
 from workbench import streams
 from workbench.errors import N_, BadInput
+from workbench.later import later
 from workbench.monitoring.facade import Monitoring
 from workbench.paper import pdf_of
 from workbench.records import Gap, IncidentRecord
@@ -33,6 +33,11 @@ from workbench.store import files
 from workbench.streams.gaps import JOIN_S
 from workbench.streams.health_table import FLAGS
 from workbench.timeline import SECOND_NS, VIET_NAM, Span, local_text, union
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = later("xarray")
 
 DAY_NS = 86_400 * SECOND_NS
 UNKNOWN = "unknown"

@@ -16,15 +16,17 @@ from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from workbench.errors import N_
+from workbench.later import later
 from workbench.records import Wording
 from workbench.trajectories import signs
 from workbench.trajectories.beliefs import KINDS, Believed, histories
 from workbench.trajectories.candidates import pairs
 from workbench.trajectories.hops import Rules
 from workbench.trajectories.travel import NO_WAY_S
+
+special = later("scipy.special")
 
 UNDRIVABLE = N_(
     "read at {from_camera} and {elapsed_s} s later at {to_camera}: by road it takes {least_s} s at "
@@ -434,7 +436,9 @@ def _weigh(
         sigma = max(float(found.sigma_s[k]), 0.05)
         lack, least = float(found.lack_s[k]), float(found.least_s[k])
         late = least * (factor / _QUICK - 1.0)
-        tail = quick * ndtr(-lack / sigma) + (1.0 - quick) * ndtr(-(lack + late) / sigma)
+        tail = quick * special.ndtr(-lack / sigma) + (1.0 - quick) * special.ndtr(
+            -(lack + late) / sigma
+        )
         jump = sum(clocks[c][0] for c in (a, b))
         return float(min(tail + jump, 1.0))
 

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, ndtr, ndtri
+
+from workbench.later import later
+
+special = later("scipy.special")
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -173,9 +176,9 @@ def _delays(
     held = np.flatnonzero((sort >= 1) & (sort <= len(_DELAYS_S)))
     # Given its sort, a delay is normal about what is late, and not below zero.
     middle = late[held] - spread[held] ** 2 / _DELAYS_S[sort[held] - 1]
-    below = ndtr(-middle / spread[held])
+    below = special.ndtr(-middle / spread[held])
     at = np.clip(below + rng.random(len(held)) * (1.0 - below), 1e-12, 1.0 - 1e-12)
-    delay[held] = np.maximum(middle + spread[held] * ndtri(at), 0.0)
+    delay[held] = np.maximum(middle + spread[held] * special.ndtri(at), 0.0)
     return sort, delay
 
 
@@ -199,8 +202,8 @@ def _delayed_log(late: Floats, spread: Floats, delay_s: float) -> Floats:
     [-2.3, -2.61]
     """
     short = spread / delay_s - late / spread
-    scaled = np.log(np.maximum(erfcx(np.maximum(short, 0.0) / np.sqrt(2)), 1e-300))
+    scaled = np.log(np.maximum(special.erfcx(np.maximum(short, 0.0) / np.sqrt(2)), 1e-300))
     near = scaled - 0.5 * (late / spread) ** 2
     far = 0.5 * (spread / delay_s) ** 2 - late / delay_s
-    far = far + np.log(np.maximum(2.0 * ndtr(-short), 1e-300))
+    far = far + np.log(np.maximum(2.0 * special.ndtr(-short), 1e-300))
     return np.asarray(np.where(short > 0, near, far) - np.log(2.0 * delay_s))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import xarray as xr
 
+from workbench.later import later
 from workbench.timeline import SECOND_NS, Span
+
+if TYPE_CHECKING:
+    import xarray as xr
+else:
+    xr = later("xarray")
 
 HOUR_NS = 3600 * SECOND_NS
 LEAST = 5.0

@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import erf, hypot, inf, isfinite, sqrt
-from typing import Literal, TypeAlias
-
-import networkx as nx
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from workbench.errors import N_, BadInput
+from workbench.later import later
 from workbench.roads import Position, RoadGraph
 from workbench.timeline import SECOND_NS, Span
+
+if TYPE_CHECKING:
+    import networkx as nx
+else:
+    nx = later("networkx")
 
 Verdict = Literal["seen", "must", "could", "cannot"]
 Node: TypeAlias = str | tuple[str, float]

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from workbench.errors import N_, BadInput
+from workbench.later import later
 from workbench.records import Camera
 from workbench.roads import RoadGraph
 from workbench.timeline import SECOND_NS, Span
@@ -31,6 +31,8 @@ from workbench.twin.journeys import Journey, Pass, Scenario, Walk, stable_seed
 from workbench.twin.traffic.tables import open_simulated
 from workbench.twin.views import View, overview_view, plate_view
 from workbench.ward import Ward
+
+interpolate = later("scipy.interpolate")
 
 _LOCAL_NS = 7 * 3600 * SECOND_NS
 _STEP_S = 0.05
@@ -327,7 +329,7 @@ def _track(one: pd.DataFrame, frame: _Frame, span: Span) -> Track | None:
     fine = np.arange(max(t[0], -_AROUND_S), min(t[-1], seconds + _AROUND_S), _STEP_S)
     if len(fine) < 2:
         return None
-    along = CubicHermiteSpline(t, y, sign * v)(fine)
+    along = interpolate.CubicHermiteSpline(t, y, sign * v)(fine)
     along = sign * np.maximum.accumulate(sign * along)
     if along.max() < -6 or along.min() > frame.view.far_m:
         return None
@@ -336,7 +338,7 @@ def _track(one: pd.DataFrame, frame: _Frame, span: Span) -> Track | None:
     return Track(
         str(one["vehicle_id"].iloc[0]), frame.camera.camera_id, float(fine[at]),
         max(float(speed[at]), 0.5), "away" if away else "towards", float(x[len(x) // 2]),
-        fine, along, np.asarray(PchipInterpolator(t, x)(fine)), speed,
+        fine, along, np.asarray(interpolate.PchipInterpolator(t, x)(fine)), speed,
     )  # fmt: skip
 
 

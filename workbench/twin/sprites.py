@@ -9,27 +9,25 @@ import math
 import os
 from ctypes.util import find_library
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 - registers the OpenGL classes
 from numpy.typing import NDArray
-from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
-from vtkmodules.vtkCommonCore import vtkLogger, vtkPoints, vtkUnsignedCharArray
-from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyData
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
-from vtkmodules.vtkRenderingCore import (
-    vtkActor,
-    vtkPolyDataMapper,
-    vtkRenderer,
-    vtkRenderWindow,
-    vtkTexture,
-)
 
 from workbench.errors import N_, Unavailable
+from workbench.later import later
 from workbench.twin.mesh import Body, bake
 from workbench.twin.views import Light, View
+
+if TYPE_CHECKING:
+    from vtkmodules.vtkCommonDataModel import vtkPolyData
+    from vtkmodules.vtkRenderingCore import vtkActor, vtkRenderWindow
+numpy_support = later("vtkmodules.util.numpy_support")
+core = later("vtkmodules.vtkCommonCore")
+data_model = later("vtkmodules.vtkCommonDataModel")
+common_math = later("vtkmodules.vtkCommonMath")
+rendering = later("vtkmodules.vtkRenderingCore")
 
 RGB = NDArray[np.uint8]
 RGBA = NDArray[np.uint8]
@@ -101,7 +99,7 @@ def make_model(
         start += len(vertices[-1])
     if vertices:
         data = _polydata(np.concatenate(vertices), np.concatenate(faces))
-        rgb = numpy_to_vtk(np.concatenate(colours), deep=True)
+        rgb = numpy_support.numpy_to_vtk(np.concatenate(colours), deep=True)
         data.GetPointData().SetScalars(rgb)
         actors.append(_actor(data))
     hulls = body.hulls()
@@ -114,7 +112,7 @@ class Painter:
 
     def __init__(self, view: View, light: Light) -> None:
         # Without a display VTK tries X first and says so on stderr; what it finds next works.
-        vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
+        core.vtkLogger.SetStderrVerbosity(core.vtkLogger.VERBOSITY_OFF)
         # One process a core draws; Mesa's software renderer would start a thread a core in each.
         os.environ.setdefault("LP_NUM_THREADS", "0")
         self.view, self.light = view, light
@@ -123,7 +121,7 @@ class Painter:
         self._window.SetAlphaBitPlanes(1)
         self._window.SetMultiSamples(0)
         self._window.SetSize(_WIDE, _TALL)
-        self._renderer = vtkRenderer()
+        self._renderer = rendering.vtkRenderer()
         self._renderer.SetBackgroundAlpha(0.0)
         self._renderer.SetBackground(0.0, 0.0, 0.0)
         self._window.AddRenderer(self._renderer)
@@ -133,7 +131,7 @@ class Painter:
         camera.SetFocalPoint(*(eye + axes[2]))
         camera.SetViewUp(*(-axes[1]))
         camera.SetUseExplicitProjectionTransformMatrix(True)
-        self._pixels = vtkUnsignedCharArray()
+        self._pixels = core.vtkUnsignedCharArray()
 
     def close(self) -> None:
         """Free the window; its OpenGL context belongs to the thread that made it."""
@@ -197,11 +195,11 @@ class Painter:
             (0, 0, -(far + near) / (far - near), -2 * far * near / (far - near)),
             (0, 0, -1, 0),
         )
-        matrix = vtkMatrix4x4()
+        matrix = common_math.vtkMatrix4x4()
         matrix.DeepCopy([value for row in rows for value in row])
         camera.SetExplicitProjectionTransformMatrix(matrix)
         self._renderer.SetViewport(0, 0, w / _WIDE, h / _TALL)
-        place = vtkMatrix4x4()
+        place = common_math.vtkMatrix4x4()
         sign = -1.0 if model.turned else 1.0
         place.DeepCopy([sign, 0, 0, x, 0, sign, 0, y, 0, 0, 1, 0, 0, 0, 0, 1])
         self._renderer.RemoveAllViewProps()
@@ -209,8 +207,8 @@ class Painter:
             actor.SetUserMatrix(place)
             self._renderer.AddActor(actor)
         self._window.Render()
-        self._window.GetRGBACharPixelData(0, 0, w - 1, h - 1, 0, self._pixels)  # type: ignore[call-overload]
-        image = vtk_to_numpy(self._pixels).reshape(h, w, 4)[::-1]
+        self._window.GetRGBACharPixelData(0, 0, w - 1, h - 1, 0, self._pixels)
+        image = numpy_support.vtk_to_numpy(self._pixels).reshape(h, w, 4)[::-1]
         how = cv2.INTER_AREA if scale >= 1 else cv2.INTER_LINEAR
         drawn = cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=how)
         return np.asarray(drawn)
@@ -281,7 +279,9 @@ def _open_window() -> vtkRenderWindow:
     Unavailable
         When this machine has no OpenGL: VTK would end the process instead.
     """
-    window = vtkRenderWindow()
+    import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 - registers the OpenGL classes
+
+    window: vtkRenderWindow = rendering.vtkRenderWindow()
     if window.GetClassName() == "vtkOSOpenGLRenderWindow" and not find_library("OSMesa"):
         raise Unavailable(
             N_("nothing on this machine can draw off-screen"),
@@ -304,24 +304,24 @@ def _triangles(rows: int, columns: int) -> NDArray[np.int64]:
 
 
 def _polydata(points: NDArray[Any], triangles: NDArray[np.int64]) -> vtkPolyData:
-    data = vtkPolyData()
-    held = vtkPoints()
-    held.SetData(numpy_to_vtk(np.ascontiguousarray(points, np.float32), deep=True))
+    data: vtkPolyData = data_model.vtkPolyData()
+    held = core.vtkPoints()
+    held.SetData(numpy_support.numpy_to_vtk(np.ascontiguousarray(points, np.float32), deep=True))
     data.SetPoints(held)
-    cells = vtkCellArray()
+    cells = data_model.vtkCellArray()
     offsets = np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int64)
     cells.SetData(
-        numpy_to_vtkIdTypeArray(offsets, deep=True),
-        numpy_to_vtkIdTypeArray(np.ascontiguousarray(triangles).ravel(), deep=True),
+        numpy_support.numpy_to_vtkIdTypeArray(offsets, deep=True),
+        numpy_support.numpy_to_vtkIdTypeArray(np.ascontiguousarray(triangles).ravel(), deep=True),
     )
     data.SetPolys(cells)
     return data
 
 
 def _actor(data: vtkPolyData) -> vtkActor:
-    mapper = vtkPolyDataMapper()
+    mapper = rendering.vtkPolyDataMapper()
     mapper.SetInputData(data)
-    actor = vtkActor()
+    actor: vtkActor = rendering.vtkActor()
     actor.SetMapper(mapper)
     actor.GetProperty().SetLighting(False)
     return actor
@@ -335,11 +335,11 @@ def _textured(points: NDArray[Any], baked: NDArray[np.uint8], step: int) -> vtkA
     data = _polydata(points[np.ix_(i, j)].reshape(-1, 3), _triangles(len(i), len(j)))
     v, u = np.meshgrid((i + 0.5) / rows, (j + 0.5) / columns, indexing="ij")
     places = np.stack([u.ravel(), v.ravel()], -1).astype(np.float32)
-    data.GetPointData().SetTCoords(numpy_to_vtk(places, deep=True))
-    image = vtkImageData()
+    data.GetPointData().SetTCoords(numpy_support.numpy_to_vtk(places, deep=True))
+    image = data_model.vtkImageData()
     image.SetDimensions(columns, rows, 1)
-    image.GetPointData().SetScalars(numpy_to_vtk(baked.reshape(-1, 3), deep=True))
-    texture = vtkTexture()
+    image.GetPointData().SetScalars(numpy_support.numpy_to_vtk(baked.reshape(-1, 3), deep=True))
+    texture = rendering.vtkTexture()
     texture.SetInputData(image)
     texture.InterpolateOn()
     actor = _actor(data)

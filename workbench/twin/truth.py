@@ -13,13 +13,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from workbench.later import later
 from workbench.timeline import SECOND_NS
 from workbench.twin.journeys import Pass, Scenario
 from workbench.twin.mesh import Body
 from workbench.twin.scene import body_of
 from workbench.twin.views import View
+
+optimize = later("scipy.optimize")
 
 READABLE_PX = 90.0
 """A two-line plate this wide is called visible; a long one must span 2.2 times as much."""
@@ -347,7 +349,9 @@ def _pair(passes: pd.DataFrame, seen: pd.DataFrame, shift_s: float) -> pd.DataFr
     reads = seen["plate"].fillna("").to_numpy(dtype=object)
     # Two vehicles in view at once: the read tells which sighting is whose.
     same = (passes["plate"].to_numpy(dtype=object)[:, None] == reads) & (reads != "")
-    rows, columns = linear_sum_assignment(worth + 0.5 * (same & (worth > 0)), maximize=True)
+    rows, columns = optimize.linear_sum_assignment(
+        worth + 0.5 * (same & (worth > 0)), maximize=True
+    )
     kept = worth[rows, columns] > 0
     ids = seen["sighting_id"].to_numpy(dtype=object)
     found, read = np.full(len(passes), "", object), np.full(len(passes), "", object)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import holoviews as hv
 import holoviews.plotting.bokeh  # the backend that draws
 import numpy as np
 import pandas as pd
 import panel as pn
-import xarray as xr
 from bokeh.models import HoverTool
 
 from workbench.views.page import ASSETS, COMPONENTS_CSS
 from workbench.views.text import Translate, clock
 from workbench.views.timebar import ACCENT, quiet
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _CSS = COMPONENTS_CSS + (ASSETS / "fields.css").read_text(encoding="utf-8")
 _SHADES = ["#e6f0f9", "#b3d0ea", "#82b1dc", "#4f8fca", "#2470b3", ACCENT, "#083d78"]

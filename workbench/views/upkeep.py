@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import param
-import xarray as xr
 from panel.custom import JSComponent
 
 from workbench.monitoring import Monitoring
@@ -18,6 +17,9 @@ from workbench.timeline import SECOND_NS, Span
 from workbench.views.footage import jpeg
 from workbench.views.page import ASSETS, COMPONENTS_CSS
 from workbench.views.text import Translate, clock
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 HISTORY_S = 6 * 3600.0
 BINS = 180

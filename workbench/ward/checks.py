@@ -8,7 +8,6 @@ import re
 from datetime import date, timedelta
 from typing import Any
 
-import networkx as nx
 import numpy as np
 from pyproj import CRS, Geod
 from pyproj.exceptions import CRSError
@@ -16,8 +15,11 @@ from shapely.geometry import LineString, Point
 from shapely.ops import nearest_points
 
 from workbench.errors import N_
+from workbench.later import later
 from workbench.ward import schemas
 from workbench.ward.tables import Table, looks_swapped, numbers, once, texts
+
+nx = later("networkx")
 
 SITE_FIELDS = ("site_id", "name", "neighbourhood", "fibre_branch", "power_branch")
 AREA_FIELDS = ("code", "name", "role", "valid_from", "valid_to")

@@ -14,7 +14,10 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+
+from workbench.later import later
+
+stats = later("scipy.stats")
 
 LEAST_PEOPLE = 30
 """People with two or more pictures, taken apart, below which a set calibrates nothing."""
@@ -93,7 +96,7 @@ class Calibration:
         """Return how many of `gallery` other people reach a score: expected, and at most (95 %)."""
         count = len(self.different)
         above = count - int(np.searchsorted(self.different, score))
-        most = 1.0 if above == count else float(beta.ppf(_SURE, above + 1, count - above))
+        most = 1.0 if above == count else float(stats.beta.ppf(_SURE, above + 1, count - above))
         return above / count * gallery, most * gallery
 
 
@@ -112,6 +115,14 @@ def calibrate(pairs: Sequence[Pair], *, rounds: int = 300, seed: int = 0) -> Cal
     """
     if len({pair.same for pair in pairs}) < 2:
         raise ValueError("pairs of one person and of different people are both needed")
+    from sklearn import config_context
+
+    # hundreds of small fits: of each, a third went into looking again at what is given here
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        return _calibrated(pairs, rounds, seed)
+
+
+def _calibrated(pairs: Sequence[Pair], rounds: int, seed: int) -> Calibration:
     from lir.algorithms.bayeserror import elub  # lir takes three seconds to import
 
     every = tuple(sorted(pair.score for pair in pairs if not pair.same))

@@ -12,23 +12,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import cv2
 import numpy as np
-from insightface.app import FaceAnalysis
-from insightface.app.common import Face as InsightFace
-from insightface.model_zoo.arcface_onnx import ArcFaceONNX
-from insightface.utils import face_align
 from numpy.typing import NDArray
 
 from workbench.errors import N_, Unavailable
+from workbench.later import later
 from workbench.recognition.faces.finding import CenterFace, FaceFinder, built_in_analysis
 from workbench.recognition.models import own, samples, weights
 from workbench.recognition.models.loading import pack_hash
 from workbench.recognition.models.sessions import open_network, options
 from workbench.recognition.types import RGB, Face, ModelSettings, clip
 from workbench.records import Box, FaceAuthority
+
+if TYPE_CHECKING:
+    from insightface.app import FaceAnalysis
+    from insightface.app.common import Face as InsightFace
+app, common, arcface, face_align = map(
+    later,
+    (
+        "insightface.app",
+        "insightface.app.common",
+        "insightface.model_zoo.arcface_onnx",
+        "insightface.utils.face_align",
+    ),
+)
 
 ENCODER = "faceplugin-fr"
 """The built-in encoder, in the list of models."""
@@ -210,7 +220,7 @@ class _DetectorOf:
     def get(self, bgr: NDArray[np.uint8]) -> list[InsightFace]:
         boxes, points = self._analysis.det_model.detect(bgr)
         return [
-            InsightFace(bbox=box[:4], kps=None if points is None else points[n], det_score=box[4])
+            common.Face(bbox=box[:4], kps=None if points is None else points[n], det_score=box[4])
             for n, box in enumerate(boxes)
         ]
 
@@ -219,7 +229,7 @@ class _DetectorOf:
 def _analysis(pack: Path | None) -> FaceAnalysis:
     """Return detector and encoder, loaded once a process; only the doors above hand them on."""
     if pack is not None:
-        analysis = FaceAnalysis(
+        analysis = app.FaceAnalysis(
             name=str(pack),
             allowed_modules=["detection", "recognition"],
             providers=["CPUExecutionProvider"],
@@ -236,7 +246,7 @@ def _analysis(pack: Path | None) -> FaceAnalysis:
     cards = weights.read_manifest()
     graph = weights.locate(cards[ENCODER], "graph")
     analysis = built_in_analysis(CenterFace(weights.locate(cards["centerface"], "graph")))
-    analysis.models["recognition"] = ArcFaceONNX(str(graph), open_network(graph))
+    analysis.models["recognition"] = arcface.ArcFaceONNX(str(graph), open_network(graph))
     return analysis
 
 

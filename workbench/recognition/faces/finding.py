@@ -7,18 +7,22 @@ by :mod:`~workbench.recognition.faces.encoder` alone, inside a case with an auth
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import onnx
-from insightface.app import FaceAnalysis
 from numpy.typing import NDArray
 
+from workbench.later import later
 from workbench.recognition.models.sessions import open_network, options, suppress
 from workbench.recognition.types import RGB, Face, clip
 from workbench.records import Box
+
+if TYPE_CHECKING:
+    from insightface.app import FaceAnalysis
+onnx, insightface_app = later("onnx"), later("insightface.app")
 
 _STRIDE_PX = 4
 _MULTIPLE_PX = 32
@@ -106,20 +110,24 @@ class FaceFinder:
         return found
 
 
-class _BuiltInAnalysis(FaceAnalysis):  # type: ignore[misc]
-    """FaceAnalysis whose detector is given, instead of looked for in a folder of packs."""
+@lru_cache(maxsize=1)
+def _built_in_class() -> Any:
+    """Return an analysis whose detector is given, instead of looked for in a folder of packs."""
 
-    def __init__(self, detector: CenterFace) -> None:
-        # The parent's __init__ looks for a pack and would fetch one; its verbs need just this.
-        self.models = {detector.taskname: detector}
-        self.det_model = detector
-        self.model_package = None
-        self.addons: dict[str, Any] = {}
+    class BuiltInAnalysis(insightface_app.FaceAnalysis):  # type: ignore[misc,name-defined]
+        def __init__(self, detector: CenterFace) -> None:
+            # The parent's __init__ looks for a pack and would fetch one; its verbs need just this.
+            self.models = {detector.taskname: detector}
+            self.det_model = detector
+            self.model_package = None
+            self.addons: dict[str, Any] = {}
+
+    return BuiltInAnalysis
 
 
 def built_in_analysis(detector: CenterFace) -> FaceAnalysis:
     """Return an insightface analysis around our detector, as yet with nothing else in it."""
-    return _BuiltInAnalysis(detector)
+    return _built_in_class()(detector)
 
 
 def open_face_finder(
@@ -143,7 +151,7 @@ def open_face_finder(
         Longest side given to the network; larger pictures are scaled down to it.
     """
     if pack is not None:
-        analysis = FaceAnalysis(
+        analysis = insightface_app.FaceAnalysis(
             name=str(pack),
             allowed_modules=["detection"],
             providers=["CPUExecutionProvider"],
@@ -151,7 +159,7 @@ def open_face_finder(
         )
     else:
         assert graph is not None
-        analysis = _BuiltInAnalysis(CenterFace(graph))
+        analysis = built_in_analysis(CenterFace(graph))
     analysis.prepare(ctx_id=-1, det_thresh=min_score, det_size=(max_side_px, max_side_px))
     return FaceFinder(analysis)
 

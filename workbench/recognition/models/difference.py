@@ -11,7 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+
+from workbench.later import later
+
+optimize = later("scipy.optimize")
 
 Kind = Literal["gained", "lost", "named", "plate read", "plate lost", "plate changed", "faces"]
 
@@ -69,7 +72,7 @@ def paired(
     worth = np.array([[_alike(old, new) for new in after] for old in before])
     return [
         (int(a), int(b))
-        for a, b in zip(*linear_sum_assignment(-worth), strict=True)
+        for a, b in zip(*optimize.linear_sum_assignment(-worth), strict=True)
         if worth[a, b] >= _SAME_LEAST
     ]
 

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from workbench import optics
+from workbench.later import later
 from workbench.recognition.passes.detect import spread
 from workbench.recognition.passes.naming import verdict, without_riders
 from workbench.recognition.passes.rows import Pass, to_table
@@ -25,6 +25,8 @@ from workbench.recognition.runs.engine import Job, index_of, row_ref
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import Detection, Models
 from workbench.records import Box
+
+optimize = later("scipy.optimize")
 
 _OTHER_COLOURS = 10.0
 
@@ -116,7 +118,8 @@ def _link(
                 for one in live
             ]
         )
-        for i, j in zip(*linear_sum_assignment(np.minimum(far, s.sweep_reach_sizes)), strict=True):
+        pairs = optimize.linear_sum_assignment(np.minimum(far, s.sweep_reach_sizes))
+        for i, j in zip(*pairs, strict=True):
             if far[i, j] < s.sweep_reach_sizes:
                 owner[int(j)] = live[int(i)]
     seen = []

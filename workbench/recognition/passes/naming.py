@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from workbench import optics
+from workbench.later import later
 from workbench.recognition.passes.detect import Eye
 from workbench.recognition.passes.track import Observation, Track, Tracker, affinity, overlap_share
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import Detection
 from workbench.records import Box
+
+optimize = later("scipy.optimize")
 
 _RIDDEN = {"motorcycle", "bicycle"}
 _DRIVEN = {"car", "bus", "truck"}
@@ -110,7 +112,7 @@ class Namer:
         score = np.array([[_claim(track, one) for one in found] for track in tracks])
         score = score.reshape(len(tracks), len(found))
         allowed = score >= s.match_least
-        rows, columns = linear_sum_assignment(np.where(allowed, score, 0.0), maximize=True)
+        rows, columns = optimize.linear_sum_assignment(np.where(allowed, score, 0.0), maximize=True)
         owned: dict[int, Track] = {}
         for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
             if allowed[i, j]:

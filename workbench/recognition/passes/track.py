@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from workbench import optics
+from workbench.later import later
 from workbench.media import Cut
 from workbench.recognition.settings import Settings
 from workbench.records import Box
+
+optimize = later("scipy.optimize")
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +386,9 @@ class Tracker:
         # A long track outbids a newcomer for the same box.
         trust = np.array([min(len(track.seen), 10) / 100 for track in self.live])
         allowed = score >= self._s.match_least
-        rows, columns = linear_sum_assignment(-np.where(allowed, score + trust[:, None], -1.0))
+        rows, columns = optimize.linear_sum_assignment(
+            -np.where(allowed, score + trust[:, None], -1.0)
+        )
         return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if allowed[i, j]]
 
     def _guests(

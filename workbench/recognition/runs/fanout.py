@@ -14,16 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
-import dask
 import pyarrow as pa
-from dask.distributed import Client, LocalCluster, wait
-from distributed.client import FuturesCancelledError
-from distributed.scheduler import KilledWorker
 
 from workbench.errors import N_, Unavailable, WorkbenchError
+from workbench.later import later
 from workbench.recognition.models import own
 from workbench.recognition.models.loading import load_models, models_ref
 from workbench.recognition.passes.candidates import sweep_job
@@ -32,6 +29,12 @@ from workbench.recognition.runs.planning import left_text
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import Models, ModelSettings
 from workbench.records import Progress
+
+if TYPE_CHECKING:
+    import dask
+    import distributed
+else:
+    dask, distributed = later("dask"), later("distributed")
 
 Work = Callable[[Job], pa.Table]
 """One job's rows; must be importable by name on a worker."""
@@ -306,7 +309,7 @@ def _good(job: Job, found: Answer) -> Result:
 def _bad(job: Job, error: BaseException) -> Result:
     if isinstance(error, WorkbenchError):
         sentence = error.sentence()
-    elif isinstance(error, KilledWorker):
+    elif isinstance(error, distributed.KilledWorker):
         sentence = (
             "the worker process died repeatedly on this span; see its log for memory, "
             "then run the search again."
@@ -321,7 +324,7 @@ class _Spread:
 
     def __init__(
         self,
-        client: Client,
+        client: distributed.Client,
         jobs: Sequence[Job],
         work: Work,
         tally: _Tally,
@@ -426,10 +429,10 @@ class _Spread:
         if not self._flying:
             return []
         with (
-            suppress(TimeoutError, FuturesCancelledError),
+            suppress(TimeoutError, distributed.client.FuturesCancelledError),
             self._client.as_current(),
         ):
-            wait(list(self._flying), timeout=_POLL_S, return_when="FIRST_COMPLETED")
+            distributed.wait(list(self._flying), timeout=_POLL_S, return_when="FIRST_COMPLETED")
         done = [future for future in self._flying if future.done()]
         return sorted(done, key=lambda future: self._flying[future][0])
 
@@ -442,14 +445,14 @@ class _Spread:
             self._flying[future] = (number, job)
             return
         self._deserted_s = None  # a job that kills each worker ends by workers that came and went
-        if isinstance(found, FuturesCancelledError):
+        if isinstance(found, distributed.client.FuturesCancelledError):
             # Nobody here cancels but a run that ends: the scheduler went, with all it knew.
             self._lost[number] = self._lost.get(number, 0) + 1
             if self._lost[number] <= _LOST_AGAIN:
                 self._waiting.appendleft((number, job))
                 return
             found = Unavailable(N_("the job was lost"), N_("run the search again"))
-        if isinstance(found, KilledWorker) and number not in self._alone:
+        if isinstance(found, distributed.KilledWorker) and number not in self._alone:
             self._suspects.append((number, job))
             return
         failed = isinstance(found, BaseException)
@@ -460,12 +463,12 @@ class _Spread:
 def _answer_of(future: Any) -> Any:
     """Return the answer of a future that has ended, or its exception; None: not to be had now."""
     if future.status in ("cancelled", "lost"):
-        return FuturesCancelledError(future.key)
+        return distributed.client.FuturesCancelledError(future.key)
     try:
         return future.result(timeout=_ROWS_S)
     except TimeoutError:
         return None
-    except (Exception, FuturesCancelledError) as error:  # noqa: BLE001 - it is the job's outcome
+    except (Exception, distributed.client.FuturesCancelledError) as error:  # noqa: BLE001 - its outcome
         return error
 
 
@@ -478,7 +481,9 @@ def count_workers(scheduler: str | None, workers: int | None) -> int:
 
 
 @contextmanager
-def dask_client(scheduler: str | None, workers: int | None, *, most: int) -> Iterator[Client]:
+def dask_client(
+    scheduler: str | None, workers: int | None, *, most: int
+) -> Iterator[distributed.Client]:
     """Open a scheduler's client, or one of `workers` processes here (one a core, `most` at most).
 
     Raises
@@ -488,7 +493,7 @@ def dask_client(scheduler: str | None, workers: int | None, *, most: int) -> Ite
     """
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=f"{_START_S}s", set_as_default=False)
+            client = distributed.Client(scheduler, timeout=f"{_START_S}s", set_as_default=False)
         except (OSError, ValueError) as error:
             raise Unavailable(
                 N_("the Dask scheduler does not answer ({error})"),
@@ -508,12 +513,15 @@ def dask_client(scheduler: str | None, workers: int | None, *, most: int) -> Ite
             yield client
         return
     count = min(workers or os.cpu_count() or 1, most)
-    with local_cluster(count) as cluster, Client(cluster, set_as_default=False) as client:
+    with (
+        local_cluster(count) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
         yield client
 
 
 @contextmanager
-def local_cluster(workers: int) -> Iterator[LocalCluster]:
+def local_cluster(workers: int) -> Iterator[distributed.LocalCluster]:
     """Run worker processes on this machine, of one thread each, with memory kept for pictures."""
     environment = {
         f"distributed.nanny.pre-spawn-environ.{name}": value
@@ -526,7 +534,7 @@ def local_cluster(workers: int) -> Iterator[LocalCluster]:
                 "distributed.scheduler.allowed-failures": _ALLOWED_FAILURES,
             }
         ),
-        LocalCluster(
+        distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
