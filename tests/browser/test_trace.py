@@ -1,4 +1,4 @@
-"""*Truy vết* in headless Chromium: where it could be, times that lead to a frame, files to save."""
+"""*Truy vết* in headless Chromium: where it could be, files to save."""
 
 import json
 from urllib.parse import urlencode
@@ -10,14 +10,6 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-DOT = """() => {
-  for (const view of Bokeh.index.query(v => v.glyph && v.glyph.sx && v.glyph.sx.length > 3)) {
-    const n = view.glyph.sx.length - 1;
-    return { x: view.glyph.sx[n], y: view.glyph.sy[n] };
-  }
-  return null;
-}"""
-"""Where the last dot of the timeline lies on its canvas, as Bokeh drew it."""
 IN_CASE = urlencode({"case": CASE.case_id, "reason": CASE.reason})
 
 
@@ -59,10 +51,11 @@ def test_where_it_could_be_is_drawn_and_said_and_goes_with_another_sighting(trac
     expect(frame.locator("path.wb-reach")).to_have_count(0)
 
 
-@pytest.mark.parametrize("ending", ["geojson", "kml", "gpkg"])
-def test_a_journey_is_saved_as_a_file_that_other_maps_read(traced, tmp_path, ending):
-    names = {"geojson": "GeoJSON", "kml": "KML", "gpkg": "GeoPackage"}
-    button = traced.locator("#legs .save a", has_text=names[ending]).first
+@pytest.mark.parametrize(
+    ("ending", "name"), [("geojson", "GeoJSON"), ("kml", "KML"), ("gpkg", "GeoPackage")]
+)
+def test_a_journey_is_saved_as_a_file_that_other_maps_read(traced, tmp_path, ending, name):
+    button = traced.locator("#legs .save a", has_text=name).first
     button.wait_for()
     with traced.expect_download() as awaited:
         button.click()
@@ -77,18 +70,3 @@ def test_a_journey_is_saved_as_a_file_that_other_maps_read(traced, tmp_path, end
         assert ElementTree.parse(kept).getroot().tag.endswith("kml")
     else:
         assert kept.read_bytes()[:15] == b"SQLite format 3"
-
-
-def test_a_tap_on_the_timeline_shows_that_sighting(traced):
-    canvas = traced.locator("#timeline canvas").first
-    canvas.wait_for()
-    first = traced.locator(".frame").get_attribute("data-sighting")
-    at = traced.wait_for_function(DOT).json_value()
-    box = canvas.bounding_box()
-    traced.mouse.click(box["x"] + at["x"], box["y"] + at["y"])
-    traced.wait_for_selector(f".frame:not([data-sighting='{first}'])")
-    # and the map follows: the stop of that sighting is the marked one
-    shown = traced.locator(".frame").get_attribute("data-sighting")
-    marked = traced.frame_locator("#map iframe").locator(".wb-stop.chosen")
-    marked.wait_for()
-    assert shown != first
