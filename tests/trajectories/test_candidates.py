@@ -11,7 +11,9 @@ from workbench.trajectories import beliefs, candidates, signs
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def plain_near(codes: signs.Codes, time_s: signs.NDArray[np.float64], near_s: float) -> set:
+def plain_near(
+    codes: signs.Codes, time_s: signs.NDArray[np.float64], near_s: float, wide: bool
+) -> set:
     """Return what the rule says, a pair at a time."""
     found = set()
     for i in range(len(codes)):
@@ -20,16 +22,17 @@ def plain_near(codes: signs.Codes, time_s: signs.NDArray[np.float64], near_s: fl
             wrong = (codes[i] != codes[j]) & ~unknown
             right_low = (~wrong & ~unknown)[5:].sum()
             seen = (~unknown).sum()
-            alike = (wrong.sum() <= 5 and right_low >= 2) or (seen <= 5 and not wrong.any())
+            alike = (wrong.sum() <= 5 and right_low >= 2) or (seen <= 5 and wrong.sum() <= wide)
             lone = unknown.sum() >= 5 and unknown[5:].any()
-            if alike and seen and time_s[j] - time_s[i] <= (150.0 if lone else near_s):
+            longest = 150.0 if lone and not (wide and not wrong.any()) else near_s
+            if alike and seen and time_s[j] - time_s[i] <= longest:
                 found.add((i, j))
     return found
 
 
 @settings(max_examples=25, deadline=None)
-@given(SEEDS)
-def test_near_pairs_are_those_of_the_rule(seed: int) -> None:
+@given(SEEDS, st.booleans())
+def test_near_pairs_are_those_of_the_rule(seed: int, wide: bool) -> None:
     rng = np.random.default_rng(seed)
     count = int(rng.integers(0, 60))
     codes = rng.integers(0, 4, (count, signs.SLOTS)).astype(np.uint8)
@@ -37,9 +40,32 @@ def test_near_pairs_are_those_of_the_rule(seed: int) -> None:
     codes[rng.random(count) < 0.2, 5:] = signs.OPEN
     codes[rng.random(codes.shape) < 0.05] = signs.OPEN
     time_s = np.sort(rng.uniform(0, 900.0, count))
-    i, j = candidates._near(*candidates._packed(codes), time_s, 300.0)
-    assert set(zip(i.tolist(), j.tolist(), strict=True)) == plain_near(codes, time_s, 300.0)
-    assert len(i) == len(plain_near(codes, time_s, 300.0))
+    i, j = candidates._near(*candidates._packed(codes), time_s, 300.0, wide)
+    wanted = plain_near(codes, time_s, 300.0, wide)
+    assert set(zip(i.tolist(), j.tolist(), strict=True)) == wanted
+    assert len(i) == len(wanted)
+
+
+@settings(max_examples=25, deadline=None)
+@given(SEEDS)
+def test_pairs_far_apart_are_those_of_the_rule(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 12))
+    codes = np.repeat(rng.integers(0, 30, (1, signs.SLOTS)), count, 0).astype(np.uint8)
+    other = rng.random(codes.shape) < 0.2
+    codes[other] = rng.integers(0, 30, int(other.sum()))
+    time_s = np.sort(rng.uniform(0, 9000.0, count))
+    for wide in (False, True):
+        i, j = candidates.pairs(codes, time_s, near_s=0.0, wide=wide)
+        wanted = set()
+        for a in range(count):
+            for b in range(a + 1, count):
+                wrong = codes[a] != codes[b]
+                one = wrong[5:].sum() <= 1
+                two = wide and wrong[5:].sum() <= 2 and not wrong[2:5].any()
+                if wrong.sum() <= 2 + wide and (one or two):
+                    wanted.add((a, b))
+        assert set(zip(i.tolist(), j.tolist(), strict=True)) == wanted
 
 
 @settings(max_examples=25, deadline=None)

@@ -83,6 +83,31 @@ def test_a_read_of_a_known_twin_that_looks_like_it_is_no_alert() -> None:
     assert all(MAYBE_TWIN in {word.template for word in one.speaks_against} for one in found.plates)
 
 
+def test_a_read_that_surely_says_another_sign_is_no_end_of_a_clone() -> None:
+    # A near twin's reads, taken into the chain of a plate that is cloned: theirs is another plate.
+    lattices = {"99K1-888.88": '[{"9":0.99},{"9":0.99},{"K":0.99},{"1":0.99},{"8":0.99},'
+                               '{"8":0.99},{"8":0.99},{"8":0.99},{"8":0.99}]',
+                "99K1-888.38": '[{"9":0.99},{"9":0.99},{"K":0.99},{"1":0.99},{"8":0.99},'
+                               '{"8":0.99},{"8":0.99},{"3":0.99},{"8":0.99}]'}  # fmt: skip
+    twin = ride("twin", "99K1-888.38", 700, "EDC")
+    rows = [*traffic(), *CLONE, *twin, *ride("late", "99K1-888.88", 720, "AB")]
+    table = sightings(rows, sigma_s=0.2)
+    table["plate_lattice"] = [lattices.get(plate) for plate in table["plate"]]
+    found = contradictions(link_by_belief(table, WAYS))
+    ends = {name for one in found.plates for r in one.rides for name in (r.from_id, r.to_id)}
+    assert "99K188888" in {one.plate for one in found.plates if one.probability >= ALERT_AT}
+    assert not {name for name in ends if name.startswith("twin")}
+
+
+def test_alike_kinds_speak_little_against_a_copied_plate() -> None:
+    # A plate is copied to a vehicle of its kind: that both are rare lorries must not hide it.
+    table = sightings([*traffic(), *CLONE], sigma_s=0.2)
+    mine = table["plate"] == "99K1-888.88"
+    table["kind"] = np.where(mine, "truck", "motorcycle")
+    alerts = contradictions(link_by_belief(table, WAYS)).plates
+    assert [one.plate for one in alerts if one.probability >= ALERT_AT] == ["99K188888"]
+
+
 def test_a_camera_that_no_road_leads_to_contradicts_nobody() -> None:
     rows = [*traffic(), *ride("one", "99K1-888.88", 300), ("x", "X", 302.0, "99K1-888.88")]
     assert not asked(rows).plates

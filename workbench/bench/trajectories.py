@@ -34,11 +34,13 @@ SEEDS = (9001, 9002)
 GRID = tuple(f"miss{miss}-sign{sign}" for miss in (0, 10, 30) for sign in (0, 3, 8))
 COMBINED = ("realistic", "hard")
 CLONED = ("miss10-sign3", "miss30-sign8", *COMBINED)
-JOINED_AT = 0.15
+JOINED_AT = 0.1
 """From this probability on an unread sighting counts as the vehicle's, for IDF1 over all: low, for
 that figure never punishes a wrong guess about a sighting that nobody else claims."""
 
 _LEAST_DRAWN = 20
+_LEAST_UNREAD = 0.25
+"""Where fewer stay unread they are vehicles without a plate: such claims teach no curve."""
 
 Floats = NDArray[np.float64]
 
@@ -70,6 +72,7 @@ class Run:
     raw: tuple[Floats, NDArray[np.bool_]]
     links: tuple[Floats, NDArray[np.bool_]]
     raw_unread: tuple[Floats, NDArray[np.bool_]]
+    share_unread: float
 
 
 def bench_trajectories(
@@ -161,7 +164,7 @@ def linked(one: traffic.Simulated, name: str, seed: int, graph: RoadGraph) -> Ru
     sure = near.probability[:, 0] >= 0.99
     identity = score.identities(ids, links)
     everyone, raw_unread = _with_unread(identity, possible, believed, vehicle)
-    calibrated = trajectories.default_calibration().of_unread(raw_unread[0])
+    calibrated = trajectories.default_calibration().of_unread(raw_unread[0], possible.share)
     simple = _simpler(table, believed, graph, true, vehicle)
     figures = {
         "passes": one.passes.num_rows,
@@ -192,6 +195,7 @@ def linked(one: traffic.Simulated, name: str, seed: int, graph: RoadGraph) -> Ru
         (raw, right),
         (near.probability[top, 0], top_right[top]),
         raw_unread,
+        possible.share,
     )
 
 
@@ -203,7 +207,7 @@ def _with_unread(
 ) -> tuple[dict[str, str], tuple[Floats, NDArray[np.bool_]]]:
     """Return identities of all sightings, and what was claimed of the unread ones."""
     host, probability = possible.best()
-    held = trajectories.default_calibration().of_unread(probability)
+    held = trajectories.default_calibration().of_unread(probability, possible.share)
     everyone = dict(identity)
     right = np.zeros(len(host), bool)
     for row, name in enumerate(map(str, possible.unread.ids)):
@@ -279,34 +283,53 @@ def _joined(
     return np.concatenate([c for c, _ in claims]), np.concatenate([r for _, r in claims])
 
 
-def fit_calibration(seeds: Sequence[int], folder: Path, out: Path) -> None:
-    """Fit the curves of the claims on some seeds and write them with where they come from."""
-    from sklearn.isotonic import IsotonicRegression
+def fit_calibration(seeds: Sequence[int], folders: Sequence[Path], out: Path) -> None:
+    """Fit the curves of the claims on some seeds and write them with where they come from.
 
+    ``folders`` hold simulated scenarios by seed, one folder for each length: hours alone would
+    trust what little was learned from a quarter of one too much.
+    """
     graph = RoadGraph(ward.load(WARD))
-    links, unread = Claims(), Claims()
+    runs = []
     names = ("miss10-sign3", "miss30-sign8", *COMBINED)
-    for seed in seeds:
-        one = simulated(folder, seed, hours=1.0)
-        for name in names:
-            run = linked(one, name, seed, graph)
-            links.add(*run.raw)
-            unread.add(*run.raw_unread)
-    curves = {}
-    for name, claims in (("links", links), ("unread", unread)):
-        claimed, right = claims.all()
-        # Most claims lie near 0 and 1: the knots lie there, too.
-        tails = 10.0 ** -np.arange(2, 8.5, 0.5)
-        grid = np.unique(
-            np.concatenate([[0.0, 1.0], tails, np.linspace(0.02, 0.98, 49), 1 - tails])
-        )
-        fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(claimed, right)
-        curves[name] = [grid.tolist(), np.round(fitted.predict(grid), 5).tolist()]
+    for folder in folders:
+        for seed in seeds:
+            one = simulated(folder, seed, hours=1.0)
+            runs += [linked(one, name, seed, graph) for name in names]
     origin = f"isotonic, simulated ward, seeds {', '.join(map(str, seeds))}: {', '.join(names)}"
-    text = json.dumps({"origin": origin, **curves}, indent=1) + "\n"
+    text = json.dumps(curves_of(runs, origin), indent=1) + "\n"
     partial = out.with_name(out.name + ".part")
     partial.write_text(text, encoding="utf-8")
     partial.replace(out)
+
+
+def curves_of(runs: Sequence[Run], origin: str) -> dict[str, Any]:
+    """Return the curves fitted on the claims of runs, as ``calibration.json`` holds them.
+
+    Claims about unread sightings have two, for runs where few and where many stayed unread.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    links, few, many = Claims(), Claims(), Claims()
+    shares = [run.share_unread for run in runs if run.share_unread > _LEAST_UNREAD]
+    middle = 0.5 * (min(shares) + max(shares))
+    for run in runs:
+        links.add(*run.raw)
+        if run.share_unread > _LEAST_UNREAD:
+            (many if run.share_unread > middle else few).add(*run.raw_unread)
+    low, high = (
+        float(np.mean([share for share in shares if (share > middle) == above]))
+        for above in (False, True)
+    )
+    # Most claims lie near 0 and 1: the knots lie there, too.
+    tails = 10.0 ** -np.arange(2, 8.5, 0.5)
+    grid = np.unique(np.concatenate([[0.0, 1.0], tails, np.linspace(0.02, 0.98, 49), 1 - tails]))
+    curves: dict[str, Any] = {"origin": origin, "shares unread": [round(low, 4), round(high, 4)]}
+    for name, claims in (("links", links), ("unread, few", few), ("unread, many", many)):
+        claimed, right = claims.all()
+        fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(claimed, right)
+        curves[name] = [grid.tolist(), np.round(fitted.predict(grid), 5).tolist()]
+    return curves
 
 
 def draw(figures: Figures, out: Path) -> None:

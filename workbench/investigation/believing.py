@@ -140,7 +140,7 @@ def _linked(house: Workbench, sightings: pd.DataFrame) -> Belief:
 
 def _possible(believed: trajectories.Believed, joined: trajectories.Possible) -> pd.DataFrame:
     ids, hosts = np.append(believed.reads.ids, ""), joined.hosts  # row -1, an open end, is ""
-    held = trajectories.default_calibration().of_unread(joined.probability)
+    held = trajectories.default_calibration().of_unread(joined.probability, joined.share)
     held = np.minimum(held, MOST_CLAIMED)  # the curve reaches 1, and nothing is certain
     frame = pd.DataFrame(
         {

@@ -196,7 +196,7 @@ def link_by_belief(sightings: Sightings, ways: Ways, *, rounds: int = _ROUNDS) -
     fastest = roads.fastest_s
     reads = everything.take(np.flatnonzero(is_read))
     clocks = _clocks(reads, cameras, roads)
-    believed = _rounds(corrected(reads, clocks), cameras, fastest, clocks, rounds)
+    believed = _rounds(corrected(reads, clocks), cameras, fastest, clocks, rounds, wide=True)
     rest = everything.take(np.flatnonzero(~is_read))
     return replace(believed, unread=corrected(rest, clocks))
 
@@ -250,13 +250,17 @@ def _rounds(
     fastest: Floats,
     clocks: clock_model.Clocks,
     rounds: int,
+    *,
+    wide: bool = False,
 ) -> Believed:
     count = len(reads.ids)
     sign_model = signs.first_model(reads.plates)
     seconds = max(float(np.ptp(reads.time_s)), 60.0) if count else 60.0
     rides = travel.first_travel(fastest, reads.state, seconds, len(cameras))
     kinds = np.zeros((len(KINDS), len(KINDS)))
-    i, j = pairs(reads.plates.top, reads.time_s) if count else (np.zeros(0, np.int64),) * 2
+    i = j = np.zeros(0, np.int64)
+    if count:
+        i, j = pairs(reads.plates.top, reads.time_s, wide=wide)
     i, j = _possible(reads, rides, i, j)
     belief = sign_model.belief(sign_model.evidence(reads.plates))
     plate = signs.log_ratio(sign_model, belief, belief, i, j)

@@ -5,6 +5,7 @@ Pairs are found by XOR of packed signs, a block of reads at a time; nothing here
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ NEAR_S = 420.0
 _BLOCK = 256
 _MOST_WRONG = 5
 _MOST_WRONG_FAR = 2
-_LOWER = range(5, SLOTS)
+_SERIES, _LOWER = range(2, 5), range(5, SLOTS)
 _MOST_IN_GROUP = 12
 _ONES = np.uint64(sum(1 << (6 * slot) for slot in range(SLOTS)))
 _LOW_ONES = np.uint64(sum(1 << (6 * slot) for slot in _LOWER))
@@ -30,12 +31,21 @@ _Word = TypeVar("_Word", np.uint32, np.uint64)
 
 
 def pairs(
-    codes: Codes, time_s: NDArray[np.float64], *, near_s: float = NEAR_S, far_s: float = 6 * 3600.0
+    codes: Codes,
+    time_s: NDArray[np.float64],
+    *,
+    near_s: float = NEAR_S,
+    far_s: float = 6 * 3600.0,
+    wide: bool = False,
 ) -> tuple[Ints, Ints]:
-    """Return index pairs ``i < j`` of reads, sorted by time, that may be of one plate."""
+    """Return index pairs ``i < j`` of reads, sorted by time, that may be of one plate.
+
+    Where `wide`, lone upper lines are followed as long as whole plates, and shortly with a wrong
+    sign, and plates far apart may differ in more signs: many more pairs, few of them right.
+    """
     packed, open_ = _packed(codes)
-    first, then = _near(packed, open_, time_s, near_s)
-    long_first, long_then = _far(codes, packed, open_, time_s, far_s)
+    first, then = _near(packed, open_, time_s, near_s, wide)
+    long_first, long_then = _far(codes, packed, open_, time_s, far_s, wide)
     count = len(codes)
     keys = np.sort(np.concatenate([first * count + then, long_first * count + long_then]))
     # Sorted by hand: numpy's unique hashes integers first, which is slower by far here.
@@ -64,7 +74,9 @@ def _near(
     open_: NDArray[np.uint64],
     time_s: NDArray[np.float64],
     near_s: float,
+    wide: bool,
 ) -> tuple[Ints, Ints]:
+    wrong_in_line, line_s = (1, near_s) if wide else (0, _LINE_S)
     found_i, found_j = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     stop = np.searchsorted(time_s, time_s + near_s, side="right")
     lower = (packed >> _LOW_SHIFT).astype(np.uint32)
@@ -89,10 +101,12 @@ def _near(
         seen = SLOTS - np.bitwise_count(unknown)
         low_right = np.bitwise_count(~wrong & ~unknown & _LOW_ONES)
         # A lone upper line is shared by many: it is followed only a short while, and if it agrees.
-        alike = ((count <= _MOST_WRONG) & (low_right >= 2)) | ((seen <= 5) & (count == 0))
+        alike = ((count <= _MOST_WRONG) & (low_right >= 2)) | (
+            (seen <= 5) & (count <= wrong_in_line)
+        )
         alike &= seen > 0
         lone = (np.bitwise_count(unknown) >= 5) & (np.bitwise_count(unknown & _LOW_ONES) > 0)
-        alike &= ~lone | (time_s[j] - time_s[i] <= _LINE_S)
+        alike &= ~lone | (time_s[j] - time_s[i] <= np.where(count == 0, line_s, _LINE_S))
         found_i.append(i[alike])
         found_j.append(j[alike])
     return np.concatenate(found_i), np.concatenate(found_j)
@@ -104,15 +118,24 @@ def _far(
     open_: NDArray[np.uint64],
     time_s: NDArray[np.float64],
     far_s: float,
+    wide: bool,
 ) -> tuple[Ints, Ints]:
-    """Return pairs whose lower lines differ in one sign at most, however long apart."""
+    """Return pairs whose lower lines differ in one sign at most, however long apart.
+
+    Where `wide`, in two where the series are equal.
+    """
     whole = np.flatnonzero((open_ & _LOW_ONES) == 0)
     found_i, found_j = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for left_out in _LOWER:
+    compared = [[slot for slot in _LOWER if slot != left_out] for left_out in _LOWER]
+    if wide:
+        compared += [
+            [*_SERIES, *(slot for slot in _LOWER if slot not in two)]
+            for two in combinations(_LOWER, 2)
+        ]
+    for slots in compared:
         key = np.zeros(len(whole), np.int64)
-        for slot in _LOWER:
-            if slot != left_out:
-                key = key * 64 + codes[whole, slot]
+        for slot in slots:
+            key = key * 64 + codes[whole, slot]
         order = np.argsort(key, kind="stable")  # stable: within a key, in order of time
         rows, key = whole[order], key[order]
         for ahead in range(1, _MOST_IN_GROUP + 1):
@@ -123,5 +146,6 @@ def _far(
             found_j.append(rows[ahead:][same])
     i, j = np.concatenate(found_i), np.concatenate(found_j)
     wrong = _differing(packed[i] ^ packed[j]) & ~(open_[i] | open_[j])
-    ok = (np.bitwise_count(wrong) <= _MOST_WRONG_FAR) & (time_s[j] - time_s[i] <= far_s)
+    most = _MOST_WRONG_FAR + wide
+    ok = (np.bitwise_count(wrong) <= most) & (time_s[j] - time_s[i] <= far_s)
     return i[ok], j[ok]

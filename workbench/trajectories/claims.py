@@ -43,27 +43,40 @@ _WORTH_NAMING = 0.005
 Floats = NDArray[np.float64]
 
 
+Curve = tuple[tuple[float, ...], tuple[float, ...]]
+"""From what was claimed to what held: two ascending sequences, 0 to 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Curves from what was claimed to what held; each a pair of ascending sequences, 0 to 1.
+    """Curves from what was claimed to what held; ``origin`` says on what they were fitted.
 
-    ``origin`` says on what they were fitted.
+    Of unread sightings there are two, for where few and where many sightings stay unread
+    (``shares`` of all); between the two what they say is mixed. Where many are unread, more of
+    those who compete for one are nobody's, and the same claim holds less often.
     """
 
-    links: tuple[tuple[float, ...], tuple[float, ...]]
-    unread: tuple[tuple[float, ...], tuple[float, ...]]
+    links: Curve
+    unread: tuple[Curve, Curve]
+    shares: tuple[float, float] = (0.0, 1.0)
     origin: str = ""
 
     def of_links(self, claimed: Floats) -> Floats:
         """Return the share of links, claimed with such probabilities, that held."""
         return np.interp(claimed, *self.links)
 
-    def of_unread(self, claimed: Floats) -> Floats:
-        """Return the same for unread sightings that were given to a vehicle."""
-        return np.interp(claimed, *self.unread)
+    def of_unread(self, claimed: Floats, share: float) -> Floats:
+        """Return the same for unread sightings that were given to a vehicle.
+
+        ``share`` of all sightings that were linked had no plate.
+        """
+        few, many = (np.interp(claimed, *curve) for curve in self.unread)
+        mixed = float(np.interp(share, self.shares, (0.0, 1.0)))
+        return np.asarray((1.0 - mixed) * few + mixed * many)
 
 
-PLAIN = Calibration(((0.0, 1.0), (0.0, 1.0)), ((0.0, 1.0), (0.0, 1.0)), "none: as claimed")
+_AS_CLAIMED: Curve = ((0.0, 1.0), (0.0, 1.0))
+PLAIN = Calibration(_AS_CLAIMED, (_AS_CLAIMED, _AS_CLAIMED), origin="none: as claimed")
 _FILE = Path(__file__).with_name("calibration.json")
 
 
@@ -73,10 +86,12 @@ def default_calibration() -> Calibration:
     if not _FILE.is_file():
         return PLAIN
     data = json.loads(_FILE.read_text(encoding="utf-8"))
-    curves = [tuple(tuple(map(float, axis)) for axis in data[name]) for name in ("links", "unread")]
-    return Calibration(
-        (curves[0][0], curves[0][1]), (curves[1][0], curves[1][1]), str(data["origin"])
+    links, few, many = (
+        (tuple(map(float, data[name][0])), tuple(map(float, data[name][1])))
+        for name in ("links", "unread, few", "unread, many")
     )
+    low, high = data["shares unread"]
+    return Calibration(links, (few, many), (float(low), float(high)), str(data["origin"]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -58,6 +58,8 @@ _LEAST_SIGNS = 7
 _CLONES = 0.002
 """The share of vehicles that is taken to bear another's plate before anything is seen."""
 _NEAR_PRIOR = 20.0
+_SAME_KIND = 0.8
+"""How often a plate is copied to a vehicle of its own kind, else to any."""
 _MET = 0.3
 """How often two vehicles of one plate are read so that one cannot be the other."""
 _WRONG_CLOCK = 0.005
@@ -68,7 +70,7 @@ _PLACES = 7.0
 """Signs of a plate in which twins differ: series and number, not the local code."""
 _QUICK = 1.1
 _LEAST_SIGMAS = 0.5
-_SURE_SIGN = 0.5
+_SURE_SIGN, _OTHER_SIGN = 0.5, 0.02
 _MOST_KIND = 4.0
 _PLAIN = 1e-5
 _CLEAR_S = 3.0
@@ -235,7 +237,8 @@ def _compared(believed: Believed, chain_of: Ints, factor: float) -> tuple[_Found
     # Clocks may hide which was first: what lacks is the less of the two ways round.
     lack = np.minimum(least[a, b] - elapsed, least[b, a] + elapsed) - _SLACK_S
     sigma = np.hypot(sigma_s[i], sigma_s[j])
-    fits = (lack <= 0) & (wrong == 0) & (least[a, b] > _CLEAR_S)
+    alike = (wrong == 0) | (chain_of[i] == chain_of[j])
+    fits = (lack <= 0) & alike & (least[a, b] > _CLEAR_S)
     plates_at: dict[int, set[int]] = defaultdict(set)
     for end in (i, j):
         for camera, chain in zip(reads.camera[end[fits]], chain_of[i[fits]], strict=True):
@@ -275,13 +278,22 @@ def _signs(
 
     first, then = belief(i), belief(j)
     shared = (first * then).sum(-1)
+    # A read that surely says another sign than its chain is of another vehicle, joined by mistake.
+    alone = [model.belief(evidence[rows]) for rows in (i, j)]
+    own = np.minimum((alone[0] * then).sum(-1), (first * alone[1]).sum(-1))
     both = (first * then / model.share).sum(-1)
     distinct = 1.0 - (model.share**2).sum(-1)
     apart = (1.0 - shared) / np.maximum(distinct, 1e-9)
     ratio = np.stack([first, then], axis=1) / model.share
     open_ = (reads.plates.top[i] == signs.OPEN) | (reads.plates.top[j] == signs.OPEN)
-    sure = ((shared >= _SURE_SIGN) | open_).all(1)
-    return np.log(np.maximum(both, 1e-12)), np.log(np.maximum(apart, 1e-12)), ratio, sure
+    same, two = np.log(np.maximum(both, 1e-12)), np.log(np.maximum(apart, 1e-12))
+    # A sign that nearly all plates have there says neither: it is enough that it is the likelier.
+    return (
+        same,
+        two,
+        ratio,
+        (((same > two) | (shared >= _SURE_SIGN)) & (own >= _OTHER_SIGN) | open_).all(1),
+    )
 
 
 class _Known:
@@ -465,7 +477,8 @@ def _weigh(
     sides = ((0, int(found.i[best])), (1, int(found.j[best])))
     misread = [known.log_misread(found.ratio[best, end], row, pair, surer) for end, row in sides]
     twin = float(np.logaddexp.reduce([twin, *misread]))
-    one = same + kind_log + sum(log(max(by_clocks(k), 1e-12)) for k in kept)
+    copied = -log(_SAME_KIND + (1.0 - _SAME_KIND) * exp(-kind_log))
+    one = same + copied + sum(log(max(by_clocks(k), 1e-12)) for k in kept)
     logs = np.array([log(_CLONES * _MET) + same, one, log(_MET) + twin, log(_MET) + chance])
     shares = np.exp(logs - np.logaddexp.reduce(logs))
     rides = tuple(_ride(believed, found, k, by_clocks(k)) for k in kept)

@@ -56,6 +56,8 @@ class Possible:
     row: Ints
     host: Ints
     probability: Floats
+    share: float = 0.0
+    """How many of all sightings that were linked have no plate."""
 
     def best(self) -> tuple[Ints, Floats]:
         """Return, for each unread sighting, its likeliest host (-1: none) and the probability."""
@@ -74,8 +76,9 @@ def join_unread(believed: Believed, unread: Reads) -> Possible:
     """
     hosts = _hosts(believed)
     row, host = _near(believed, unread, hosts)
+    share = len(unread.ids) / max(len(unread.ids) + len(believed.reads.ids), 1)
     if not len(row):
-        return Possible(unread, hosts, row, host, np.zeros(0))
+        return Possible(unread, hosts, row, host, np.zeros(0), share)
     reads, rides = believed.reads, believed.travel_model
     kind = _kind(believed, unread, row, hosts.before[host], hosts.after[host])
     keep = _density(reads, unread, rides, row, hosts, host) + kind > _WORTH_KEEPING
@@ -92,10 +95,10 @@ def join_unread(believed: Believed, unread: Reads) -> Possible:
         rides = _with_unread(believed, unread, hosts, row, host, probability)
     keep = probability > _WORTH_CHAINING
     if not keep.any():
-        return Possible(unread, hosts, row, host, probability)
+        return Possible(unread, hosts, row, host, probability, share)
     row, host, kind, slot = row[keep], host[keep], kind[keep], slot[keep]
     chained = _chained(believed, unread, hosts, row, host, kind, slot, probability[keep], rides)
-    return Possible(unread, hosts, row, host, chained)
+    return Possible(unread, hosts, row, host, chained, share)
 
 
 def _chained(

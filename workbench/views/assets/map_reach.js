@@ -13,7 +13,8 @@ window.wbReach = (() => {
       L.polyline(line.points, { color: SHADES[line.band], weight: 7, opacity: 0.8, lineCap: "butt", className: `wb-reach b${line.band}` })
         .bindTooltip(words(line.label), { sticky: true }).addTo(drawn);
     for (const site of data.sites) {
-      const icon = L.divIcon({ className: `wb-verdict ${site.verdict}`, html: words(site.sign), iconSize: [18, 18] });
+      // beside a sighting's number at the same place, and never over it: that one is to be clicked
+      const icon = L.divIcon({ className: `wb-verdict ${site.verdict}`, html: words(site.sign), iconSize: [18, 18], iconAnchor: [-5, 25] });
       L.marker(site.at, { icon, zIndexOffset: site.verdict === "cannot" ? 300 : 600, keyboard: false })
         .bindTooltip(words(site.label), { direction: "top" }).addTo(drawn);
     }
