@@ -14,6 +14,7 @@ from workbench.investigation.believing import (
     with_belief,
 )
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.calibrated import Calibrated
 from workbench.investigation.case_files import (
     add_note,
     add_probes,
@@ -104,7 +105,6 @@ from workbench.investigation.lookouts import (
 from workbench.investigation.looks import by_colour, by_likeness
 from workbench.investigation.measured_paper import write_measured
 from workbench.investigation.measuring import (
-    Calibrated,
     Measured,
     Track,
     calibrate,

@@ -42,6 +42,8 @@ WHAT = {
 }
 """Candidates as they are listed: questions to a person."""
 _CANDIDATE = "candidate:"
+_CHART_MM = (88.0, 56.0)
+"""Small, and shown as wide as its panel is: its words can be read there."""
 _CLIP = ("clip_start", "clip_stop")
 
 
@@ -233,7 +235,7 @@ class Speeds:
         mean = tr("Mean speed {figure} km/h, with its 95 % interval").format(
             figure=_figure(motion.mean_speed_km_h)
         )
-        chart = chart_of(motion, tr("seconds since the first frame"), now_s).svg()
+        chart = chart_of(motion, tr("seconds since the first frame"), now_s, _CHART_MM).svg()
         lines = "".join(f"<li>{escape(one)}</li>" for one in said)
         return (
             f'<div class="speed"><p class="note">{escape(note)}</p><p>{escape(head)}</p>'
