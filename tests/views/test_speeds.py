@@ -125,3 +125,28 @@ def test_candidates_are_looked_for_on_request_and_each_is_a_question_with_its_re
     moved.search.clicks += 1
     assert "has moved" in moved.told.object or "xê dịch" in moved.told.object
     assert not any(one["key"].startswith("candidate:") for one in moved.passes.rows)
+
+
+def test_a_frame_is_left_out_on_the_page_kept_with_the_case_and_taken_back(house):
+    page = page_of(house, CAMERA)
+    speeds = page.speeds
+    assert not speeds.by_hand.visible
+    key = speeds.passes.rows[-1]["key"]
+    speeds.passes._handle_msg({"chosen": key})
+    assert speeds.by_hand.visible
+    assert not speeds.undo.visible
+    before = speeds._shown.pts.tolist()
+    speeds.stand(int(speeds._shown.utc_ns[10]))
+    speeds.why.value = "bị <b>che</b>"
+    speeds.omit.clicks += 1
+    assert speeds._shown.pts.tolist() == before[:10] + before[11:]
+    assert speeds.passes.chosen == "kept:DD-1"
+    assert "bị &lt;b&gt;che" in speeds.told.object
+    assert "DD-1" in str(speeds.passes.rows[0]["cells"])
+    assert speeds.undo.visible
+    speeds.undo.clicks += 1
+    assert speeds._shown.pts.tolist() == before
+    assert not speeds.undo.visible
+    again = page_of(house, CAMERA)  # listed when the page is opened anew
+    assert again.speeds.passes.rows[0]["key"] == "kept:DD-1"
+    assert house.verify() == []

@@ -41,6 +41,11 @@ Compared = Annotated[
 ]
 
 
+Kept = Annotated[
+    str, typer.Option("--kept", help="A track kept with the case, by its id, like DD-1.")
+]
+
+
 @app.command()
 def calibrate(
     root: Root,
@@ -143,6 +148,18 @@ def speed(
     steps: Annotated[
         Path | None, typer.Option("--steps", help="JSON of corrections by hand (accidents.md).")
     ] = None,
+    omit: Annotated[
+        list[int] | None,
+        typer.Option("--omit", help="PTS of a frame whose point is not to be used; repeatable."),
+    ] = None,
+    kept: Kept = "",
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the track and its corrections with the case.")
+    ] = False,
+    undo: Annotated[
+        int,
+        typer.Option("--undo", help="Take this step of the --kept track back; --reason says why."),
+    ] = 0,
     fps: Fps = "",
     calibration: Named = "",
     compared: Compared = "",
@@ -164,11 +181,25 @@ def speed(
     if not math.isfinite(sigma_px) or not 0.1 <= sigma_px <= 50:
         raise BadInput(N_("{value} is no error of a contact point"), N_("give pixels, 0.1 to 50"),
                        where="--sigma-px", value=sigma_px)  # fmt: skip
-    one = track_of(
-        wb, purpose, sighting=sighting, camera=camera, at=at, segment=segment, file=track
-    )
+    if undo and not kept:
+        raise BadInput(N_("only a step of a kept track can be taken back"), N_("give --kept DD-1"),
+                       where="--undo")  # fmt: skip
+    if undo:
+        one = investigation.undo_step(wb, kept, undo, reason, purpose)
+    elif kept:
+        one = investigation.kept_track(wb, kept, purpose)
+    else:
+        one = track_of(
+            wb, purpose, sighting=sighting, camera=camera, at=at, segment=segment, file=track
+        )
     if steps is not None:
         one = investigation.corrected(one, hand.from_json(_text(steps)))
+    if omit:
+        done_now = [hand.Omit(pts, wb.actor, wb.now(), reason) for pts in omit]
+        one = investigation.corrected(one, done_now)
+    if keep:
+        one = investigation.keep_track(wb, one, purpose)
+        typer.echo(f"kept in case {case} as {one.kept}", err=True)
     done = investigation.measure(
         wb, one, purpose, fps=rate_at(fps), calibration=calibration, compared=compared,
         sigma_px=sigma_px,
@@ -192,6 +223,10 @@ def papers(
     ] = None,
     sightings: Annotated[
         list[str] | None, typer.Option("--sighting", help="Id of a sighting; may be repeated.")
+    ] = None,
+    kept: Annotated[
+        list[str] | None,
+        typer.Option("--kept", help="A track kept with the case, like DD-1; may be repeated."),
     ] = None,
     camera: CameraId = "",
     at: At = "",
@@ -217,6 +252,7 @@ def papers(
         track_of(wb, purpose, sighting="", camera=camera, at=at, segment=segment, file=one)
         for one in tracks or ()
     ]
+    found += [investigation.kept_track(wb, one, purpose) for one in kept or ()]
     done = [
         investigation.measure(
             wb, one, purpose, fps=rate_at(fps), calibration=calibration, compared=compared

@@ -91,6 +91,12 @@ from workbench.investigation.flowing import export_flows, flows, summed_flows
 from workbench.investigation.following import Followed
 from workbench.investigation.giving import export_trace, trace_bytes
 from workbench.investigation.in_time import InTime, sightings_in_time
+from workbench.investigation.keeping_tracks import (
+    keep_track,
+    kept_track,
+    kept_tracks,
+    undo_step,
+)
 from workbench.investigation.lookouts import (
     approve_lookout,
     ask_lookout,
@@ -250,6 +256,9 @@ __all__ = [
     "imports",
     "inspect",
     "judge_photographs",
+    "keep_track",
+    "kept_track",
+    "kept_tracks",
     "list_faces",
     "list_lookouts",
     "list_models",
@@ -285,6 +294,7 @@ __all__ = [
     "trace_bytes",
     "track_of_sheet",
     "track_of_sighting",
+    "undo_step",
     "use_model",
     "use_shipped",
     "watched",

@@ -26,6 +26,7 @@ from workbench.collisions.tracks import CONTACT_SIGMA_PX
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.investigation import people, reaching
 from workbench.investigation.calibrated import Calibrated, most
+from workbench.investigation.hand_words import words_by_hand
 from workbench.records import Box, Camera, Purpose, Segment, Wording
 from workbench.store import is_imported
 from workbench.store.calibrations import CalibrationFile
@@ -53,8 +54,10 @@ _CLOCK = N_("clock: instants are corrected by {offset} s ({method}); one sigma {
 class Track:
     """Contact points (n, 2) of one vehicle at the ticks (n,) of a file; ``name`` is for papers.
 
-    ``steps`` are an analyst's corrections, done to ``points_px`` already. Of a track ``found`` by a
-    detector, points where no metres hold are left out; of one picked by hand they are refused.
+    ``steps`` are an analyst's corrections, done to ``points_px`` already; ``before`` are the points
+    without them. Of a track ``found`` by a detector, points where no metres hold are left out; of
+    one picked by hand they are refused. ``kept`` is its id in the case, where it is kept there,
+    ``kept_numbers`` those of its steps that hold, ``undone`` how many were taken back.
     """
 
     segment: Segment
@@ -64,6 +67,10 @@ class Track:
     name: str = ""
     steps: tuple[hand.Step, ...] = ()
     found: bool = False
+    before: NDArray[np.float64] | None = None
+    kept: str = ""
+    kept_numbers: tuple[int, ...] = ()
+    undone: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,7 +268,8 @@ def track_of_sheet(segment: Segment, text: str, *, where: str = "", name: str = 
 def corrected(track: Track, steps: Sequence[hand.Step]) -> Track:
     """Return a track after an analyst's steps; the one given is not changed."""
     points = hand.replay(track.pts, track.points_px, steps)
-    return replace(track, points_px=points, steps=(*track.steps, *steps))
+    before = track.points_px if track.before is None else track.before
+    return replace(track, points_px=points, steps=(*track.steps, *steps), before=before)
 
 
 def measure(
@@ -296,7 +304,7 @@ def measure(
     segment = track.segment
     camera_id = segment.camera_id
     try:
-        _refuse_no_frame(house, track)
+        refuse_no_frame(house, track)
         utc = np.array([house.utc(segment, int(one))[0] for one in track.pts[[0, -1]]])
         house._authorise(
             purpose, "measure", cameras=(camera_id,), span=Span(int(utc[0]), int(utc[1]) + 1)
@@ -322,6 +330,7 @@ def measure(
             "segment": segment.sha256, "calibration": used.sha256, "points": len(pts),
             "time_base": base.source, "tick_s": str(base.tick_s),
             "mean_km_h": [round(float(one), 1) for one in speed],
+            **_steps_facts(track),
         },
     )  # fmt: skip
     return Measured(
@@ -330,7 +339,7 @@ def measure(
         (
             used.words, *used.length_words, view, *times,
             _clock(house, segment, start_ns, int(pts[0]), sigma_ns),
-            track.origin, *left_out, *_by_hand(track), _method(sigma_px),
+            track.origin, *left_out, *words_by_hand(track), _method(sigma_px),
         ),
     )  # fmt: skip
 
@@ -424,7 +433,8 @@ def _refuse_outside(kept: collisions.KeptCalibration) -> None:
             )  # fmt: skip
 
 
-def _refuse_no_frame(house: Workbench, track: Track) -> None:
+def refuse_no_frame(house: Workbench, track: Track) -> None:
+    """Refuse a track that is empty, or names a tick at which its file shows no frame."""
     if not len(track.pts):
         raise BadInput(N_("the track is empty"), N_("mark frames"))
     strange = track.pts[~np.isin(track.pts, house.frame_index(track.segment).pts)]
@@ -484,11 +494,12 @@ def _where_metres_hold(
     )
 
 
-def _by_hand(track: Track) -> tuple[Wording, ...]:
-    if not track.steps:
-        return ()
-    words = N_("corrected by hand in {count} steps")
-    return (Wording(words, (("count", str(len(track.steps))),)),)
+def _steps_facts(track: Track) -> dict[str, object]:
+    """Return what the log says of corrections: how many, their hash, and where they are kept."""
+    if not track.steps and not track.kept:
+        return {}
+    told = hashlib.sha256(hand.to_json(track.steps).encode()).hexdigest()
+    return {"track": track.kept, "steps": len(track.steps), "steps_sha256": told}
 
 
 def _clock(house: Workbench, segment: Segment, at_ns: int, pts: int, sigma_ns: int) -> Wording:

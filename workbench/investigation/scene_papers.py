@@ -94,7 +94,7 @@ def draw_scene(
 ) -> list[Sheet]:
     """Return the scene to scale: ways of the vehicles, where they came to rest, ellipses, north.
 
-    What must be told and has no place under the drawing stands on a second sheet.
+    What must be told and has no place under the drawing stands on further sheets.
     """
     _refuse_mixed(measured)
     sheet = Sheet(*A4_MM)
@@ -131,15 +131,14 @@ def draw_scene(
     rest = _words(sheet, told, down + 1.5, translate)
     _signatures(sheet, ("NGƯỜI VẼ SƠ ĐỒ", "NGƯỜI CHỨNG KIẾN", "CÁN BỘ KHÁM NGHIỆM"), 270)
     sheet.draft(_DRAFT)
-    if not rest:
-        return [sheet]
-    more = Sheet(*A4_MM)
-    _head(
-        house, more, "Mẫu số 06", "SƠ ĐỒ HIỆN TRƯỜNG VỤ TAI NẠN GIAO THÔNG (tiếp)", measured, place
-    )
-    _words(more, rest, 62, translate)
-    more.draft(_DRAFT)
-    return [sheet, more]
+    sheets, title = [sheet], "SƠ ĐỒ HIỆN TRƯỜNG VỤ TAI NẠN GIAO THÔNG (tiếp)"
+    while rest:  # steps by hand are listed one by one, and may be many
+        more = Sheet(*A4_MM)
+        _head(house, more, "Mẫu số 06", title, measured, place)
+        rest = _words(more, rest, 62, translate)
+        more.draft(_DRAFT)
+        sheets.append(more)
+    return sheets
 
 
 def draw_photos(

@@ -15,15 +15,24 @@ import pandas as pd
 import panel as pn
 
 from workbench.collisions import CANDIDATE_NOTE
+from workbench.collisions.steps import Omit
 from workbench.errors import N_, WorkbenchError
 from workbench.investigation import (
     Conflicts,
     Measurable,
     Measured,
+    Track,
+    corrected,
     find_conflicts,
+    keep_track,
+    kept_track,
+    kept_tracks,
     measurable,
+    measure,
     measure_sighting,
     statements_of,
+    track_of_sighting,
+    undo_step,
 )
 from workbench.investigation.measured_paper import chart_of
 from workbench.timeline import SECOND_NS, Span
@@ -41,7 +50,7 @@ WHAT = {
     "wrong way": N_("wrong way?"),
 }
 """Candidates as they are listed: questions to a person."""
-_CANDIDATE = "candidate:"
+_CANDIDATE, _KEPT = "candidate:", "kept:"
 _CHART_MM = (88.0, 56.0)
 """Small, and shown as wide as its panel is: its words can be read there."""
 _CLIP = ("clip_start", "clip_stop")
@@ -66,6 +75,17 @@ class Speeds:
             margin=(5, 10),
         )  # fmt: skip
         self.search.on_click(lambda _event: self._search())
+        self.why = pn.widgets.TextInput(
+            placeholder=tr("Why it is corrected"), width=220, max_length=200, margin=(5, 5, 5, 10)
+        )
+        self.omit = pn.widgets.Button(
+            label=tr("Leave out the point of the frame shown"), margin=(5, 5)
+        )
+        self.undo = pn.widgets.Button(label=tr("Take the last step back"), margin=(5, 5))
+        self.by_hand = pn.FlexBox(self.why, self.omit, self.undo, visible=False, margin=0)
+        self.omit.on_click(lambda _event: self._correct(self._omitted))
+        self.undo.on_click(lambda _event: self._correct(self._taken_back))
+        self._kept: list[Track] = []
         self._found: Conflicts | None = None
         self._known: Measurable | None = None
         self._asked: tuple[tuple[str, ...], Span] | None = None
@@ -78,9 +98,11 @@ class Speeds:
         self._at_ns = at_ns
         if self._asked == (tuple(cameras), span):
             return
-        self._asked, self._shown, self._found = (tuple(cameras), span), None, None
+        self._asked, self._found, self._kept = (tuple(cameras), span), None, []
+        self._hold(None)
         self.search.visible = False
         try:
+            self._kept = kept_tracks(self.visit.wb, cameras, span, self.visit.selection.purpose)
             self._known = measurable(self.visit.wb, cameras, span, self.visit.selection.purpose)
         except WorkbenchError as error:
             self._known = None
@@ -102,6 +124,21 @@ class Speeds:
         if known is None:
             return
         rows = self._candidates()
+        for track in self._kept:
+            key = f"{_KEPT}{track.kept}"
+            done = self._done.get(key)
+            start_ns = self.visit.wb.utc(track.segment, int(track.pts[0]))[0]
+            said = tr("{id}, corrected in {count} steps").format(
+                id=track.kept, count=len(track.steps)
+            )
+            rows.append({
+                "key": key,
+                "cells": [
+                    clock(start_ns, millis=True),
+                    marked(said, sub=f"{track.segment.camera_id} · {track.name}"),
+                    "" if done is None else _figure(done.motion.mean_speed_km_h),
+                ],
+            })  # fmt: skip
         for row in known.passes.head(MOST_PASSES).to_dict("records"):
             done = self._done.get(row["sighting_id"])
             plate = "" if pd.isna(row["plate"]) else f" · {row['plate']}"
@@ -144,7 +181,7 @@ class Speeds:
         except WorkbenchError as error:
             self.told.object = refusal(error, self.tr)
             return
-        self._shown = None
+        self._hold(None)
         self._list(chosen="")
         found, tr = self._found, self.tr
         lines = [
@@ -173,7 +210,7 @@ class Speeds:
             f"{tr(WHAT[row['what']])} {row['score']:.2f} · {row['camera_id']} · {clip}",
             tr(row["template"]).format(**values),
         ]
-        self._shown = None
+        self._hold(None)
         self.passes.chosen = f"{_CANDIDATE}{number}"
         self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
         self._seek(int(row["utc"].value))
@@ -204,19 +241,61 @@ class Speeds:
         if key.startswith(_CANDIDATE):
             self._candidate(int(key.removeprefix(_CANDIDATE)))
             return
+        wb, purpose = self.visit.wb, self.visit.selection.purpose
         try:
             done = self._done.get(key)
-            if done is None:
-                done = measure_sighting(self.visit.wb, key, self.visit.selection.purpose)
+            if done is None and key.startswith(_KEPT):
+                done = measure(wb, kept_track(wb, key.removeprefix(_KEPT), purpose), purpose)
+            elif done is None:
+                done = measure_sighting(wb, key, purpose)
         except WorkbenchError as error:
-            self._shown = None
+            self._hold(None)
             self.told.object = refusal(error, self.tr)
             return
-        self._done[key] = self._shown = done
+        self._done[key] = done
+        self._hold(done)
         self._list(chosen=key)
         self.told.object = self._page(done)
         if not int(done.utc_ns[0]) <= self._at_ns <= int(done.utc_ns[-1]):
             self._seek(int(done.utc_ns[len(done.utc_ns) // 2]))
+
+    def _hold(self, done: Measured | None) -> None:
+        """Take note of what is measured; it can be corrected then, and its steps taken back."""
+        self._shown = done
+        self.by_hand.visible = done is not None
+        self.undo.visible = done is not None and bool(done.track.kept_numbers)
+
+    def _correct(self, act: Callable[[Measured], Track]) -> None:
+        """Take a step on the track shown, keep it with the case, and measure again."""
+        if self._shown is None or self._asked is None:
+            return
+        wb, purpose, shown = self.visit.wb, self.visit.selection.purpose, self._shown
+        try:
+            track = act(shown)
+            self._kept = kept_tracks(wb, *self._asked, purpose)
+        except WorkbenchError as error:
+            self.told.object = refusal(error, self.tr)
+            return
+        self.why.value = ""
+        self._done.pop(f"{_KEPT}{track.kept}", None)
+        self._choose(f"{_KEPT}{track.kept}")
+
+    def _omitted(self, shown: Measured) -> Track:
+        wb, purpose = self.visit.wb, self.visit.selection.purpose
+        k = int(np.argmin(np.abs(shown.utc_ns - self._at_ns)))
+        step = Omit(int(shown.pts[k]), wb.actor, wb.now(), self.why.value.strip())
+        # from the track as it was found: what is measured lacks what lies beyond the ground
+        key = self.passes.chosen
+        if key.startswith(_KEPT):
+            found = kept_track(wb, key.removeprefix(_KEPT), purpose)
+        else:
+            found = track_of_sighting(wb, key, purpose)
+        return keep_track(wb, corrected(found, [step]), purpose)
+
+    def _taken_back(self, shown: Measured) -> Track:
+        wb, purpose, track = self.visit.wb, self.visit.selection.purpose, shown.track
+        why = self.why.value.strip() or purpose.reason
+        return undo_step(wb, track.kept, track.kept_numbers[-1], why, purpose)
 
     def _page(self, done: Measured) -> str:
         tr, motion = self.tr, done.motion
