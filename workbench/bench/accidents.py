@@ -182,10 +182,9 @@ def _lengths(pole: Pole, count: int, rng: np.random.Generator) -> list[KnownLeng
     """Measure between eight marks of the road with a tape, and pick each mark once."""
     m = _places(pole, 8, rng)
     px = map_points(pole.ground_to_px, m) + PICK_PX * rng.standard_normal(m.shape)
-    ends = px.tolist()
     return [
         KnownLength(
-            *ends[a], *ends[b],
+            float(px[a, 0]), float(px[a, 1]), float(px[b, 0]), float(px[b, 1]),
             float(np.linalg.norm(m[a] - m[b]) + LENGTH_SIGMA_M * rng.standard_normal()),
         )
         for a, b in _TAPED[:count]

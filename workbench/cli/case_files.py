@@ -56,8 +56,8 @@ def show_file(root: Root, case: Case, reason: Reason) -> None:
                 f"{name} {value}" for name, value in step.step.items()
                 if name not in ("actor", "at_ns", "reason")
             )  # fmt: skip
-            why = step.step.get("reason", "") or "no reason given"
-            typer.echo(f"  step {number}: {told}  ({step.written_by}): {why}{undone}")
+            said = step.step.get("reason", "") or "no reason given"
+            typer.echo(f"  step {number}: {told}  ({step.written_by}): {said}{undone}")
     if not (found.subjects or found.tasks or found.notes or found.tracks):
         typer.echo("nothing is written down in this case")
 
