@@ -134,6 +134,7 @@ from workbench.investigation.models import (
     use_shipped,
 )
 from workbench.investigation.notebooks import Exported, export_notebook
+from workbench.investigation.onsets import Onsets, find_onsets
 from workbench.investigation.oversight import Inspected, inspect, page_of, write_inspected
 from workbench.investigation.people import (
     SignIn,
@@ -186,6 +187,7 @@ __all__ = [
     "Listed",
     "Measurable",
     "Measured",
+    "Onsets",
     "Passed",
     "PlateHit",
     "Replay",
@@ -248,6 +250,7 @@ __all__ = [
     "faces_mark",
     "faces_off",
     "find_conflicts",
+    "find_onsets",
     "first_candidates",
     "flows",
     "foretell_faces",

@@ -125,7 +125,10 @@ def kept_tracks(
     shown = []
     for one in _file(house, purpose.case_id).tracks:
         if one.found["camera_id"] in cameras:
-            track = track_of_case(house, one)
+            try:
+                track = track_of_case(house, one)
+            except WorkbenchError:  # its footage is not here any more
+                continue
             first, last = (house.utc(track.segment, int(pts))[0] for pts in track.pts[[0, -1]])
             if first < span.stop_ns and last >= span.start_ns:
                 shown.append(track)

@@ -15,15 +15,19 @@ import pandas as pd
 import panel as pn
 
 from workbench.collisions import CANDIDATE_NOTE
+from workbench.collisions.onset import WITHIN_S
 from workbench.collisions.steps import Omit
+from workbench.collisions.wording import ONSET_NOTE
 from workbench.errors import N_, WorkbenchError
 from workbench.investigation import (
     Conflicts,
     Measurable,
     Measured,
+    Onsets,
     Track,
     corrected,
     find_conflicts,
+    find_onsets,
     keep_track,
     kept_track,
     kept_tracks,
@@ -50,7 +54,7 @@ WHAT = {
     "wrong way": N_("wrong way?"),
 }
 """Candidates as they are listed: questions to a person."""
-_CANDIDATE, _KEPT = "candidate:", "kept:"
+_CANDIDATE, _KEPT, _ONSET = "candidate:", "kept:", "onset:"
 _CHART_MM = (88.0, 56.0)
 """Small, and shown as wide as its panel is: its words can be read there."""
 _CLIP = ("clip_start", "clip_stop")
@@ -86,6 +90,12 @@ class Speeds:
         self.omit.on_click(lambda _event: self._correct(self._omitted))
         self.undo.on_click(lambda _event: self._correct(self._taken_back))
         self._kept: list[Track] = []
+        self.moment = pn.widgets.Button(
+            label=tr("Look for the moment of a collision, without metres"), visible=False,
+            margin=(5, 10),
+        )  # fmt: skip
+        self.moment.on_click(lambda _event: self._look())
+        self._onsets: Onsets | None = None
         self._found: Conflicts | None = None
         self._known: Measurable | None = None
         self._asked: tuple[tuple[str, ...], Span] | None = None
@@ -99,8 +109,9 @@ class Speeds:
         if self._asked == (tuple(cameras), span):
             return
         self._asked, self._found, self._kept = (tuple(cameras), span), None, []
+        self._onsets = None
         self._hold(None)
-        self.search.visible = False
+        self.search.visible = self.moment.visible = False
         try:
             self._kept = kept_tracks(self.visit.wb, cameras, span, self.visit.selection.purpose)
             self._known = measurable(self.visit.wb, cameras, span, self.visit.selection.purpose)
@@ -110,6 +121,7 @@ class Speeds:
             self.told.object = refusal(error, self.tr)
             return
         self.search.visible = bool(len(self._known.passes))
+        self.moment.visible = bool(self._known.without)
         self._list(chosen="")
         self.told.object = self._nothing(self._known)
 
@@ -155,9 +167,21 @@ class Speeds:
 
     def _candidates(self) -> list[dict[str, Any]]:
         """Return the rows of what was looked for and found, before the passes."""
+        moments = self._onsets.moments if self._onsets is not None else ()
+        rows = [
+            {
+                "key": f"{_ONSET}{number}",
+                "cells": [
+                    clock(one.at_ns, millis=True),
+                    marked(self.tr("collision begins?"), sub=one.camera_id),
+                    f"{one.score:.2f}",
+                ],
+            }
+            for number, one in enumerate(moments)
+        ]
         if self._found is None:
-            return []
-        return [
+            return rows
+        return rows + [
             {
                 "key": f"{_CANDIDATE}{number}",
                 "cells": [
@@ -192,6 +216,49 @@ class Speeds:
             *found.failed, *found.unchecked,
         ]  # fmt: skip
         self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+
+    def _look(self) -> None:
+        """Look for the moment on cameras without metres; a person's own act, and logged."""
+        if self._known is None or self._asked is None:
+            return
+        tr, cameras = self.tr, self._known.without
+        try:
+            found = find_onsets(
+                self.visit.wb, cameras, self._asked[1], self.visit.selection.purpose
+            )
+        except WorkbenchError as error:
+            self.told.object = refusal(error, self.tr)
+            return
+        self._onsets = found
+        self._hold(None)
+        self._list(chosen="")
+        lines = [
+            tr("{count} moments among {passes} passes of {cameras}").format(
+                count=len(found.moments), passes=found.passes, cameras=", ".join(cameras)
+            ),
+            tr(ONSET_NOTE),
+        ]
+        if not found.moments:
+            lines.insert(
+                1,
+                tr("No moment stands out: no computer can say here when a collision began. Step "
+                   "through the frames and mark it."),
+            )  # fmt: skip
+        self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+
+    def _moment(self, number: int) -> None:
+        """Go to a moment, and say why it is one."""
+        assert self._onsets is not None
+        one, tr = self._onsets.moments[number], self.tr
+        head = tr("{at} ± {within:g} s on {camera}, score {score}, not calibrated").format(
+            at=clock(one.at_ns, millis=True), within=WITHIN_S, camera=one.camera_id,
+            score=f"{one.score:.2f}",
+        )  # fmt: skip
+        self._hold(None)
+        self.passes.chosen = f"{_ONSET}{number}"
+        lines = [head, one.words.sentence(tr), tr(ONSET_NOTE)]
+        self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+        self._seek(one.at_ns)
 
     def _lines(self, note: str, lines: Sequence[str]) -> str:
         told = "".join(f"<p>{escape(one)}</p>" for one in lines)
@@ -228,8 +295,9 @@ class Speeds:
         if known.without:
             said.append(
                 tr(
-                    "Not calibrated: {cameras}. There are no metres and no speeds, and no computer "
-                    "can say here when a collision began: step through the frames and mark it."
+                    "Not calibrated: {cameras}. There are no metres and no speeds. A computer can "
+                    "look for the moment a collision began, and often cannot say: step through the "
+                    "frames and mark it."
                 ).format(cameras=", ".join(known.without))
             )
         more = len(known.passes) - MOST_PASSES
@@ -240,6 +308,9 @@ class Speeds:
     def _choose(self, key: str) -> None:
         if key.startswith(_CANDIDATE):
             self._candidate(int(key.removeprefix(_CANDIDATE)))
+            return
+        if key.startswith(_ONSET):
+            self._moment(int(key.removeprefix(_ONSET)))
             return
         wb, purpose = self.visit.wb, self.visit.selection.purpose
         try:
