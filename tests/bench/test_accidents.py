@@ -37,6 +37,16 @@ def test_speeds_of_measured_tracks() -> None:
 
 
 @pytest.mark.footage
+def test_speeds_by_known_lengths_alone() -> None:
+    folder = footage_folder() / "dlr_ut"
+    if not folder.is_dir():
+        pytest.skip("the measured tracks of dlr_ut are not here")
+    tracks = read_tracks(folder, quick=True)
+    rows = pd.DataFrame(accidents.measured(tracks, "map", 0, lengths=12, poles=1, passes=8))
+    assert accidents.summary(rows)["error_km_h"] < 3.0
+
+
+@pytest.mark.footage
 def test_five_surveyed_points_are_refused() -> None:
     folder = footage_folder() / "otvision"
     if not folder.is_dir():

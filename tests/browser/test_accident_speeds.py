@@ -72,3 +72,12 @@ def test_a_pass_is_chosen_and_its_speed_stands_with_interval_class_and_sentence(
     page.wait_for_selector(f".together[data-state=still][data-at='{at}']")
     expect(page.locator(".tile")).to_have_count(2)
     expect(page.locator(".tile .base").first).to_have_text("giờ: theo tệp")
+    # the other language shows the same: what the address says by now, not what it said at first
+    page.locator(".together").press("ArrowRight")
+    page.wait_for_selector(f".together[data-state=still]:not([data-at='{at}'])")
+    at = page.locator(".together").get_attribute("data-at")
+    page.wait_for_url(lambda address: f"at={START_NS + int(at)}" in address)
+    page.get_by_role("link", name="English").click()
+    page.wait_for_url(lambda address: "lang=en" in address)
+    page.wait_for_selector(f".together[data-state=still][data-at='{at}']")
+    expect(page.locator(".tile")).to_have_count(2)

@@ -58,7 +58,10 @@ def test_a_step_about_another_track_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [("pts,x_px", "no steps"), ("{}", "no steps"), ("[1]", "no steps"),
-     ('[{"kind": "move", "pts": 1}]', "step 1 lacks a field")],
+     ('[{"kind": "move", "pts": 1}]', "step 1 lacks a field"),
+     ('[{"kind": "omit", "pts": "a"}]', "step 1: 'pts' is not"),
+     ('[{"kind": "omit", "pts": 1, "at_ns": -4}]', "step 1: 'at_ns' is not"),
+     ('[{"kind": "move", "pts": 1, "x_px": NaN, "y_px": 0}]', "step 1: 'x_px' is not")],
 )  # fmt: skip
 def test_what_is_no_list_of_steps_is_refused_in_a_sentence(text, sentence):
     with pytest.raises(BadInput, match=sentence):

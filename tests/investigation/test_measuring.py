@@ -14,12 +14,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from make.drawn_passes import drawn_pass
-from make.measured_street import FPS, SPEED_M_S, film, points_csv, road, track_csv
+from make.measured_street import (
+    FPS,
+    SPEED_M_S,
+    film,
+    lengths_csv,
+    points_csv,
+    road,
+    track_csv,
+)
 from make.rows import sightings_table
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.collisions import SPEED_NOTE, KeptCalibration, steps
+from workbench.collisions import SPEED_NOTE, KeptCalibration, read_lengths, steps
 from workbench.errors import BadInput, Refused
 from workbench.investigation import (
     Workbench,
@@ -103,6 +111,52 @@ def test_without_a_calibration_or_a_case_there_is_no_speed(house: Workbench) -> 
         measure(house, track(house), Purpose("", ""))
     with pytest.raises(BadInput, match="S04-P1 is not calibrated"):
         calibration_at(house, "S04-P1", START_NS)
+
+
+def test_known_lengths_alone_give_speeds_and_neither_place_nor_north(
+    house: Workbench, tmp_path: Path
+) -> None:
+    run, vi = CliRunner(), translator("vi")
+    sheet, still, few = (tmp_path / name for name in ("dai.csv", "still.png", "few.csv"))
+    cv2.imwrite(str(still), road()[..., ::-1])
+    sheet.write_text(lengths_csv())
+    few.write_text(lengths_csv(count=4))
+    ask = ["calibrate", str(house.root), CAMERA, "--picture", str(still), "--lengths"]
+    shown = run.invoke(app, [*ask, str(sheet)])
+    assert shown.exit_code == 0, shown.output
+    assert len(re.findall(r"^ +\d+  fit ", shown.output, re.M)) == 12
+    assert "by known lengths alone" in shown.output
+    refused = run.invoke(app, [*ask, str(few)])
+    assert isinstance(refused.exception, BadInput)
+    assert "4 known lengths between 8 places are too few" in refused.exception.sentence()
+    assert house.audit()[-1].action == "calibrate.refused"
+    made = next(one for one in calibrations(house, CAMERA) if one.model.kind == "lengths")
+    done = measure(house, track(house), WHY, calibration=made.sha256)
+    assert holds(done.motion.mean_speed_km_h, TRUE_KM_H)
+    assert np.ptp(done.motion.mean_speed_km_h[[0, 2]]) < 4
+    assert np.isnan(done.motion.heading_deg).all()
+    text = "\n".join(statements_of(done, str))
+    assert "neither place nor north is known" in text
+    assert "known lengths: 12 measured between marks of the road" in text
+    scene = draw_scene(house, [done], vi)[0].svg()
+    assert "Không biết hướng bắc" in scene
+    assert ">B</text>" not in scene
+
+
+def test_a_length_that_checks_is_told_and_one_that_contradicts_refuses(
+    house: Workbench, tmp_path: Path
+) -> None:
+    still = tmp_path / "still.png"
+    cv2.imwrite(str(still), road()[..., ::-1])
+    points, crs = check_points(house, CAMERA, points_csv(), crs="EPSG:32648")
+    lengths, wrong = (read_lengths(lengths_csv("check", 2, times)) for times in (1.0, 1.2))
+    made = calibrate(house, CAMERA, points, crs=crs, lengths=lengths, picture=still)
+    assert "2 that did not enter it check" in made.length_words[0].sentence()
+    with pytest.raises(BadInput, match="contradicts the calibration"):
+        calibrate(house, CAMERA, points, crs=crs, lengths=wrong, picture=still)
+    outside = [replace(lengths[0], x1_px=-4.0)]
+    with pytest.raises(BadInput, match="length 1 lies outside the picture"):
+        calibrate(house, CAMERA, points, crs=crs, lengths=outside, picture=still)
 
 
 def test_a_container_that_lies_is_told_and_an_override_changes_every_speed(

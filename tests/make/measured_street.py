@@ -11,7 +11,7 @@ import numpy as np
 from lab.scenes import encode
 from numpy.typing import NDArray
 
-from make.calibrations import EIGHT, ORIGIN, SIZE, pinhole
+from make.calibrations import EIGHT, LADDER, ORIGIN, SIZE, known_lengths, pinhole
 from workbench.collisions.calibration import map_points
 
 FPS = 20
@@ -67,6 +67,15 @@ def points_csv(kind: str = "surveyed", count: int = 8) -> str:
         for (x, y), (e, n) in zip(px.tolist(), (EIGHT + ORIGIN).tolist(), strict=True)
     ]
     return "\n".join(["x_px,y_px,east_m,north_m,kind", *rows[:count]]) + "\n"
+
+
+def lengths_csv(use: str = "fit", count: int = 12, times: float = 1.0) -> str:
+    """Return the sheet of lengths between marks of that road, each `times` as long as it is."""
+    rows = [
+        f"{x.x1_px:.1f},{x.y1_px:.1f},{x.x2_px:.1f},{x.y2_px:.1f},{times * x.length_m:.3f},{use}"
+        for x in known_lengths(LADDER, 1.0, 0.03)[:count]
+    ]
+    return "\n".join(["x1_px,y1_px,x2_px,y2_px,length_m,use", *rows]) + "\n"
 
 
 def track_csv(pts: NDArray[np.int64], sigma_px: float = 1.0) -> str:

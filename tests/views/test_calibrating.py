@@ -1,13 +1,14 @@
 """The calibration page: taps become rows, rows are checked, and only what was checked is kept."""
 
+import numpy as np
 import pytest
-from make.calibrations import EIGHT, ORIGIN, pinhole
+from make.calibrations import EIGHT, LADDER, LADDER_ENDS, ORIGIN, pinhole
 from make.small_root import CASE
 
 from workbench import investigation
 from workbench.collisions.calibration import map_points
 from workbench.errors import Refused
-from workbench.views.calibrating import HEAD, Calibrating, calibration_page
+from workbench.views.calibrating import HEAD, LENGTHS_HEAD, Calibrating, calibration_page
 from workbench.views.text import translator
 
 
@@ -68,4 +69,28 @@ def test_a_changed_row_must_be_checked_again_and_a_place_needs_its_point(one):
     one.check.clicks += 1
     one.rows.value += "\n"
     one.rows.value = one.rows.value.replace("map,1.0", "surveyed,0.5", 1)
+    assert one.keep.disabled
+
+
+def test_two_taps_make_a_length_and_lengths_do_without_points(one, small_root):
+    wide, high = one.size_px
+    px = map_points(pinhole(), LADDER) * (wide / 1280, high / 720)
+    one.taps.value = "lengths"
+    for a, b in LADDER_ENDS:
+        one.tap_picture(*px[a])
+        one.tap_picture(*px[b])
+        lines = one.lengths.value.splitlines()
+        cells = lines[-1].split(",")
+        cells[4] = f"{np.linalg.norm(LADDER[a] - LADDER[b]):.3f}"  # the officer types the metres
+        one.lengths.value = "\n".join([*lines[:-1], ",".join(cells)])
+    assert one.rows.value == HEAD
+    one.check.clicks += 1
+    assert one.told.object.count("<tr>") == 13
+    one.keep.clicks += 1
+    kept = investigation.calibrations(small_root, one.camera.value)[-1]
+    assert (kept.model.kind, kept.kept.ground_crs, len(kept.kept.lengths)) == ("lengths", "", 12)
+    assert "không biết vị trí" in one.known.object
+    one.lengths.value = f"{LENGTHS_HEAD}\n1,2,3,40,<i>,0.05,fit"
+    one.check.clicks += 1
+    assert "&lt;i&gt;" in one.told.object
     assert one.keep.disabled

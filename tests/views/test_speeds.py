@@ -9,8 +9,10 @@ from make.measured_street import SPEED_M_S, film, points_csv, road
 from make.rows import sightings_table
 
 from workbench.collisions import CANDIDATE_NOTE, SPEED_NOTE
+from workbench.collisions.wording import ONSET_NOTE
 from workbench.investigation import calibrate, check_points, open_workbench
-from workbench.records import Case
+from workbench.investigation.onsets import Onsets, SeenOnset
+from workbench.records import Case, Wording
 from workbench.timeline import SECOND_NS, Span, parse_instant
 from workbench.views.accident import _AccidentPage
 from workbench.views.page import visit
@@ -97,8 +99,8 @@ def test_without_a_calibration_nothing_is_searched_and_it_is_said(house):
     page = page_of(house, PLAIN)
     assert page.speeds.passes.rows == []
     assert PLAIN in page.speeds.told.object
-    # what cannot be told is said: the moment of a collision is not marked here
-    assert "máy tính không thể nói va chạm bắt đầu lúc nào" in page.speeds.told.object
+    # what often cannot be told is said
+    assert "thường không nói được" in page.speeds.told.object
     assert [one.action for one in house.audit()].count("search.sightings") == before
 
 
@@ -125,3 +127,55 @@ def test_candidates_are_looked_for_on_request_and_each_is_a_question_with_its_re
     moved.search.clicks += 1
     assert "has moved" in moved.told.object or "xê dịch" in moved.told.object
     assert not any(one["key"].startswith("candidate:") for one in moved.passes.rows)
+
+
+def test_a_frame_is_left_out_on_the_page_kept_with_the_case_and_taken_back(house):
+    page = page_of(house, CAMERA)
+    speeds = page.speeds
+    assert not speeds.by_hand.visible
+    key = speeds.passes.rows[-1]["key"]
+    speeds.passes._handle_msg({"chosen": key})
+    assert speeds.by_hand.visible
+    assert not speeds.undo.visible
+    before = speeds._shown.pts.tolist()
+    speeds.stand(int(speeds._shown.utc_ns[10]))
+    speeds.why.value = "bị <b>che</b>"
+    speeds.omit.clicks += 1
+    assert speeds._shown.pts.tolist() == before[:10] + before[11:]
+    assert speeds.passes.chosen == "kept:DD-1"
+    assert "bị &lt;b&gt;che" in speeds.told.object
+    assert "DD-1" in str(speeds.passes.rows[0]["cells"])
+    assert speeds.undo.visible
+    speeds.undo.clicks += 1
+    assert speeds._shown.pts.tolist() == before
+    assert not speeds.undo.visible
+    again = page_of(house, CAMERA)  # listed when the page is opened anew
+    assert again.speeds.passes.rows[0]["key"] == "kept:DD-1"
+    assert house.verify() == []
+
+
+def test_without_metres_a_moment_is_looked_for_and_none_is_said_to_be_none(house):
+    page = page_of(house, PLAIN)
+    speeds = page.speeds
+    assert speeds.moment.visible
+    assert not speeds.search.visible
+    speeds.moment.clicks += 1
+    assert "Không có thời điểm nào nổi bật" in speeds.told.object
+    assert VI(CANDIDATE_NOTE) in speeds.told.object
+    assert house.audit()[-1].action == "onset"
+
+
+def test_a_moment_is_gone_to_with_its_uncertainty(house, monkeypatch):
+    at_ns = START_NS + SECOND_NS
+    seen = SeenOnset(PLAIN, at_ns, 0.8, Wording("two boxes overlapped"))
+    page = page_of(house, PLAIN)
+    monkeypatch.setattr(
+        "workbench.views.speeds.find_onsets", lambda *_: Onsets((seen,), (PLAIN,), 2)
+    )
+    page.speeds.moment.clicks += 1
+    (row,) = (one for one in page.speeds.passes.rows if one["key"].startswith("onset:"))
+    page.speeds.passes._handle_msg({"chosen": row["key"]})
+    assert "± 1 s" in page.speeds.told.object
+    assert "chưa hiệu chuẩn" in page.speeds.told.object
+    assert VI(ONSET_NOTE) in page.speeds.told.object
+    assert page.tiles.seek[0] == at_ns - page._shown.span.start_ns

@@ -40,6 +40,7 @@ from workbench.collisions.calibration import (
     fit_ground,
     map_points,
 )
+from workbench.collisions.lengths import LENGTH_SIGMA_M, KnownLength
 from workbench.collisions.tracks import KMH, TimeBase, measure_motion
 from workbench.errors import N_, BadInput, WorkbenchError
 
@@ -50,12 +51,30 @@ _LEAST_S = 1.0
 _LONGEST_S = 4.0
 _TRUTH_WINDOW = 9  # rows of .05 s
 _PASSES = 40  # of one camera
-CLASSES: dict[str, tuple[PointClass, int]] = {
-    "surveyed8": ("surveyed", 8),
-    "surveyed6": ("surveyed", 6),
-    "map8": ("map", 8),
-    "map6": ("map", 6),
+CLASSES: dict[str, tuple[PointClass, int, int]] = {
+    "surveyed8": ("surveyed", 8, 0),
+    "surveyed6": ("surveyed", 6, 0),
+    "map8": ("map", 8, 0),
+    "map6": ("map", 6, 0),
+    "map6_lengths6": ("map", 6, 6),
+    "lengths12": ("map", 0, 12),
 }
+"""Of each: kind and count of points, count of known lengths."""
+_TAPED = (
+    (0, 3),
+    (2, 5),
+    (0, 1),
+    (6, 7),
+    (0, 2),
+    (5, 7),
+    (2, 3),
+    (4, 5),
+    (1, 3),
+    (2, 4),
+    (3, 5),
+    (4, 6),
+)
+"""Between which of eight marks lengths are measured, the first ones first: two are diagonals."""
 
 
 def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figures:
@@ -84,13 +103,14 @@ def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figur
             "contact_point_px": _PIXEL_PX,
             "surveyed_m": SIGMA_M["surveyed"],
             "map_m": SIGMA_M["map"],
+            "length_m": LENGTH_SIGMA_M,
             "range_m": list(RANGE_M),
             "frames": "20/s with 10 % dropped, times uneven by 4 ms",
         },
         "speeds": {},
     }
-    for name, (kind, count) in CLASSES.items():
-        rows = pd.DataFrame(measured(whole, kind, count, poles=3 if quick else 20))
+    for name, (kind, count, lengths) in CLASSES.items():
+        rows = pd.DataFrame(measured(whole, kind, count, lengths=lengths, poles=3 if quick else 20))
         figures["speeds"][name] = summary(rows) | {
             "first_half": summary(rows[rows.at_s < half]),
             "second_half": summary(rows[rows.at_s >= half]),
@@ -104,7 +124,13 @@ def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figur
 
 
 def measured(
-    tracks: Tracks, kind: PointClass, count: int, *, poles: int, passes: int = _PASSES
+    tracks: Tracks,
+    kind: PointClass,
+    count: int,
+    *,
+    lengths: int = 0,
+    poles: int,
+    passes: int = _PASSES,
 ) -> Iterator[dict[str, Any]]:
     """Yield one row per measured time: the truth, and the interval."""
     rng = np.random.default_rng(101)
@@ -115,7 +141,7 @@ def measured(
         turn = rng.uniform(0, 2 * math.pi)
         away = np.array([math.cos(turn), math.sin(turn)])
         pole = pole_at(centre - 22 * away, turn, rng.uniform(6, 9), rng.uniform(18, 24))
-        model = _calibrated(pole, kind, count, rng)
+        model = _calibrated(pole, kind, count, lengths, rng)
         if model is None:
             continue
         users = list(tracks.users())
@@ -129,23 +155,40 @@ def measured(
 
 
 def _calibrated(
-    pole: Pole, kind: PointClass, count: int, rng: np.random.Generator
+    pole: Pole, kind: PointClass, count: int, lengths: int, rng: np.random.Generator
 ) -> GroundModel | None:
     points = _points(pole, kind, count, rng)
+    taped = _lengths(pole, lengths, rng) if lengths else []
     try:
-        return fit_ground(points, SIZE_PX, pick_sigma_px=PICK_PX)
+        return fit_ground(points, SIZE_PX, lengths=taped, pick_sigma_px=PICK_PX)
     except WorkbenchError:
         return None
 
 
-def _points(pole: Pole, kind: PointClass, count: int, rng: np.random.Generator) -> list[PointPair]:
-    """Pick points as a person would: spread over the view, nearer and farther, left and right."""
+def _places(pole: Pole, count: int, rng: np.random.Generator) -> Floats:
+    """Choose places as a person would: spread over the view, near and far, left and right."""
     right = np.array([pole.away[1], -pole.away[0]])
     deep = np.linspace(12.5, 32.0, (count + 1) // 2)
     spots = [(far, side * 0.42 * far) for far in deep for side in (-1.0, 1.0)][:count]
     m = np.array([pole.foot_m + far * pole.away + side * right for far, side in spots])
-    m = m + rng.uniform(-1.0, 1.0, m.shape)
-    return picked(pole, m, kind, rng)
+    return m + rng.uniform(-1.0, 1.0, m.shape)
+
+
+def _points(pole: Pole, kind: PointClass, count: int, rng: np.random.Generator) -> list[PointPair]:
+    return picked(pole, _places(pole, count, rng), kind, rng) if count else []
+
+
+def _lengths(pole: Pole, count: int, rng: np.random.Generator) -> list[KnownLength]:
+    """Measure between eight marks of the road with a tape, and pick each mark once."""
+    m = _places(pole, 8, rng)
+    px = map_points(pole.ground_to_px, m) + PICK_PX * rng.standard_normal(m.shape)
+    return [
+        KnownLength(
+            float(px[a, 0]), float(px[a, 1]), float(px[b, 0]), float(px[b, 1]),
+            float(np.linalg.norm(m[a] - m[b]) + LENGTH_SIGMA_M * rng.standard_normal()),
+        )
+        for a, b in _TAPED[:count]
+    ]  # fmt: skip
 
 
 def _user(

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.signal import savgol_filter
 from scipy.stats import chi2
 
-from workbench.bench import accidents_older
+from workbench.bench import accidents_older, accidents_onset
 from workbench.bench.accidents_poles import SIZE_PX, Pole, Tracks, fit_seen, pole_at
 from workbench.bench.accidents_traffic import Crossing, simulate_crossing
 from workbench.bench.clips import Figures
@@ -71,6 +71,15 @@ def conflict_figures(tracks: Tracks, *, quick: bool, seeds: Sequence[int] = SEED
             for noise in ((2.0,) if quick else (0.0, 1.0, 2.0, 4.0))
         },
         "ordinary_traffic": ordinary_figures(tracks, cameras=2 if quick else 4),
+        "onset_without_calibration": {
+            "simulated": accidents_onset.onset_figures(
+                (seed, simulate_crossing(seed, minutes=10.0))
+                for seed in accidents_onset.SEEDS[: 1 if quick else None]
+            ),
+            "ordinary_traffic": accidents_onset.calm_figures(
+                accidents_onset.measured_views(_dlr(tracks), 1 if quick else 4)
+            ),
+        },
     }  # fmt: skip
 
 

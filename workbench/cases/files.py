@@ -71,6 +71,35 @@ class CaseNote:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackStep:
+    """A correction of a kept track by hand; ``step`` says what, by whom, when and why.
+
+    ``written_by`` and ``at_ns`` are of its writing down; ``undone_by`` and ``why`` of its undoing.
+    """
+
+    step: Mapping[str, Any]
+    written_by: str
+    at_ns: int
+    undone_by: str = ""
+    undone_ns: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTrack:
+    """A vehicle's track as it was found or picked, and what people corrected of it.
+
+    ``found`` is what was written down of the track itself: file, ticks, points, where from.
+    """
+
+    track_id: str
+    found: Mapping[str, Any]
+    written_by: str
+    at_ns: int
+    steps: tuple[TrackStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFile:
     """What was written down in a case, in the order it was."""
 
@@ -78,6 +107,7 @@ class CaseFile:
     subjects: tuple[CaseSubject, ...] = ()
     tasks: tuple[CaseTask, ...] = ()
     notes: tuple[CaseNote, ...] = field(default=())
+    tracks: tuple[CaseTrack, ...] = ()
 
 
 def case_file_of(case_id: str, events: Sequence[CaseEvent]) -> CaseFile:
@@ -85,6 +115,7 @@ def case_file_of(case_id: str, events: Sequence[CaseEvent]) -> CaseFile:
     subjects: dict[str, CaseSubject] = {}
     tasks: dict[str, CaseTask] = {}
     notes = []
+    tracks: dict[str, CaseTrack] = {}
     for one in events:
         facts = one.facts
         if one.kind == "subject":
@@ -105,9 +136,26 @@ def case_file_of(case_id: str, events: Sequence[CaseEvent]) -> CaseFile:
                 tasks[facts["id"]], done_by=one.actor, done_at_ns=one.at_ns,
                 outcome=facts["outcome"],
             )  # fmt: skip
+        elif one.kind == "track":
+            tracks[facts["id"]] = CaseTrack(facts["id"], facts["found"], one.actor, one.at_ns)
+        elif one.kind == "track.step":
+            held = tracks[facts["id"]]
+            step = TrackStep(facts["step"], one.actor, one.at_ns)
+            tracks[facts["id"]] = replace(held, steps=(*held.steps, step))
+        elif one.kind == "track.undo":
+            held = tracks[facts["id"]]
+            steps = list(held.steps)
+            steps[facts["number"] - 1] = replace(
+                steps[facts["number"] - 1], undone_by=one.actor, undone_ns=one.at_ns,
+                why=facts["why"],
+            )  # fmt: skip
+            tracks[facts["id"]] = replace(held, steps=tuple(steps))
         else:
             notes.append(CaseNote(facts["text"], one.actor, one.at_ns))
-    return CaseFile(case_id, tuple(subjects.values()), tuple(tasks.values()), tuple(notes))
+    return CaseFile(
+        case_id, tuple(subjects.values()), tuple(tasks.values()), tuple(notes),
+        tuple(tracks.values()),
+    )  # fmt: skip
 
 
 def in_words(text: str, most: int = LONGEST_TEXT) -> str:
@@ -159,6 +207,19 @@ def subject_of(file: CaseFile, subject_id: str) -> CaseSubject:
         N_("see them with: workbench case file ROOT NUMBER"),
         case_id=file.case_id,
         id=subject_id[:20],
+    )
+
+
+def track_of(file: CaseFile, track_id: str) -> CaseTrack:
+    """Return a kept track by its id; BadInput where the case has none of it."""
+    for one in file.tracks:
+        if one.track_id == track_id:
+            return one
+    raise BadInput(
+        N_("case {case_id} has no track {id}"),
+        N_("see them with: workbench case file ROOT NUMBER"),
+        case_id=file.case_id,
+        id=track_id[:20],
     )
 
 

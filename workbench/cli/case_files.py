@@ -30,7 +30,7 @@ Case = Annotated[str, typer.Argument(metavar="NUMBER", help="The case's number."
 
 @app.command("file")
 def show_file(root: Root, case: Case, reason: Reason) -> None:
-    """Show what was written down in a case: subjects with their probes, tasks, notes."""
+    """Show what was written down in a case: subjects with their probes, tasks, notes, tracks."""
     found = case_file(open_workbench(root, actor=account()), Purpose(case, reason))
     for one in found.subjects:
         typer.echo(f"{one.subject_id}  {one.what}  ({one.written_by})")
@@ -46,7 +46,19 @@ def show_file(root: Root, case: Case, reason: Reason) -> None:
         typer.echo(f"{task.task_id}  {task.what}{whose}{due}  {state}")
     for note in found.notes:
         typer.echo(f"{format_utc(note.at_ns)}  {note.written_by}: {note.text}")
-    if not (found.subjects or found.tasks or found.notes):
+    for track in found.tracks:
+        where = f"{track.found['camera_id']} {track.found['segment_sha256'][:12]}"
+        typer.echo(f"{track.track_id}  {track.found['name'] or 'track'}  {where}"
+                   f"  {len(track.found['pts'])} frames  ({track.written_by})")  # fmt: skip
+        for number, step in enumerate(track.steps, start=1):
+            undone = f"  taken back by {step.undone_by}: {step.why}" if step.undone_by else ""
+            told = ", ".join(
+                f"{name} {value}" for name, value in step.step.items()
+                if name not in ("actor", "at_ns", "reason")
+            )  # fmt: skip
+            said = step.step.get("reason", "") or "no reason given"
+            typer.echo(f"  step {number}: {told}  ({step.written_by}): {said}{undone}")
+    if not (found.subjects or found.tasks or found.notes or found.tracks):
         typer.echo("nothing is written down in this case")
 
 

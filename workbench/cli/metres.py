@@ -12,6 +12,7 @@ import typer
 from workbench import investigation
 from workbench.cli.options import CaseId, Reason, Root, instant_of, rate_of
 from workbench.collisions import steps as hand
+from workbench.collisions.sheets import read_lengths
 from workbench.errors import N_, BadInput
 from workbench.investigation import Calibrated, Measured, Track, Workbench, open_workbench
 from workbench.investigation.measured_paper import refuse_taken
@@ -40,12 +41,22 @@ Compared = Annotated[
 ]
 
 
+Kept = Annotated[
+    str, typer.Option("--kept", help="A track kept with the case, by its id, like DD-1.")
+]
+
+
 @app.command()
 def calibrate(
     root: Root,
     camera: Annotated[str, typer.Argument(help="Camera id.")],
     points: Annotated[
-        Path | None, typer.Argument(help="CSV of points; left out: list what is kept.")
+        Path | None,
+        typer.Argument(help="CSV of points; without points and lengths: list what is kept."),
+    ] = None,
+    lengths: Annotated[
+        Path | None,
+        typer.Option("--lengths", help="CSV of known lengths, with the points or alone."),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Still they were picked in, PNG or JPEG.")
@@ -67,9 +78,11 @@ def calibrate(
 
     Columns: x_px, y_px; lon_deg, lat_deg or east_m, north_m; optional kind (surveyed or map; map
     where left out) and sigma_m. At least 6 points; the reason stands where they are refused.
+    --lengths: x1_px, y1_px, x2_px, y2_px, length_m; optional sigma_m and use (fit or check; fit
+    where left out). Alone at least 8, along and across the road: then no place and no north.
     """
     wb = open_workbench(root, actor=account())
-    if points is None:
+    if points is None and lengths is None:
         found = investigation.calibrations(wb, camera)
         for one in found:
             typer.echo(_line(one))
@@ -78,15 +91,19 @@ def calibrate(
     if not math.isfinite(pick) or not 0 < pick <= 50:
         raise BadInput(N_("{value} is no error of a pick"), N_("give pixels, for example 1"),
                        where="--pick", value=pick)  # fmt: skip
-    pairs, system = investigation.check_points(
-        wb, camera, _text(points), where=points.name, crs=crs
+    pairs, system = (
+        investigation.check_points(wb, camera, _text(points), where=points.name, crs=crs)
+        if points is not None
+        else ([], "")
     )
+    known = read_lengths(_text(lengths), where=lengths.name) if lengths is not None else []
     done = investigation.calibrate(
-        wb, camera, pairs, crs=system, picture=picture,
+        wb, camera, pairs, crs=system, lengths=known, picture=picture,
         at_ns=instant_of(at, "--at") if at else None, purpose=Purpose(case, reason),
         pick_sigma_px=pick, note=note,
     )  # fmt: skip
-    typer.echo("point  kind      sigma m  off px   off m  left out m")
+    if pairs:
+        typer.echo("point  kind      sigma m  off px   off m  left out m")
     for number, (pair, px, m, left) in enumerate(
         zip(
             pairs, done.model.residual_px, done.model.residual_m, done.model.left_out_m, strict=True
@@ -95,6 +112,16 @@ def calibrate(
     ):
         out = "  cannot be" if math.isnan(left) else f"{left:11.2f}"
         typer.echo(f"{number:>5}  {pair.kind:<8} {pair.error_m:8.2f} {px:7.1f} {m:7.2f} {out}")
+    if known:
+        typer.echo("length  use    metres  sigma m   off m   off %  left out m  left out %")
+    for number, (each, off, left) in enumerate(
+        zip(known, done.model.length_off_m, done.model.length_left_out_m, strict=True), start=1
+    ):
+        out = "  cannot be" if math.isnan(left) else f"{left:+11.2f} {left / each.length_m:+11.1%}"
+        typer.echo(
+            f"{number:>6}  {each.use:<5} {each.length_m:7.2f} {each.sigma_m:8.2f} {off:+7.2f} "
+            f"{off / each.length_m:+7.1%} {out}"
+        )
     if done.model.inflation > 1:
         typer.echo(
             f"points disagree by more than stated: errors raised x {done.model.inflation:.1f}"
@@ -121,6 +148,18 @@ def speed(
     steps: Annotated[
         Path | None, typer.Option("--steps", help="JSON of corrections by hand (accidents.md).")
     ] = None,
+    omit: Annotated[
+        list[int] | None,
+        typer.Option("--omit", help="PTS of a frame whose point is not to be used; repeatable."),
+    ] = None,
+    kept: Kept = "",
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the track and its corrections with the case.")
+    ] = False,
+    undo: Annotated[
+        int,
+        typer.Option("--undo", help="Take this step of the --kept track back; --reason says why."),
+    ] = 0,
     fps: Fps = "",
     calibration: Named = "",
     compared: Compared = "",
@@ -142,11 +181,25 @@ def speed(
     if not math.isfinite(sigma_px) or not 0.1 <= sigma_px <= 50:
         raise BadInput(N_("{value} is no error of a contact point"), N_("give pixels, 0.1 to 50"),
                        where="--sigma-px", value=sigma_px)  # fmt: skip
-    one = track_of(
-        wb, purpose, sighting=sighting, camera=camera, at=at, segment=segment, file=track
-    )
+    if undo and not kept:
+        raise BadInput(N_("only a step of a kept track can be taken back"), N_("give --kept DD-1"),
+                       where="--undo")  # fmt: skip
+    if undo:
+        one = investigation.undo_step(wb, kept, undo, reason, purpose)
+    elif kept:
+        one = investigation.kept_track(wb, kept, purpose)
+    else:
+        one = track_of(
+            wb, purpose, sighting=sighting, camera=camera, at=at, segment=segment, file=track
+        )
     if steps is not None:
         one = investigation.corrected(one, hand.from_json(_text(steps)))
+    if omit:
+        done_now = [hand.Omit(pts, wb.actor, wb.now(), reason) for pts in omit]
+        one = investigation.corrected(one, done_now)
+    if keep:
+        one = investigation.keep_track(wb, one, purpose)
+        typer.echo(f"kept in case {case} as {one.kept}", err=True)
     done = investigation.measure(
         wb, one, purpose, fps=rate_at(fps), calibration=calibration, compared=compared,
         sigma_px=sigma_px,
@@ -170,6 +223,10 @@ def papers(
     ] = None,
     sightings: Annotated[
         list[str] | None, typer.Option("--sighting", help="Id of a sighting; may be repeated.")
+    ] = None,
+    kept: Annotated[
+        list[str] | None,
+        typer.Option("--kept", help="A track kept with the case, like DD-1; may be repeated."),
     ] = None,
     camera: CameraId = "",
     at: At = "",
@@ -195,6 +252,7 @@ def papers(
         track_of(wb, purpose, sighting="", camera=camera, at=at, segment=segment, file=one)
         for one in tracks or ()
     ]
+    found += [investigation.kept_track(wb, one, purpose) for one in kept or ()]
     done = [
         investigation.measure(
             wb, one, purpose, fps=rate_at(fps), calibration=calibration, compared=compared
@@ -265,7 +323,7 @@ def rate_at(text: str) -> Fraction | None:
 
 
 def _line(one: Calibrated) -> str:
-    return one.words.sentence()
+    return "; ".join(words.sentence() for words in (one.words, *one.length_words))
 
 
 def _text(path: Path) -> str:

@@ -16,8 +16,9 @@ from workbench.collisions.footprints import (
     time_to_collision,
 )
 from workbench.collisions.kept import KeptCalibration
+from workbench.collisions.lengths import KnownLength
 from workbench.collisions.riding import too_fast, usual_ways, weaving, wrong_way
-from workbench.collisions.sheets import read_points, read_track
+from workbench.collisions.sheets import read_lengths, read_points, read_track
 from workbench.collisions.tracks import Motion, TimeBase, contact_point, distance_m, measure_motion
 from workbench.collisions.view import compare_view, refuse_moved
 from workbench.collisions.wording import CANDIDATE_NOTE, SPEED_NOTE
@@ -29,6 +30,7 @@ __all__ = [
     "GroundModel",
     "GroundTrack",
     "KeptCalibration",
+    "KnownLength",
     "Motion",
     "PointPair",
     "TimeBase",
@@ -41,6 +43,7 @@ __all__ = [
     "measure_motion",
     "near_misses",
     "post_encroachment",
+    "read_lengths",
     "read_points",
     "read_track",
     "refuse_moved",

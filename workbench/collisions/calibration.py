@@ -3,7 +3,8 @@
 A calibration is made from pairs of a picked pixel and a position on the ground. Each pair has two
 errors: of the pick, in pixels, and of the position, in metres, which depends on how it was got (its
 class). Both enter the fit as weights and the resampling as noise, so that a calibration from a map
-is never as sure as one from a survey, even where its points happen to agree.
+is never as sure as one from a survey, even where its points happen to agree. Known lengths add to
+the points, or stand in their place.
 
 Coordinates are reduced by the mean of the ground points while fitting: eastings and northings are
 large and would cost half the digits.
@@ -13,21 +14,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench import optics
+from workbench.collisions.fitting import (
+    Floats,
+    Given,
+    Shown,
+    Weights,
+    cost_of,
+    distances,
+    fitted,
+    laid_onto,
+    map_points,
+    off_lengths,
+    off_points,
+    refine,
+    shown,
+    undistort,
+    whitening,
+)
+from workbench.collisions.lengths import KnownLength, ends_of, refuse_few, refuse_one_way
 from workbench.errors import N_, BadInput
 from workbench.later import later
+
+__all__ = [
+    "PICK_SIGMA_PX", "SIGMA_M", "CalibrationClass", "Floats", "GroundModel", "PointClass",
+    "PointPair", "fit_ground", "map_points", "undistort",
+]  # fmt: skip
 
 spatial = later("scipy.spatial")
 stats = later("scipy.stats")
 
 PointClass = Literal["surveyed", "map"]
-Floats = NDArray[np.float64]
+CalibrationClass = Literal["surveyed", "map", "lengths"]
 
 SIGMA_M: dict[str, float] = {"surveyed": 0.03, "map": 0.30}
 """One standard deviation, per axis, of a point's position: by instrument, and by eye on a map."""
@@ -42,6 +66,7 @@ _IMPOSSIBLE = 3.0  # points that disagree this many times more than stated hold 
 _UNLIKELY = 0.05  # chance of residuals this large below which the stated errors are raised
 _DISTORTED = 0.01  # chance below which a lens parameter is taken to be more than noise
 _LENS_POINTS = 10
+_MAX_SHARE = 0.05  # lengths alone that leave distances on the road less sure than this are refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +106,21 @@ class GroundModel:
     size_px
         Width and height of the picture.
     kind
-        Class of the calibration: that of its least certain point.
+        Class of the calibration: that of its least certain point; "lengths" without points. Then
+        the ground has no north: it lies as the picture does.
     hull_px
-        (k, 2) corners of the convex hull of the picked points.
+        (k, 2) corners of the convex hull of what was picked.
     residual_px, residual_m
         (n,) distance between each point as given and as predicted.
     left_out_m
         (n,) the same in metres, each point predicted from the others; NaN where those are unfit.
     inflation
         Factor by which the stated errors were raised because the points disagree by more; 1 else.
+    length_off_m, length_left_out_m
+        (k,) metres that each known length measured more than the calibration says, and more than
+        the others say; the same for one that only checks.
+    length_sigma_m
+        (k,) one standard deviation of what the calibration says of each, picks included.
     """
 
     pixel_to_ground: Floats
@@ -98,12 +129,15 @@ class GroundModel:
     lens: float
     lens_draws: Floats
     size_px: tuple[int, int]
-    kind: PointClass
+    kind: CalibrationClass
     hull_px: Floats
     residual_px: Floats
     residual_m: Floats
     left_out_m: Floats
     inflation: float
+    length_off_m: Floats = field(default_factory=lambda: np.zeros(0))
+    length_left_out_m: Floats = field(default_factory=lambda: np.zeros(0))
+    length_sigma_m: Floats = field(default_factory=lambda: np.zeros(0))
 
     @property
     def camera_matrix(self) -> tuple[float, ...]:
@@ -139,6 +173,7 @@ def fit_ground(
     points: Sequence[PointPair],
     size_px: tuple[int, int],
     *,
+    lengths: Sequence[KnownLength] = (),
     pick_sigma_px: float = PICK_SIGMA_PX,
     draws: int = DRAWS,
 ) -> GroundModel:
@@ -147,9 +182,12 @@ def fit_ground(
     Parameters
     ----------
     points
-        At least 6, spread over the road.
+        At least 6, spread over the road; none where there are lengths enough.
     size_px
         Width and height of the picture the points were picked in.
+    lengths
+        Known lengths: those to fit add to the points, or stand alone; those to check are compared
+        with what comes out.
     pick_sigma_px
         One standard deviation of a pick, per axis.
     draws
@@ -159,34 +197,28 @@ def fit_ground(
     ------
     BadInput
         With fewer than 6 points, points on one line, too close together or across the horizon,
-        points that disagree by more than their errors allow, or a calibration too uncertain to use.
+        points or lengths that disagree by more than their errors allow, lengths that are too few
+        or all run one way, or a calibration too uncertain to use.
     """
-    px = np.array([(p.x_px, p.y_px) for p in points], dtype=np.float64).reshape(-1, 2)
-    m = np.array([(p.x_m, p.y_m) for p in points], dtype=np.float64).reshape(-1, 2)
-    optics.refuse_unfit(px, m)
-    _refuse_clustered(px, size_px)
-    sigma_m = np.array([p.error_m for p in points])
-    if not ((sigma_m > 0).all() and pick_sigma_px > 0):
-        raise BadInput(N_("a point's error is not above 0"), N_("state what it could be off by"))
-    origin = m.mean(axis=0)
-    local = m - origin
+    used = [one for one in lengths if one.use == "fit"]
+    if not points and used:
+        refuse_few(used)
+    given, origin = _given(points, used, size_px, pick_sigma_px)
+    every_px = np.concatenate([given.px, given.ends.reshape(-1, 2)])
+    _refuse_clustered(every_px, size_px)
     lens = 0.0
-    h, weights = _fitted(px, local, size_px, lens, pick_sigma_px, sigma_m)
-    cost = _cost(h, px, local, weights)
-    if len(px) >= _LENS_POINTS:
-        bent, lens_found, lens_weights = _fit_lens(px, local, size_px, pick_sigma_px, sigma_m, h)
-        gain = cost - _cost(bent, undistort(px, size_px, lens_found), local, lens_weights)
+    h, weights = fitted(given, lens)
+    if not points:
+        refuse_one_way(map_points(h, given.ends.reshape(-1, 2)).reshape(-1, 2, 2))
+    cost = cost_of(h, given, lens, weights)
+    if len(points) >= _LENS_POINTS:
+        bent, lens_found, lens_weights = _fit_lens(given, h)
+        gain = cost - cost_of(bent, given, lens_found, lens_weights)
         if stats.chi2.sf(max(gain, 0.0), 1) < _DISTORTED:
-            h, lens, weights, cost = bent, lens_found, lens_weights, cost - gain
-    flat = undistort(px, size_px, lens)
-    free = 2 * len(px) - 8 - (lens != 0)
-    off_m = np.hypot(*(map_points(h, flat) - local).T)
-    off_px = np.hypot(*(map_points(np.asarray(np.linalg.inv(h), dtype=np.float64), local) - flat).T)
-    worst = int(np.argmax(_off(h, flat, local, weights)))
-    inflation = _inflation(cost, free, worst, off_px, off_m)
-    drawn, drawn_lens = _resample(
-        h, px, local, size_px, lens, inflation * pick_sigma_px, inflation * sigma_m, draws
-    )
+            h, lens, weights = bent, lens_found, lens_weights
+    inflation = _inflation(given, h, lens, weights)
+    drawn, drawn_lens = _resample(h, given, lens, inflation, draws)
+    off_px, off_m = _residuals(given, h, lens)
     model = GroundModel(
         pixel_to_ground=h,
         draws=drawn,
@@ -194,42 +226,38 @@ def fit_ground(
         lens=lens,
         lens_draws=drawn_lens,
         size_px=size_px,
-        kind="map" if any(p.kind == "map" for p in points) else "surveyed",
-        hull_px=px[spatial.ConvexHull(px).vertices],
+        kind=_kind(points),
+        hull_px=every_px[spatial.ConvexHull(every_px).vertices],
         residual_px=off_px,
         residual_m=off_m,
-        left_out_m=_left_out(px, local, size_px, lens, pick_sigma_px, sigma_m),
+        left_out_m=_left_out(given, lens),
         inflation=inflation,
     )
     _refuse_uncertain(model)
-    return model
+    return _compared(model, given, lengths) if lengths else model
 
 
-def undistort(px: Floats, size_px: tuple[int, int], lens: float | Floats) -> Floats:
-    """Return pixels as a lens without distortion would show them (one radial parameter).
-
-    The parameter is the share by which a corner of the picture moves outwards.
-    """
-    centre = np.array(size_px) / 2.0
-    reach = math.hypot(*centre)
-    off = px - centre
-    return centre + off * (1.0 + lens * (off**2).sum(axis=-1, keepdims=True) / reach**2)
+def _kind(points: Sequence[PointPair]) -> CalibrationClass:
+    if not points:
+        return "lengths"
+    return "map" if any(p.kind == "map" for p in points) else "surveyed"
 
 
-def map_points(h: Floats, points: Floats) -> Floats:
-    """Return points mapped by one homography or by many; NaN where they meet the horizon.
-
-    Parameters
-    ----------
-    h
-        (3, 3) or (d, 3, 3), third coordinate positive on the ground seen.
-    points
-        (n, 2), or (d, n, 2) to give each homography its own.
-    """
-    mapped = points @ np.swapaxes(h[..., :, :2], -1, -2) + h[..., None, :, 2]
-    depth = mapped[..., 2:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(depth > 0, mapped[..., :2] / depth, np.nan)
+def _given(
+    points: Sequence[PointPair], lengths: Sequence[KnownLength], size_px: tuple[int, int],
+    pick_px: float,
+) -> tuple[Given, Floats]:  # fmt: skip
+    """Return what is fitted, about the mean of the places, and that mean."""
+    px = np.array([(p.x_px, p.y_px) for p in points], dtype=np.float64).reshape(-1, 2)
+    m = np.array([(p.x_m, p.y_m) for p in points], dtype=np.float64).reshape(-1, 2)
+    sigma_m = np.array([p.error_m for p in points], dtype=np.float64)
+    if not ((sigma_m > 0).all() and pick_px > 0):
+        raise BadInput(N_("a point's error is not above 0"), N_("state what it could be off by"))
+    if len(points) or not lengths:
+        optics.refuse_unfit(px, m)
+    origin = m.mean(axis=0) if len(m) else np.zeros(2)
+    ends, long, sigma = ends_of(lengths)
+    return Given(px, m - origin, sigma_m, ends, long, sigma, size_px, pick_px), origin
 
 
 def _refuse_clustered(px: Floats, size_px: tuple[int, int]) -> None:
@@ -242,193 +270,131 @@ def _refuse_clustered(px: Floats, size_px: tuple[int, int]) -> None:
         )
 
 
-def _fitted(
-    px: Floats,
-    m: Floats,
-    size_px: tuple[int, int],
-    lens: float,
-    pick_px: float,
-    sigma_m: Floats,
-) -> tuple[Floats, Floats]:
-    """Return the best homography, and the (n, 2, 2) whitening of its residuals."""
-    flat = undistort(px, size_px, lens)
-    h = np.reshape(optics.start_homography(flat, m), (3, 3))
-    weights = _whitening(h, flat, pick_px, sigma_m)
-    for _ in range(3):  # the weights depend on the fit
-        h = _refine(h[None], flat[None], m[None], weights)[0]
-        weights = _whitening(h, flat, pick_px, sigma_m)
-    return h, weights
-
-
-def _whitening(h: Floats, px: Floats, pick_px: float, sigma_m: Floats) -> Floats:
-    """Return (n, 2, 2) factors that give each point's error on the ground unit covariance."""
-    depth = px @ h[2, :2] + h[2, 2]
-    if not (depth > 0).all():
-        raise BadInput(
-            N_("the points lie on both sides of the horizon"),
-            N_("check that pixels and metres are in the same order"),
-        )
-    at = map_points(h, px)
-    jacobian = (h[None, :2, :2] - at[:, :, None] * h[None, 2:, :2]) / depth[:, None, None]
-    spread = pick_px**2 * jacobian @ np.swapaxes(jacobian, 1, 2)
-    spread = spread + (sigma_m**2)[:, None, None] * np.eye(2)
-    return np.linalg.inv(np.linalg.cholesky(spread))
-
-
-def _refine(h: Floats, px: Floats, m: Floats, weights: Floats, rounds: int = 8) -> Floats:
-    """Return (d, 3, 3) after damped Gauss-Newton steps on the weighted distances on the ground.
-
-    `h` (d, 3, 3), `px` and `m` (d, n, 2), `weights` (n, 2, 2).
-    """
-    d, n = px.shape[0], px.shape[1]
-    # About the points' middle, and about 1: else the normal matrix loses its digits, and the last
-    # number, held at 1, would be 0 for a horizon through the corner of the picture.
-    middle = px.reshape(-1, 2).mean(axis=0)
-    s = float(np.abs(px - middle).max())
-    scale = np.array([[1 / s, 0, -middle[0] / s], [0, 1 / s, -middle[1] / s], [0, 0, 1.0]])
-    h = h @ np.linalg.inv(scale)
-    px = (px - middle) / s
-    h = h / h[:, 2:, 2:]
-    ones = np.concatenate([px, np.ones((d, n, 1))], axis=2)
-    damping = np.full((d, 1, 1), 1e-4)
-    cost, normal, slope = _normal_equations(h, ones, m, weights)
-    for _ in range(rounds):
-        diagonal = damping * np.eye(8) * np.diagonal(normal, axis1=1, axis2=2)[:, None]
-        step = np.linalg.solve(normal + diagonal, slope)[..., 0]
-        tried = h + np.concatenate([step, np.zeros((d, 1))], axis=1).reshape(d, 3, 3)
-        tried_cost, tried_normal, tried_slope = _normal_equations(tried, ones, m, weights)
-        better = tried_cost < cost
-        take = better[:, None, None]
-        h, cost = np.where(take, tried, h), np.where(better, tried_cost, cost)
-        normal, slope = np.where(take, tried_normal, normal), np.where(take, tried_slope, slope)
-        damping = np.where(take, damping / 10, damping * 10)
-    return np.asarray(h @ scale)
-
-
-def _normal_equations(
-    h: Floats, ones: Floats, m: Floats, weights: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Return cost (d,), normal matrices (d, 8, 8) and gradients (d, 8, 1) of fits.
-
-    Infinite where a point would lie behind the camera.
-    """
-    d, n = ones.shape[:2]
-    mapped = ones @ np.swapaxes(h, 1, 2)
-    w = mapped[..., 2]
-    behind = (w <= 0).any(axis=1)
-    w = np.where(np.abs(w) < 1e-12, 1e-12, w)
-    at = mapped[..., :2] / w[..., None]
-    by_w = ones / w[..., None]
-    zero = np.zeros_like(by_w)
-    row_x = np.concatenate([by_w, zero, -at[..., :1] * by_w[..., :2]], axis=2)
-    row_y = np.concatenate([zero, by_w, -at[..., 1:] * by_w[..., :2]], axis=2)
-    jacobian = (weights @ np.stack([row_x, row_y], axis=2)).reshape(d, 2 * n, 8)
-    residual = (weights @ (m - at)[..., None]).reshape(d, 2 * n, 1)
-    across = np.swapaxes(jacobian, 1, 2)
-    cost = (residual**2).sum(axis=(1, 2))
-    return np.where(behind, np.inf, cost), across @ jacobian, across @ residual
-
-
-def _off(h: Floats, px: Floats, m: Floats, weights: Floats) -> Floats:
-    """Return (n,) squared distances on the ground, in units of their errors."""
-    off = weights @ (map_points(h, px) - m)[..., None]
-    squared: Floats = (off**2).sum(axis=(1, 2))
-    return squared
-
-
-def _cost(h: Floats, px: Floats, m: Floats, weights: Floats) -> float:
-    return float(_off(h, px, m, weights).sum())
-
-
-def _fit_lens(
-    px: Floats, m: Floats, size_px: tuple[int, int], pick_px: float, sigma_m: Floats, h: Floats
-) -> tuple[Floats, float, Floats]:
+def _fit_lens(given: Given, h: Floats) -> tuple[Floats, float, Weights]:
     """Return the fit with the lens parameter that lowers the cost most."""
     best: tuple[float, float] = (math.inf, 0.0)
     trials = np.linspace(-0.3, 0.3, 25)
-    weights = _whitening(h, px, pick_px, sigma_m)
+    weights = whitening(h, given, shown(given, 0.0))
     for _ in range(3):
-        flat = undistort(px[None], size_px, trials[:, None, None])
-        fits = _refine(
-            np.repeat(h[None], len(trials), 0), flat, np.repeat(m[None], len(trials), 0), weights
-        )
-        costs = [_cost(fit, one, m, weights) for fit, one in zip(fits, flat, strict=True)]
+        fits = refine(np.repeat(h[None], len(trials), 0), shown(given, trials), weights)
+        costs = [
+            cost_of(fit, given, one, weights)
+            for fit, one in zip(fits, trials.tolist(), strict=True)
+        ]
         at = int(np.nanargmin(costs))
         best = min(best, (costs[at], float(trials[at])))
         width = trials[1] - trials[0]
         trials = best[1] + np.linspace(-width, width, 25)
     lens = best[1]
-    bent, bent_weights = _fitted(px, m, size_px, lens, pick_px, sigma_m)
+    bent, bent_weights = fitted(given, lens)
     return bent, lens, bent_weights
 
 
-def _inflation(cost: float, free: int, worst: int, off_px: Floats, off_m: Floats) -> float:
-    """Return by how much the stated errors are too small; refuse points that cannot be right."""
+def _inflation(given: Given, h: Floats, lens: float, weights: Weights) -> float:
+    """Return by how much the stated errors are too small; refuse what cannot be right."""
+    free = given.free - (lens != 0)
+    cost = cost_of(h, given, lens, weights)
     factor = math.sqrt(cost / free)
-    if factor > _IMPOSSIBLE:
+    if factor <= _IMPOSSIBLE:
+        return factor if stats.chi2.sf(cost, free) < _UNLIKELY else 1.0
+    points, long = (each(h, given, lens, weights) for each in (off_points, off_lengths))
+    if len(long) and (not len(points) or long.max() > points.max()):
+        worst = int(np.argmax(long))
+        ends = undistort(given.ends, given.size_px, lens)
         raise BadInput(
-            N_("point {point} disagrees with the others: {px:.0f} px or {metres:.1f} m off"),
-            N_("check it, that all lie on the road's surface, and the stated errors"),
-            point=worst + 1,
-            px=float(off_px[worst]),
-            metres=float(off_m[worst]),
-        )
-    return factor if stats.chi2.sf(cost, free) < _UNLIKELY else 1.0
+            N_("length {length} disagrees with the others: {metres:.2f} m measured, {seen:.2f} m "
+               "by the calibration"),
+            N_("check its ends, that both lie on the road's surface, and the stated errors"),
+            length=worst + 1, metres=float(given.length_m[worst]),
+            seen=float(distances(h, ends)[worst]),
+        )  # fmt: skip
+    worst = int(np.argmax(points))
+    off_px, off_m = _residuals(given, h, lens)
+    raise BadInput(
+        N_("point {point} disagrees with the others: {px:.0f} px or {metres:.1f} m off"),
+        N_("check it, that all lie on the road's surface, and the stated errors"),
+        point=worst + 1,
+        px=float(off_px[worst]),
+        metres=float(off_m[worst]),
+    )
+
+
+def _residuals(given: Given, h: Floats, lens: float) -> tuple[Floats, Floats]:
+    flat = undistort(given.px, given.size_px, lens)
+    off_m = np.hypot(*(map_points(h, flat) - given.m).T)
+    back = np.asarray(np.linalg.inv(h), dtype=np.float64)
+    return np.hypot(*(map_points(back, given.m) - flat).T), off_m
 
 
 def _resample(
-    h: Floats,
-    px: Floats,
-    m: Floats,
-    size_px: tuple[int, int],
-    lens: float,
-    pick_px: float,
-    sigma_m: Floats,
-    draws: int,
+    h: Floats, given: Given, lens: float, inflation: float, draws: int
 ) -> tuple[Floats, Floats]:
     rng = np.random.default_rng(_SEED)
-    flat = undistort(px, size_px, lens)
-    weights = _whitening(h, flat, pick_px, sigma_m)
+    one = shown(given, lens)
+    pick_px = inflation * given.pick_px
+    weights = whitening(h, replace(
+        given, pick_px=pick_px, sigma_m=inflation * given.sigma_m,
+        length_sigma_m=inflation * given.length_sigma_m,
+    ), one)  # fmt: skip
     # About the fitted positions, not the given ones: else the error of the fit counts twice in the
     # curvature of the homography.
-    fitted = map_points(h, flat)
+    stands = map_points(h, one.px[0])
     lenses = np.full(draws, lens)
     if lens:
-        lenses = lens + _lens_sigma(h, px, m, size_px, lens, weights) * rng.standard_normal(draws)
-    moved_px = undistort(
-        px + pick_px * rng.standard_normal((draws, *px.shape)), size_px, lenses[:, None, None]
+        lenses = lens + _lens_sigma(h, given, lens, weights) * rng.standard_normal(draws)
+    bend = lenses[:, None, None]
+    off_px = pick_px * rng.standard_normal((draws, *given.px.shape))
+    moved_m = stands + inflation * given.sigma_m[:, None] * rng.standard_normal(
+        (draws, *given.m.shape)
     )
-    moved_m = fitted + sigma_m[:, None] * rng.standard_normal((draws, *m.shape))
-    drawn = _refine(np.repeat(h[None], draws, 0), moved_px, moved_m, weights, rounds=6)
+    ends = given.ends + _off_ends(given, off_px, pick_px, rng)
+    length_m = distances(h, one.ends[0]) + inflation * given.length_sigma_m * rng.standard_normal(
+        (draws, len(given.ends))
+    )
+    moved = Shown(
+        undistort(given.px + off_px, given.size_px, bend), moved_m,
+        undistort(ends, given.size_px, bend[..., None]), length_m,
+    )  # fmt: skip
+    drawn = refine(np.repeat(h[None], draws, 0), moved, weights, rounds=6)
+    if not len(given.px):
+        drawn = laid_onto(drawn, h, given.ends.reshape(-1, 2))
     return drawn, lenses
 
 
-def _lens_sigma(
-    h: Floats, px: Floats, m: Floats, size_px: tuple[int, int], lens: float, weights: Floats
-) -> float:
+def _off_ends(given: Given, off_px: Floats, pick_px: float, rng: np.random.Generator) -> Floats:
+    """Return how far picks of ends are off, (d, k, 2, 2): a pick made once is off once."""
+    every = given.ends.reshape(-1, 2)
+    known = {tuple(one): k for k, one in enumerate(given.px.tolist())}
+    new = [one for one in dict.fromkeys(map(tuple, every.tolist())) if one not in known]
+    known |= {one: len(given.px) + k for k, one in enumerate(new)}
+    more = pick_px * rng.standard_normal((len(off_px), len(new), 2))
+    which = [known[tuple(one)] for one in every.tolist()]
+    both = np.concatenate([off_px, more], axis=1)[:, which]
+    return np.asarray(both.reshape(len(off_px), -1, 2, 2))
+
+
+def _lens_sigma(h: Floats, given: Given, lens: float, weights: Weights) -> float:
     """Return the standard deviation of the lens parameter, from the cost's curvature."""
     step = 0.01
     at = np.array([lens - step, lens, lens + step])
-    flat = undistort(px[None], size_px, at[:, None, None])
-    fits = _refine(np.repeat(h[None], 3, 0), flat, np.repeat(m[None], 3, 0), weights)
-    low, mid, high = (_cost(fit, one, m, weights) for fit, one in zip(fits, flat, strict=True))
+    fits = refine(np.repeat(h[None], 3, 0), shown(given, at), weights)
+    low, mid, high = (
+        cost_of(fit, given, one, weights) for fit, one in zip(fits, at.tolist(), strict=True)
+    )
     bend = (low - 2 * mid + high) / step**2
     return math.sqrt(2.0 / bend) if bend > 0 else 0.1
 
 
-def _left_out(
-    px: Floats, m: Floats, size_px: tuple[int, int], lens: float, pick_px: float, sigma_m: Floats
-) -> Floats:
+def _left_out(given: Given, lens: float) -> Floats:
     """Return how far each point lies from where the others put it, metres."""
-    off = np.full(len(px), np.nan)
-    for k in range(len(px)):
-        keep = np.arange(len(px)) != k
+    off = np.full(len(given.px), np.nan)
+    for k in range(len(given.px)):
         try:
-            h, _ = _fitted(px[keep], m[keep], size_px, lens, pick_px, sigma_m[keep])
+            h, _ = fitted(given.without_point(k), lens)
         except (BadInput, np.linalg.LinAlgError):
             continue
-        there = map_points(h, undistort(px[k : k + 1], size_px, lens))[0]
-        off[k] = math.hypot(*(there - m[k]))
+        flat = undistort(given.px[k : k + 1], given.size_px, lens)
+        off[k] = math.hypot(*(map_points(h, flat)[0] - given.m[k]))
     return off
 
 
@@ -445,6 +411,58 @@ def _refuse_uncertain(model: GroundModel) -> None:
             N_("add points, farther apart and on both sides of the road"),
             sigma=sigma,
         )
+    if model.kind != "lengths":
+        return
+    # From each corner to the middle, and to the next: without places it is distances that count.
+    near, far = places[:, :-1], np.roll(places[:, :-1], -1, axis=1)
+    for way in (near - places[:, -1:], near - far):
+        long = np.linalg.norm(way, axis=2)
+        low, middle, high = np.nanpercentile(long, [16, 50, 84], axis=0)
+        share = float(((high - low) / (2 * middle)).max())
+        if not share <= _MAX_SHARE:
+            raise BadInput(
+                N_("the known lengths leave distances on the road unsure by {share:.0%}"),
+                N_("measure more of them, longer, near and far, and diagonals, too"),
+                share=share,
+            )
+
+
+def _compared(model: GroundModel, given: Given, lengths: Sequence[KnownLength]) -> GroundModel:
+    """Return a model with what it says of each known length; refuse what a check contradicts."""
+    ends, long, sigma = ends_of(lengths)
+    flat = undistort(ends, model.size_px, model.lens)
+    off = long - distances(model.pixel_to_ground, flat)
+    rng = np.random.default_rng(_SEED + 1)
+    moved = ends + given.pick_px * rng.standard_normal((len(model.draws), *ends.shape))
+    bent = undistort(moved, model.size_px, model.lens_draws[:, None, None, None])
+    said = distances(model.draws, bent)
+    unsure = np.nanstd(said, axis=0)
+    left = off.copy()
+    place = 0  # among those fitted
+    for number, one in enumerate(lengths):
+        if one.use == "fit":
+            left[number] = _without(model, given, place)
+            place += 1
+            continue
+        if not abs(off[number]) <= _IMPOSSIBLE * math.hypot(unsure[number], sigma[number]):
+            raise BadInput(
+                N_("length {length} contradicts the calibration: {metres:.2f} m measured, "
+                   "{seen:.2f} m by the calibration, which is sure to {sigma:.2f} m"),
+                N_("check its ends and its metres, and the points"),
+                length=number + 1, metres=one.length_m, seen=float(one.length_m - off[number]),
+                sigma=float(unsure[number]),
+            )  # fmt: skip
+    return replace(model, length_off_m=off, length_left_out_m=left, length_sigma_m=unsure)
+
+
+def _without(model: GroundModel, given: Given, k: int) -> float:
+    """Return by how much a length is longer than the others say; NaN where those are unfit."""
+    try:
+        h, _ = fitted(given.without_length(k), model.lens, model.pixel_to_ground)
+    except (BadInput, np.linalg.LinAlgError):
+        return math.nan
+    flat = undistort(given.ends[k : k + 1], given.size_px, model.lens)
+    return float(given.length_m[k] - distances(h, flat)[0])
 
 
 def _inside(corners: Floats, px: Floats) -> NDArray[np.bool_]:

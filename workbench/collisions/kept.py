@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from workbench.collisions.calibration import PICK_SIGMA_PX, GroundModel, PointPair, fit_ground
+from workbench.collisions.lengths import KnownLength
 from workbench.errors import N_, BadInput
 
 
@@ -20,7 +21,8 @@ class KeptCalibration:
 
     ``made_ns`` is UTC; ``reference_sha256`` names the picture to compare later views with,
     ``view_ns`` is its instant (UTC) and ``reference_from`` says where it came from; ``ground_crs``
-    is the projected system of the metres, empty where they are local.
+    is the projected system of the metres, empty where they are local, as they are with known
+    lengths alone.
     """
 
     camera_id: str
@@ -34,6 +36,7 @@ class KeptCalibration:
     note: str = ""
     view_ns: int = 0
     reference_from: str = ""
+    lengths: tuple[KnownLength, ...] = ()
 
     def model(self) -> GroundModel:
         """Return the fit; the same every time.
@@ -41,9 +44,11 @@ class KeptCalibration:
         Raises
         ------
         BadInput
-            When the points are refused.
+            When the points or lengths are refused.
         """
-        return fit_ground(self.points, self.size_px, pick_sigma_px=self.pick_sigma_px)
+        return fit_ground(
+            self.points, self.size_px, lengths=self.lengths, pick_sigma_px=self.pick_sigma_px
+        )
 
     def to_json(self) -> str:
         """Return the record as JSON."""
@@ -61,8 +66,9 @@ class KeptCalibration:
         try:
             row: dict[str, Any] = json.loads(text)
             points = tuple(PointPair(**one) for one in row.pop("points"))
+            lengths = tuple(KnownLength(**one) for one in row.pop("lengths", ()))
             wide, high = row.pop("size_px")
-            return cls(points=points, size_px=(int(wide), int(high)), **row)
+            return cls(points=points, lengths=lengths, size_px=(int(wide), int(high)), **row)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise BadInput(
                 N_("a calibration record cannot be read"), N_("calibrate the camera again")

@@ -2,7 +2,9 @@
 
 A sheet of points has the columns ``x_px, y_px`` and either ``lon_deg, lat_deg`` (WGS 84) or
 ``east_m, north_m``; ``kind`` (surveyed or map; map where it is left out) and ``sigma_m`` are
-optional. A sheet of a track has ``pts, x_px, y_px``; a frame without a point has empty cells.
+optional. A sheet of known lengths has ``x1_px, y1_px, x2_px, y2_px, length_m`` and, optionally,
+``sigma_m`` and ``use`` (fit or check; fit where it is left out). A sheet of a track has
+``pts, x_px, y_px``; a frame without a point has empty cells.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +21,14 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from workbench.collisions.calibration import Floats, PointClass, PointPair
+from workbench.collisions.lengths import LENGTH_SIGMA_M, KnownLength
 from workbench.errors import N_, BadInput
 
 MOST_ROWS = 20_000
 _DEGREES, _METRES = ("lon_deg", "lat_deg"), ("east_m", "north_m")
 _KINDS: Mapping[str, PointClass] = {"": "map", "map": "map", "surveyed": "surveyed"}
+_ENDS = ("x1_px", "y1_px", "x2_px", "y2_px", "length_m")
+_USES: Mapping[str, Literal["fit", "check"]] = {"": "fit", "fit": "fit", "check": "check"}
 
 
 def read_points(text: str, *, where: str = "", crs: str = "") -> tuple[list[PointPair], str]:
@@ -83,6 +89,29 @@ def read_points(text: str, *, where: str = "", crs: str = "") -> tuple[list[Poin
         east, north = places[number - 2].tolist()
         points.append(PointPair(x, y, east, north, kind, sigma))
     return points, crs
+
+
+def read_lengths(text: str, *, where: str = "") -> list[KnownLength]:
+    """Return the known lengths of a sheet.
+
+    Raises
+    ------
+    BadInput
+        Naming the row and column that cannot be used.
+    """
+    rows = _rows(text, where, _ENDS, {"sigma_m", "use", "name"})
+    lengths = []
+    for number, row in _counted(rows):
+        use = _USES.get(row.get("use", "").lower())
+        if use is None:
+            raise BadInput(
+                N_("row {row}: '{use}' is no use of a length"), N_("write fit or check"),
+                where=where, row=number, use=row["use"][:30],
+            )  # fmt: skip
+        sigma = _number(row, "sigma_m", number, where) if row.get("sigma_m") else LENGTH_SIGMA_M
+        x1, y1, x2, y2, metres = (_number(row, name, number, where) for name in _ENDS)
+        lengths.append(KnownLength(x1, y1, x2, y2, metres, sigma, use))
+    return lengths
 
 
 def read_track(text: str, *, where: str = "") -> tuple[NDArray[np.int64], Floats]:

@@ -7,6 +7,7 @@ kept as JSON: one object a step, with who took it, when and why.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -52,6 +53,7 @@ class Cut:
 
 
 Step = Move | Omit | Cut
+LONGEST_REASON = 500
 _KINDS: dict[str, type[Step]] = {"move": Move, "omit": Omit, "cut": Cut}
 
 
@@ -96,6 +98,16 @@ def _frame(times: NDArray[np.int64], pts: int, number: int) -> int:
     return int(at[0])
 
 
+def _fits(name: str, value: object) -> bool:
+    if name in ("actor", "reason"):
+        return isinstance(value, str) and len(value) <= LONGEST_REASON
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    if name.endswith("_px"):
+        return math.isfinite(value)
+    return isinstance(value, int) and abs(value) < 2**62 and (name != "at_ns" or value >= 0)
+
+
 def to_json(steps: Sequence[Step]) -> str:
     """Return steps as JSON, oldest first.
 
@@ -135,6 +147,14 @@ def from_json(text: str) -> list[Step]:
                 step=number,
                 kind=row.get("kind", ""),
             )
+        wrong = [name for name, value in values.items() if not _fits(name, value)]
+        if wrong:
+            raise BadInput(
+                N_("step {step}: '{field}' is not what it should be"),
+                N_("PTS and at_ns are whole numbers, pixels numbers, the rest a text of at most "
+                   "{most} signs"),
+                step=number, field=wrong[0], most=LONGEST_REASON,
+            )  # fmt: skip
         try:
             steps.append(kind(**values))
         except TypeError:

@@ -14,6 +14,7 @@ from workbench.investigation.believing import (
     with_belief,
 )
 from workbench.investigation.bundling import Bundled, bundle
+from workbench.investigation.calibrated import Calibrated
 from workbench.investigation.case_files import (
     add_note,
     add_probes,
@@ -90,6 +91,12 @@ from workbench.investigation.flowing import export_flows, flows, summed_flows
 from workbench.investigation.following import Followed
 from workbench.investigation.giving import export_trace, trace_bytes
 from workbench.investigation.in_time import InTime, sightings_in_time
+from workbench.investigation.keeping_tracks import (
+    keep_track,
+    kept_track,
+    kept_tracks,
+    undo_step,
+)
 from workbench.investigation.lookouts import (
     approve_lookout,
     ask_lookout,
@@ -104,7 +111,6 @@ from workbench.investigation.lookouts import (
 from workbench.investigation.looks import by_colour, by_likeness
 from workbench.investigation.measured_paper import write_measured
 from workbench.investigation.measuring import (
-    Calibrated,
     Measured,
     Track,
     calibrate,
@@ -128,6 +134,7 @@ from workbench.investigation.models import (
     use_shipped,
 )
 from workbench.investigation.notebooks import Exported, export_notebook
+from workbench.investigation.onsets import Onsets, find_onsets
 from workbench.investigation.oversight import Inspected, inspect, page_of, write_inspected
 from workbench.investigation.people import (
     SignIn,
@@ -180,6 +187,7 @@ __all__ = [
     "Listed",
     "Measurable",
     "Measured",
+    "Onsets",
     "Passed",
     "PlateHit",
     "Replay",
@@ -242,6 +250,7 @@ __all__ = [
     "faces_mark",
     "faces_off",
     "find_conflicts",
+    "find_onsets",
     "first_candidates",
     "flows",
     "foretell_faces",
@@ -250,6 +259,9 @@ __all__ = [
     "imports",
     "inspect",
     "judge_photographs",
+    "keep_track",
+    "kept_track",
+    "kept_tracks",
     "list_faces",
     "list_lookouts",
     "list_models",
@@ -285,6 +297,7 @@ __all__ = [
     "trace_bytes",
     "track_of_sheet",
     "track_of_sighting",
+    "undo_step",
     "use_model",
     "use_shipped",
     "watched",

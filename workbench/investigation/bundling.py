@@ -269,7 +269,9 @@ def _tell(
     sites = {house.ward.cameras[one].site_id for one in cameras if one in house.ward.cameras}
     told = as_facts(notices_of(house), sorted(sites))
     pack.add("notices.json", _json(told), "whether the public is told of the cameras, by site")
-    pack.add("case_file.json", _json(case_record(house, case.case_id)), "subjects, tasks and notes")
+    pack.add(
+        "case_file.json", _json(case_record(house, case.case_id)), "subjects, tasks, notes, tracks"
+    )
     fixes = {
         camera: [asdict(fix) for fix in house.clock_fixes(camera)]
         for camera in dict.fromkeys(one.camera_id for one in segments)

@@ -120,25 +120,29 @@ def page_of_measured(house: Workbench, one: Measured, translate: Callable[[str],
 
 
 def chart_of(
-    motion: collisions.Motion, axis: str = "giây kể từ khung hình đầu", at_s: float | None = None
+    motion: collisions.Motion,
+    axis: str = "giây kể từ khung hình đầu",
+    at_s: float | None = None,
+    size_mm: tuple[float, float] = (170.0, 70.0),
 ) -> Sheet:
     """Return speed over time: the median as a line in the band of its 95 % interval.
 
-    ``axis`` is written under the times; an instant of the track is marked where one is given.
+    ``axis`` is written under the times; an instant of the track is marked where one is given. A
+    smaller sheet that is shown as large has larger words.
     """
-    sheet = Sheet(170, 70)
-    left, top, wide, high = 16.0, 4.0, 148.0, 54.0
+    sheet = Sheet(*size_mm)
+    left, top, wide, high = 16.0, 4.0, size_mm[0] - 22.0, size_mm[1] - 16.0
     last = max(float(motion.time_s[-1]), 1e-6)
     most = max(10.0, float(np.ceil(motion.speed_km_h[2].max() / 10) * 10))
 
     def at(t: float, v: float) -> tuple[float, float]:
         return left + wide * t / last, top + high * (1 - v / most)
 
-    step = 10 if most <= 100 else 20
+    step = next(one for one in (10, 20, 50, 100, 500) if most / one * 5 <= high or one == 500)
     for v in range(0, int(most) + 1, step):
         sheet.line([at(0, v), at(last, v)], "#d5dbe1", 0.15)
         sheet.text(left - 1.5, at(0, v)[1] + 1, str(v), 2.8, anchor="end")
-    for t in np.linspace(0, last, 6).tolist():
+    for t in np.linspace(0, last, 6 if wide > 100 else 4).tolist():
         x, y = at(t, 0)
         sheet.line([(x, y), (x, y + 1)], "#222", 0.2)
         sheet.text(x, y + 4.5, f"{t:.2f}", 2.8, anchor="middle")
@@ -150,7 +154,7 @@ def chart_of(
     sheet.line(middle, "#0b559f", 0.6)
     if at_s is not None and 0 <= at_s <= last:
         sheet.line([at(at_s, 0), at(at_s, most)], "#d0342c", 0.4)
-    sheet.text(left + wide / 2, 68, axis, 2.8, anchor="middle")
+    sheet.text(left + wide / 2, size_mm[1] - 2, axis, 2.8, anchor="middle")
     sheet.text(1, 3.2, "km/h", 2.8)
     return sheet
 

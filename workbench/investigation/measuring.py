@@ -25,6 +25,8 @@ from workbench.collisions import steps as hand
 from workbench.collisions.tracks import CONTACT_SIGMA_PX
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.investigation import people, reaching
+from workbench.investigation.calibrated import Calibrated, most
+from workbench.investigation.hand_words import words_by_hand
 from workbench.records import Box, Camera, Purpose, Segment, Wording
 from workbench.store import is_imported
 from workbench.store.calibrations import CalibrationFile
@@ -37,16 +39,6 @@ Grey = NDArray[np.uint8]
 _FEWEST_HELD = 5
 """Points of a pass on calibrated ground: fewer give no speed."""
 
-_CLASSES = {
-    "surveyed": N_(
-        "calibration {id} by {count} surveyed points, in the picture of {view}, made {made} by "
-        "{by}; points off by up to {px} px and {m} m, {left} m when left out"
-    ),
-    "map": N_(
-        "calibration {id} by {count} points, some from a map, in the picture of {view}, made "
-        "{made} by {by}; points off by up to {px} px and {m} m, {left} m when left out"
-    ),
-}
 _CLOCKS = {
     "overlay": N_(
         "clock: instants are corrected by {offset} s, read in the picture; one sigma {sigma} s"
@@ -59,35 +51,13 @@ _CLOCK = N_("clock: instants are corrected by {offset} s ({method}); one sigma {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibrated:
-    """A kept calibration with its fit; ``sha256`` is the name of its record."""
-
-    sha256: str
-    kept: collisions.KeptCalibration
-    model: collisions.GroundModel
-
-    @property
-    def words(self) -> Wording:
-        """Which calibration it is, of what class, and how well its points agree."""
-        left_out = np.nanmax(self.model.left_out_m) if self.model.left_out_m.size else np.nan
-        return Wording(
-            _CLASSES[self.model.kind],
-            (
-                ("id", self.sha256[:12]), ("kind", self.model.kind),
-                ("count", str(len(self.kept.points))), ("view", local_text(self.kept.view_ns)),
-                ("made", local_text(self.kept.made_ns)), ("by", self.kept.made_by),
-                ("px", f"{self.model.residual_px.max():.1f}"),
-                ("m", f"{self.model.residual_m.max():.2f}"), ("left", f"{left_out:.2f}"),
-            ),
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Track:
     """Contact points (n, 2) of one vehicle at the ticks (n,) of a file; ``name`` is for papers.
 
-    ``steps`` are an analyst's corrections, done to ``points_px`` already. Of a track ``found`` by a
-    detector, points where no metres hold are left out; of one picked by hand they are refused.
+    ``steps`` are an analyst's corrections, done to ``points_px`` already; ``before`` are the points
+    without them. Of a track ``found`` by a detector, points where no metres hold are left out; of
+    one picked by hand they are refused. ``kept`` is its id in the case, where it is kept there,
+    ``kept_numbers`` those of its steps that hold, ``undone`` how many were taken back.
     """
 
     segment: Segment
@@ -97,6 +67,10 @@ class Track:
     name: str = ""
     steps: tuple[hand.Step, ...] = ()
     found: bool = False
+    before: NDArray[np.float64] | None = None
+    kept: str = ""
+    kept_numbers: tuple[int, ...] = ()
+    undone: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,6 +135,7 @@ def calibrate(
     points: Sequence[collisions.PointPair],
     *,
     crs: str,
+    lengths: Sequence[collisions.KnownLength] = (),
     picture: Path | None = None,
     at_ns: int | None = None,
     purpose: Purpose | None = None,
@@ -173,6 +148,8 @@ def calibrate(
     ----------
     crs
         Projected system of the points' metres; empty where they are local.
+    lengths
+        Known lengths that add to the points, stand alone, or check.
     picture
         A still of the camera as a file; `at_ns` is then when it was taken, now where left out.
     at_ns, purpose
@@ -204,6 +181,7 @@ def calibrate(
         kept = collisions.KeptCalibration(
             camera_id, house.now(), house.actor, (grey.shape[1], grey.shape[0]), crs,
             tuple(points), pick_sigma_px, hashlib.sha256(png).hexdigest(), note, view_ns, source,
+            tuple(lengths),
         )  # fmt: skip
         _refuse_outside(kept)
         model = kept.model()
@@ -217,7 +195,8 @@ def calibrate(
         "calibrate", camera_id, purpose,
         details={
             "calibration": record.sha256, "class": model.kind, "points": len(points),
-            "picture": source, "worst_m": round(float(model.residual_m.max()), 3),
+            "lengths": len(lengths), "picture": source,
+            "worst_m": round(most(np.concatenate([model.residual_m, abs(model.length_off_m)])), 3),
         },
     )  # fmt: skip
     return Calibrated(record.sha256, kept, model)
@@ -289,7 +268,8 @@ def track_of_sheet(segment: Segment, text: str, *, where: str = "", name: str = 
 def corrected(track: Track, steps: Sequence[hand.Step]) -> Track:
     """Return a track after an analyst's steps; the one given is not changed."""
     points = hand.replay(track.pts, track.points_px, steps)
-    return replace(track, points_px=points, steps=(*track.steps, *steps))
+    before = track.points_px if track.before is None else track.before
+    return replace(track, points_px=points, steps=(*track.steps, *steps), before=before)
 
 
 def measure(
@@ -324,7 +304,7 @@ def measure(
     segment = track.segment
     camera_id = segment.camera_id
     try:
-        _refuse_no_frame(house, track)
+        refuse_no_frame(house, track)
         utc = np.array([house.utc(segment, int(one))[0] for one in track.pts[[0, -1]]])
         house._authorise(
             purpose, "measure", cameras=(camera_id,), span=Span(int(utc[0]), int(utc[1]) + 1)
@@ -339,6 +319,8 @@ def measure(
     except WorkbenchError as refusal:
         house._log("measure.refused", camera_id, purpose, details={"why": refusal.sentence()})
         raise
+    if used.model.kind == "lengths":  # which knows no north
+        motion = replace(motion, heading_deg=np.full_like(motion.heading_deg, np.nan))
     pts = track.pts[np.isfinite(track.points_px).all(axis=1)]
     start_ns, sigma_ns = house.utc(segment, int(pts[0]))
     speed = motion.mean_speed_km_h
@@ -348,14 +330,16 @@ def measure(
             "segment": segment.sha256, "calibration": used.sha256, "points": len(pts),
             "time_base": base.source, "tick_s": str(base.tick_s),
             "mean_km_h": [round(float(one), 1) for one in speed],
+            **_steps_facts(track),
         },
     )  # fmt: skip
     return Measured(
         camera_id, purpose, house.actor, house.now(), track, used, motion, pts,
         start_ns + np.round(motion.time_s * SECOND_NS).astype(np.int64), sigma_ns,
         (
-            used.words, view, *times, _clock(house, segment, start_ns, int(pts[0]), sigma_ns),
-            track.origin, *left_out, *_by_hand(track), _method(sigma_px),
+            used.words, *used.length_words, view, *times,
+            _clock(house, segment, start_ns, int(pts[0]), sigma_ns),
+            track.origin, *left_out, *words_by_hand(track), _method(sigma_px),
         ),
     )  # fmt: skip
 
@@ -431,6 +415,15 @@ def _grey(rgb: NDArray[np.uint8]) -> Grey:
 
 def _refuse_outside(kept: collisions.KeptCalibration) -> None:
     wide, high = kept.size_px
+    for number, each in enumerate(kept.lengths, start=1):
+        if not all(0 <= x <= wide for x in (each.x1_px, each.x2_px)) or not all(
+            0 <= y <= high for y in (each.y1_px, each.y2_px)
+        ):
+            raise BadInput(
+                N_("length {length} lies outside the picture, which is {wide}x{high}"),
+                N_("pick it in this picture, or name the picture it was picked in"),
+                length=number, wide=wide, high=high,
+            )  # fmt: skip
     for number, one in enumerate(kept.points, start=1):
         if not (0 <= one.x_px <= wide and 0 <= one.y_px <= high):
             raise BadInput(
@@ -440,7 +433,8 @@ def _refuse_outside(kept: collisions.KeptCalibration) -> None:
             )  # fmt: skip
 
 
-def _refuse_no_frame(house: Workbench, track: Track) -> None:
+def refuse_no_frame(house: Workbench, track: Track) -> None:
+    """Refuse a track that is empty, or names a tick at which its file shows no frame."""
     if not len(track.pts):
         raise BadInput(N_("the track is empty"), N_("mark frames"))
     strange = track.pts[~np.isin(track.pts, house.frame_index(track.segment).pts)]
@@ -500,11 +494,12 @@ def _where_metres_hold(
     )
 
 
-def _by_hand(track: Track) -> tuple[Wording, ...]:
-    if not track.steps:
-        return ()
-    words = N_("corrected by hand in {count} steps")
-    return (Wording(words, (("count", str(len(track.steps))),)),)
+def _steps_facts(track: Track) -> dict[str, object]:
+    """Return what the log says of corrections: how many, their hash, and where they are kept."""
+    if not track.steps and not track.kept:
+        return {}
+    told = hashlib.sha256(hand.to_json(track.steps).encode()).hexdigest()
+    return {"track": track.kept, "steps": len(track.steps), "steps_sha256": told}
 
 
 def _clock(house: Workbench, segment: Segment, at_ns: int, pts: int, sigma_ns: int) -> Wording:

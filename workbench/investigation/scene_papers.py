@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from workbench import collisions
 from workbench.collisions.calibration import map_points
 from workbench.errors import N_, BadInput
+from workbench.investigation.calibrated import Calibrated
 from workbench.investigation.drawing import A4_MM, Sheet, pages
-from workbench.investigation.measuring import Calibrated, Measured, reference_of, statements_of
+from workbench.investigation.measuring import Measured, reference_of, statements_of
 from workbench.paper import pdf_of
 from workbench.store import files
 from workbench.timeline import SECOND_NS, local_text
@@ -93,7 +94,7 @@ def draw_scene(
 ) -> list[Sheet]:
     """Return the scene to scale: ways of the vehicles, where they came to rest, ellipses, north.
 
-    What must be told and has no place under the drawing stands on a second sheet.
+    What must be told and has no place under the drawing stands on further sheets.
     """
     _refuse_mixed(measured)
     sheet = Sheet(*A4_MM)
@@ -121,22 +122,23 @@ def draw_scene(
         sheet.text(px + 1.2, py - 0.8, str(number), 2.2)
     for number, one in enumerate(measured):
         _way(sheet, one, COLOURS[number % len(COLOURS)], number, at, per_m)
-    _north(sheet, x + wide - 9, y + 21)
+    placed = all(one.model.kind != "lengths" for one in used)
+    if placed:
+        _north(sheet, x + wide - 9, y + 21)
     _bar(sheet, x + 5, y + high - 5, scale)
-    down = _legend(sheet, measured, y + high + 5)
+    down = _legend(sheet, measured, y + high + 5, placed=placed)
     told = _told(measured, translate, used)
     rest = _words(sheet, told, down + 1.5, translate)
     _signatures(sheet, ("NGƯỜI VẼ SƠ ĐỒ", "NGƯỜI CHỨNG KIẾN", "CÁN BỘ KHÁM NGHIỆM"), 270)
     sheet.draft(_DRAFT)
-    if not rest:
-        return [sheet]
-    more = Sheet(*A4_MM)
-    _head(
-        house, more, "Mẫu số 06", "SƠ ĐỒ HIỆN TRƯỜNG VỤ TAI NẠN GIAO THÔNG (tiếp)", measured, place
-    )
-    _words(more, rest, 62, translate)
-    more.draft(_DRAFT)
-    return [sheet, more]
+    sheets, title = [sheet], "SƠ ĐỒ HIỆN TRƯỜNG VỤ TAI NẠN GIAO THÔNG (tiếp)"
+    while rest:  # steps by hand are listed one by one, and may be many
+        more = Sheet(*A4_MM)
+        _head(house, more, "Mẫu số 06", title, measured, place)
+        rest = _words(more, rest, 62, translate)
+        more.draft(_DRAFT)
+        sheets.append(more)
+    return sheets
 
 
 def draw_photos(
@@ -187,7 +189,10 @@ def _refuse_mixed(measured: Sequence[Measured]) -> None:
 
 
 def _points(one: Calibrated) -> Floats:
-    return np.array([(p.x_m, p.y_m) for p in one.kept.points])
+    if one.kept.points:
+        return np.array([(p.x_m, p.y_m) for p in one.kept.points])
+    ends = [(k.x1_px, k.y1_px, k.x2_px, k.y2_px) for k in one.kept.lengths if k.use == "fit"]
+    return one.model.ground(np.unique(np.reshape(ends, (-1, 2)), axis=0))
 
 
 def _scale_of(all_m: Floats, wide_mm: float, high_mm: float) -> int:
@@ -281,7 +286,7 @@ def _bar(sheet: Sheet, x: float, y: float, scale: int) -> None:
     sheet.text(x + long + 6, y, f"Tỷ lệ 1:{scale}", 3, bold=True)
 
 
-def _legend(sheet: Sheet, measured: Sequence[Measured], y: float) -> float:
+def _legend(sheet: Sheet, measured: Sequence[Measured], y: float, *, placed: bool) -> float:
     sheet.text(16, y, "CHÚ THÍCH", 3, bold=True)
     y += 4.2
     for number, one in enumerate(measured):
@@ -308,7 +313,9 @@ def _legend(sheet: Sheet, measured: Sequence[Measured], y: float) -> float:
     sheet.text(
         16, y,
         "Nền: ảnh hiệu chuẩn nắn xuống mặt đường; vật cao hơn mặt đường bị kéo dài. "
-        "Mũi tên: bắc của lưới tọa độ. Chữ cạnh đường đi: tốc độ đầu và cuối đoạn.",
+        + ("Mũi tên: bắc của lưới tọa độ." if placed else "Không biết hướng bắc: chỉ hiệu chuẩn "
+           "bằng độ dài.")
+        + " Chữ cạnh đường đi: tốc độ đầu và cuối đoạn.",
         2.4,
     )  # fmt: skip
     return y + 3.6

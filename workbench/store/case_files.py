@@ -1,4 +1,4 @@
-"""What people write down in a case: subjects, tasks, notes. Added to, never changed.
+"""What people write down in a case: subjects, tasks, notes, tracks. Added to, never changed.
 
 A folder a case under ``ROOT/case-files``: a line of JSON an event, each with the hash of the one
 before; the audit log holds the hash of every one, and not what was written. Photographs lie beside
@@ -25,7 +25,9 @@ from workbench.store.written import (
     read_lines,
 )
 
-CaseEventKind = Literal["subject", "probe", "task", "task.done", "note"]
+CaseEventKind = Literal[
+    "subject", "probe", "task", "task.done", "note", "track", "track.step", "track.undo"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ def accident_page(visit: Visit) -> Body:
         },
         {"cameras": page.cameras, "bookmarks": page.bookmarks, "remove": page.remove,
          "tiles": page.tiles, "said": page.said, "passes": page.speeds.passes,
-         "speed": page.speeds.told, "search": page.speeds.search},
+         "speed": page.speeds.told, "search": page.speeds.search,
+         "by_hand": page.speeds.by_hand, "moment": page.speeds.moment},
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """*Hiệu chuẩn*: points of a camera's still and their places, how far each is off, and keeping them.
 
 A tap on the still begins a point, a tap on the map gives it its place; every row can be typed, too.
-Nothing is kept before it was checked, and a refusal is said in its sentence.
+Known lengths are two taps on the still each, and metres that are typed. Nothing is kept before it
+was checked, and a refusal is said in its sentence.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from workbench import investigation
-from workbench.collisions import GroundModel, PointPair, fit_ground
+from workbench.collisions import GroundModel, KnownLength, PointPair, fit_ground, read_lengths
+from workbench.collisions.lengths import LENGTH_SIGMA_M
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.investigation import Workbench
 from workbench.records import Purpose
@@ -25,6 +27,7 @@ from workbench.views.page import Body, Visit, html, refusal
 from workbench.views.text import Translate, local
 
 HEAD = "x_px,y_px,east_m,north_m,kind,sigma_m"
+LENGTHS_HEAD = "x1_px,y1_px,x2_px,y2_px,length_m,sigma_m,use"
 MAP_CRS = "EPSG:32648"
 MAP_SIGMA_M = 1.0
 """A place tapped on the ward's map: its roads are axes, drawn no better than that."""
@@ -49,6 +52,14 @@ class Calibrating:
             name=tr("Points: a row each, in pixels and in metres of {crs}").format(crs=MAP_CRS),
             value=HEAD, height=210, width=480, max_length=100_000,
         )  # fmt: skip
+        self.lengths = pn.widgets.TextAreaInput(
+            name=tr("Known lengths: both ends in pixels, metres, sigma, fit or check"),
+            value=LENGTHS_HEAD, height=210, width=440, max_length=100_000,
+        )  # fmt: skip
+        self.taps = pn.widgets.RadioButtonGroup(
+            options={tr("Taps begin points"): "points", tr("Taps are ends of lengths"): "lengths"},
+            value="points", margin=(5, 10),
+        )  # fmt: skip
         self.note = pn.widgets.TextInput(name=tr("How the points were got"), width=480)
         self.check = pn.widgets.Button(name=tr("Check the points"), width=150)
         self.keep = pn.widgets.Button(
@@ -61,12 +72,23 @@ class Calibrating:
         self.show.on_click(lambda _event: self._safely(self._show))
         self.check.on_click(lambda _event: self._safely(self._check))
         self.keep.on_click(lambda _event: self._safely(self._keep))
-        self.rows.param.watch(lambda _event: self._unchecked(), "value")
+        for one in (self.rows, self.lengths):
+            one.param.watch(lambda _event: self._unchecked(), "value")
         self.camera.param.watch(lambda _event: self._chosen(), "value")
         self._chosen()
 
     def tap_picture(self, x_px: float, y_px: float) -> None:
-        """Begin a point where the still was tapped."""
+        """Begin a point where the still was tapped, or set an end of a known length."""
+        if self.taps.value == "lengths":
+            lines = self.lengths.value.rstrip().splitlines()
+            cells = lines[-1].split(",")
+            if len(cells) == 7 and cells[2:4] == ["", ""]:
+                cells[2:4] = f"{x_px:.1f}", f"{y_px:.1f}"
+                lines[-1] = ",".join(cells)
+            else:
+                lines.append(f"{x_px:.1f},{y_px:.1f},,,,{LENGTH_SIGMA_M},fit")
+            self.lengths.value = "\n".join(lines)
+            return
         self.rows.value = f"{self.rows.value.rstrip()}\n{x_px:.1f},{y_px:.1f},,,map,{MAP_SIGMA_M}"
 
     def tap_map(self, east_m: float, north_m: float) -> None:
@@ -84,7 +106,7 @@ class Calibrating:
     def _chosen(self) -> None:
         camera_id = self.camera.value
         self.size_px = None
-        self.rows.value = HEAD
+        self.rows.value, self.lengths.value = HEAD, LENGTHS_HEAD
         self.picture.objects, self.map.objects = [], []
         self.told.object = ""
         held = self.wb.segments([camera_id]) if camera_id else []
@@ -95,7 +117,11 @@ class Calibrating:
 
     def _list(self) -> None:
         found = investigation.calibrations(self.wb, self.camera.value) if self.camera.value else []
-        lines = "".join(f"<li>{escape(one.words.sentence(self.tr))}</li>" for one in found)
+        lines = "".join(
+            f"<li>{escape('. '.join(w.sentence(self.tr) for w in (one.words, *one.length_words)))}"
+            "</li>"
+            for one in found
+        )
         none = escape(self.tr("This camera is not calibrated: no metres, no speeds."))
         self.known.object = f"<ul>{lines}</ul>" if lines else f"<p>{none}</p>"
 
@@ -120,34 +146,42 @@ class Calibrating:
             self.tr(
                 "Tap a point of the road on the picture, then its place on the map; six points or "
                 "more, spread over the road. A place from the map is taken to be off by {sigma} m: "
-                "write what was surveyed into its row."
+                "write what was surveyed into its row. Or tap both ends of lengths that were "
+                "measured on the road: eight or more, near and far, along and across, do without "
+                "points; beside points they add to them, or check them."
             ).format(sigma=MAP_SIGMA_M)
         )
 
-    def _fitted(self) -> tuple[list[PointPair], str, GroundModel]:
+    def _fitted(self) -> tuple[list[PointPair], list[KnownLength], str, GroundModel]:
         if self.size_px is None:
             raise BadInput(
                 N_("no picture is shown yet that points could be picked in"),
                 N_("show the picture first"),
             )
-        points, crs = investigation.check_points(
-            self.wb, self.camera.value, self.rows.value, crs=MAP_CRS
-        )
-        return points, crs, fit_ground(points, self.size_px)
+        lengths = []
+        if self.lengths.value.strip() != LENGTHS_HEAD:
+            lengths = read_lengths(self.lengths.value, where=self.tr("Known lengths"))
+        points: list[PointPair] = []
+        crs = ""
+        if not lengths or self.rows.value.strip() != HEAD:
+            points, crs = investigation.check_points(
+                self.wb, self.camera.value, self.rows.value, crs=MAP_CRS
+            )
+        return points, lengths, crs, fit_ground(points, self.size_px, lengths=lengths)
 
     def _check(self) -> None:
-        points, _, model = self._fitted()
-        self.told.object = residuals(points, model, self.tr)
+        points, lengths, _, model = self._fitted()
+        self.told.object = residuals(points, lengths, model, self.tr)
         self.keep.disabled = False
 
     def _keep(self) -> None:
-        points, crs, model = self._fitted()
+        points, lengths, crs, model = self._fitted()
         done = investigation.calibrate(
-            self.wb, self.camera.value, points, crs=crs, at_ns=self.at_ns, purpose=self.purpose,
-            note=self.note.value,
+            self.wb, self.camera.value, points, crs=crs, lengths=lengths, at_ns=self.at_ns,
+            purpose=self.purpose, note=self.note.value,
         )  # fmt: skip
         kept = escape(self.tr("Kept: {id}").format(id=done.sha256[:12]))
-        self.told.object = f"<p><b>{kept}</b></p>{residuals(points, model, self.tr)}"
+        self.told.object = f"<p><b>{kept}</b></p>{residuals(points, lengths, model, self.tr)}"
         self.keep.disabled = True
         self._list()
 
@@ -169,7 +203,13 @@ def calibration_page(visit: Visit) -> Body:
             "choice": pn.Row(one.camera, one.at, one.show, height=70, sizing_mode="stretch_width"),
             "picture": one.picture,
             "map": one.map,
-            "points": pn.Column(one.rows, one.note, pn.Row(one.check, one.keep), one.told),
+            "points": pn.Column(
+                one.taps,
+                pn.FlexBox(one.rows, one.lengths),
+                one.note,
+                pn.Row(one.check, one.keep),
+                one.told,
+            ),
             "kept": one.known,
         },
     )
@@ -223,8 +263,25 @@ def map_of(wb: Workbench, camera_id: str, tapped: Callable[[float, float], None]
     return pn.pane.Bokeh(plot, margin=0)
 
 
-def residuals(points: list[PointPair], model: GroundModel, tr: Translate) -> str:
-    """Return how far each point is off, as an HTML table."""
+def residuals(
+    points: list[PointPair], lengths: list[KnownLength], model: GroundModel, tr: Translate
+) -> str:
+    """Return how far each point and each known length is off, as HTML tables."""
+    raised = (
+        _sentence(
+            tr("The points disagree by more than stated: errors were raised {by} times.").format(
+                by=f"{model.inflation:.1f}"
+            )
+        )
+        if model.inflation > 1
+        else ""
+    )
+    parts = [_points_table(points, model, tr) if points else "",
+             _lengths_table(lengths, model, tr) if lengths else "", raised]  # fmt: skip
+    return "".join(parts)
+
+
+def _points_table(points: list[PointPair], model: GroundModel, tr: Translate) -> str:
     heads = [tr("Point"), tr("Kind of point"), tr("sigma, m"), tr("off, px"), tr("off, m"),
              tr("left out, m")]  # fmt: skip
     kinds = {"surveyed": tr("surveyed"), "map": tr("map")}
@@ -235,17 +292,27 @@ def residuals(points: list[PointPair], model: GroundModel, tr: Translate) -> str
             zip(points, model.residual_px, model.residual_m, model.left_out_m, strict=True), start=1
         )
     )
-    raised = (
-        _sentence(
-            tr("The points disagree by more than stated: errors were raised {by} times.").format(
-                by=f"{model.inflation:.1f}"
-            )
+    return _table(heads, rows)
+
+
+def _lengths_table(lengths: list[KnownLength], model: GroundModel, tr: Translate) -> str:
+    heads = [tr("Known length"), tr("Use"), tr("measured, m"), tr("sigma, m"), tr("off, m"),
+             tr("off, %"), tr("left out, m")]  # fmt: skip
+    uses = {"fit": tr("fitted"), "check": tr("checks")}
+    rows = "".join(
+        f"<tr><td>{number}</td><td>{escape(uses[one.use])}</td><td>{one.length_m:.2f}</td>"
+        f"<td>{one.sigma_m:.2f}</td><td>{off:+.2f}</td><td>{100 * off / one.length_m:+.1f}</td>"
+        f"<td>{'–' if np.isnan(left) else f'{left:+.2f}'}</td></tr>"
+        for number, (one, off, left) in enumerate(
+            zip(lengths, model.length_off_m, model.length_left_out_m, strict=True), start=1
         )
-        if model.inflation > 1
-        else ""
     )
+    return _table(heads, rows)
+
+
+def _table(heads: list[str], rows: str) -> str:
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
-    return f'<table class="residuals"><tr>{head}</tr>{rows}</table>{raised}'
+    return f'<table class="residuals"><tr>{head}</tr>{rows}</table>'
 
 
 def _plot(x: tuple[float, float], y: tuple[float, float], *, aspect: float) -> figure:

@@ -15,15 +15,28 @@ import pandas as pd
 import panel as pn
 
 from workbench.collisions import CANDIDATE_NOTE
+from workbench.collisions.onset import WITHIN_S
+from workbench.collisions.steps import Omit
+from workbench.collisions.wording import ONSET_NOTE
 from workbench.errors import N_, WorkbenchError
 from workbench.investigation import (
     Conflicts,
     Measurable,
     Measured,
+    Onsets,
+    Track,
+    corrected,
     find_conflicts,
+    find_onsets,
+    keep_track,
+    kept_track,
+    kept_tracks,
     measurable,
+    measure,
     measure_sighting,
     statements_of,
+    track_of_sighting,
+    undo_step,
 )
 from workbench.investigation.measured_paper import chart_of
 from workbench.timeline import SECOND_NS, Span
@@ -41,7 +54,9 @@ WHAT = {
     "wrong way": N_("wrong way?"),
 }
 """Candidates as they are listed: questions to a person."""
-_CANDIDATE = "candidate:"
+_CANDIDATE, _KEPT, _ONSET = "candidate:", "kept:", "onset:"
+_CHART_MM = (88.0, 56.0)
+"""Small, and shown as wide as its panel is: its words can be read there."""
 _CLIP = ("clip_start", "clip_stop")
 
 
@@ -64,6 +79,23 @@ class Speeds:
             margin=(5, 10),
         )  # fmt: skip
         self.search.on_click(lambda _event: self._search())
+        self.why = pn.widgets.TextInput(
+            placeholder=tr("Why it is corrected"), width=220, max_length=200, margin=(5, 5, 5, 10)
+        )
+        self.omit = pn.widgets.Button(
+            label=tr("Leave out the point of the frame shown"), margin=(5, 5)
+        )
+        self.undo = pn.widgets.Button(label=tr("Take the last step back"), margin=(5, 5))
+        self.by_hand = pn.FlexBox(self.why, self.omit, self.undo, visible=False, margin=0)
+        self.omit.on_click(lambda _event: self._correct(self._omitted))
+        self.undo.on_click(lambda _event: self._correct(self._taken_back))
+        self._kept: list[Track] = []
+        self.moment = pn.widgets.Button(
+            label=tr("Look for the moment of a collision, without metres"), visible=False,
+            margin=(5, 10),
+        )  # fmt: skip
+        self.moment.on_click(lambda _event: self._look())
+        self._onsets: Onsets | None = None
         self._found: Conflicts | None = None
         self._known: Measurable | None = None
         self._asked: tuple[tuple[str, ...], Span] | None = None
@@ -76,9 +108,12 @@ class Speeds:
         self._at_ns = at_ns
         if self._asked == (tuple(cameras), span):
             return
-        self._asked, self._shown, self._found = (tuple(cameras), span), None, None
-        self.search.visible = False
+        self._asked, self._found, self._kept = (tuple(cameras), span), None, []
+        self._onsets = None
+        self._hold(None)
+        self.search.visible = self.moment.visible = False
         try:
+            self._kept = kept_tracks(self.visit.wb, cameras, span, self.visit.selection.purpose)
             self._known = measurable(self.visit.wb, cameras, span, self.visit.selection.purpose)
         except WorkbenchError as error:
             self._known = None
@@ -86,6 +121,7 @@ class Speeds:
             self.told.object = refusal(error, self.tr)
             return
         self.search.visible = bool(len(self._known.passes))
+        self.moment.visible = bool(self._known.without)
         self._list(chosen="")
         self.told.object = self._nothing(self._known)
 
@@ -100,6 +136,21 @@ class Speeds:
         if known is None:
             return
         rows = self._candidates()
+        for track in self._kept:
+            key = f"{_KEPT}{track.kept}"
+            done = self._done.get(key)
+            start_ns = self.visit.wb.utc(track.segment, int(track.pts[0]))[0]
+            said = tr("{id}, corrected in {count} steps").format(
+                id=track.kept, count=len(track.steps)
+            )
+            rows.append({
+                "key": key,
+                "cells": [
+                    clock(start_ns, millis=True),
+                    marked(said, sub=f"{track.segment.camera_id} · {track.name}"),
+                    "" if done is None else _figure(done.motion.mean_speed_km_h),
+                ],
+            })  # fmt: skip
         for row in known.passes.head(MOST_PASSES).to_dict("records"):
             done = self._done.get(row["sighting_id"])
             plate = "" if pd.isna(row["plate"]) else f" · {row['plate']}"
@@ -116,9 +167,21 @@ class Speeds:
 
     def _candidates(self) -> list[dict[str, Any]]:
         """Return the rows of what was looked for and found, before the passes."""
+        moments = self._onsets.moments if self._onsets is not None else ()
+        rows = [
+            {
+                "key": f"{_ONSET}{number}",
+                "cells": [
+                    clock(one.at_ns, millis=True),
+                    marked(self.tr("collision begins?"), sub=one.camera_id),
+                    f"{one.score:.2f}",
+                ],
+            }
+            for number, one in enumerate(moments)
+        ]
         if self._found is None:
-            return []
-        return [
+            return rows
+        return rows + [
             {
                 "key": f"{_CANDIDATE}{number}",
                 "cells": [
@@ -142,7 +205,7 @@ class Speeds:
         except WorkbenchError as error:
             self.told.object = refusal(error, self.tr)
             return
-        self._shown = None
+        self._hold(None)
         self._list(chosen="")
         found, tr = self._found, self.tr
         lines = [
@@ -153,6 +216,49 @@ class Speeds:
             *found.failed, *found.unchecked,
         ]  # fmt: skip
         self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+
+    def _look(self) -> None:
+        """Look for the moment on cameras without metres; a person's own act, and logged."""
+        if self._known is None or self._asked is None:
+            return
+        tr, cameras = self.tr, self._known.without
+        try:
+            found = find_onsets(
+                self.visit.wb, cameras, self._asked[1], self.visit.selection.purpose
+            )
+        except WorkbenchError as error:
+            self.told.object = refusal(error, self.tr)
+            return
+        self._onsets = found
+        self._hold(None)
+        self._list(chosen="")
+        lines = [
+            tr("{count} moments among {passes} passes of {cameras}").format(
+                count=len(found.moments), passes=found.passes, cameras=", ".join(cameras)
+            ),
+            tr(ONSET_NOTE),
+        ]
+        if not found.moments:
+            lines.insert(
+                1,
+                tr("No moment stands out: no computer can say here when a collision began. Step "
+                   "through the frames and mark it."),
+            )  # fmt: skip
+        self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+
+    def _moment(self, number: int) -> None:
+        """Go to a moment, and say why it is one."""
+        assert self._onsets is not None
+        one, tr = self._onsets.moments[number], self.tr
+        head = tr("{at} ± {within:g} s on {camera}, score {score}, not calibrated").format(
+            at=clock(one.at_ns, millis=True), within=WITHIN_S, camera=one.camera_id,
+            score=f"{one.score:.2f}",
+        )  # fmt: skip
+        self._hold(None)
+        self.passes.chosen = f"{_ONSET}{number}"
+        lines = [head, one.words.sentence(tr), tr(ONSET_NOTE)]
+        self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
+        self._seek(one.at_ns)
 
     def _lines(self, note: str, lines: Sequence[str]) -> str:
         told = "".join(f"<p>{escape(one)}</p>" for one in lines)
@@ -171,7 +277,7 @@ class Speeds:
             f"{tr(WHAT[row['what']])} {row['score']:.2f} · {row['camera_id']} · {clip}",
             tr(row["template"]).format(**values),
         ]
-        self._shown = None
+        self._hold(None)
         self.passes.chosen = f"{_CANDIDATE}{number}"
         self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
         self._seek(int(row["utc"].value))
@@ -189,8 +295,9 @@ class Speeds:
         if known.without:
             said.append(
                 tr(
-                    "Not calibrated: {cameras}. There are no metres and no speeds, and no computer "
-                    "can say here when a collision began: step through the frames and mark it."
+                    "Not calibrated: {cameras}. There are no metres and no speeds. A computer can "
+                    "look for the moment a collision began, and often cannot say: step through the "
+                    "frames and mark it."
                 ).format(cameras=", ".join(known.without))
             )
         more = len(known.passes) - MOST_PASSES
@@ -202,19 +309,64 @@ class Speeds:
         if key.startswith(_CANDIDATE):
             self._candidate(int(key.removeprefix(_CANDIDATE)))
             return
+        if key.startswith(_ONSET):
+            self._moment(int(key.removeprefix(_ONSET)))
+            return
+        wb, purpose = self.visit.wb, self.visit.selection.purpose
         try:
             done = self._done.get(key)
-            if done is None:
-                done = measure_sighting(self.visit.wb, key, self.visit.selection.purpose)
+            if done is None and key.startswith(_KEPT):
+                done = measure(wb, kept_track(wb, key.removeprefix(_KEPT), purpose), purpose)
+            elif done is None:
+                done = measure_sighting(wb, key, purpose)
         except WorkbenchError as error:
-            self._shown = None
+            self._hold(None)
             self.told.object = refusal(error, self.tr)
             return
-        self._done[key] = self._shown = done
+        self._done[key] = done
+        self._hold(done)
         self._list(chosen=key)
         self.told.object = self._page(done)
         if not int(done.utc_ns[0]) <= self._at_ns <= int(done.utc_ns[-1]):
             self._seek(int(done.utc_ns[len(done.utc_ns) // 2]))
+
+    def _hold(self, done: Measured | None) -> None:
+        """Take note of what is measured; it can be corrected then, and its steps taken back."""
+        self._shown = done
+        self.by_hand.visible = done is not None
+        self.undo.visible = done is not None and bool(done.track.kept_numbers)
+
+    def _correct(self, act: Callable[[Measured], Track]) -> None:
+        """Take a step on the track shown, keep it with the case, and measure again."""
+        if self._shown is None or self._asked is None:
+            return
+        wb, purpose, shown = self.visit.wb, self.visit.selection.purpose, self._shown
+        try:
+            track = act(shown)
+            self._kept = kept_tracks(wb, *self._asked, purpose)
+        except WorkbenchError as error:
+            self.told.object = refusal(error, self.tr)
+            return
+        self.why.value = ""
+        self._done.pop(f"{_KEPT}{track.kept}", None)
+        self._choose(f"{_KEPT}{track.kept}")
+
+    def _omitted(self, shown: Measured) -> Track:
+        wb, purpose = self.visit.wb, self.visit.selection.purpose
+        k = int(np.argmin(np.abs(shown.utc_ns - self._at_ns)))
+        step = Omit(int(shown.pts[k]), wb.actor, wb.now(), self.why.value.strip())
+        # from the track as it was found: what is measured lacks what lies beyond the ground
+        key = self.passes.chosen
+        if key.startswith(_KEPT):
+            found = kept_track(wb, key.removeprefix(_KEPT), purpose)
+        else:
+            found = track_of_sighting(wb, key, purpose)
+        return keep_track(wb, corrected(found, [step]), purpose)
+
+    def _taken_back(self, shown: Measured) -> Track:
+        wb, purpose, track = self.visit.wb, self.visit.selection.purpose, shown.track
+        why = self.why.value.strip() or purpose.reason
+        return undo_step(wb, track.kept, track.kept_numbers[-1], why, purpose)
 
     def _page(self, done: Measured) -> str:
         tr, motion = self.tr, done.motion
@@ -233,7 +385,7 @@ class Speeds:
         mean = tr("Mean speed {figure} km/h, with its 95 % interval").format(
             figure=_figure(motion.mean_speed_km_h)
         )
-        chart = chart_of(motion, tr("seconds since the first frame"), now_s).svg()
+        chart = chart_of(motion, tr("seconds since the first frame"), now_s, _CHART_MM).svg()
         lines = "".join(f"<li>{escape(one)}</li>" for one in said)
         return (
             f'<div class="speed"><p class="note">{escape(note)}</p><p>{escape(head)}</p>'
