@@ -24,6 +24,8 @@ from workbench.investigation import (
     approve_faces,
     ask_faces,
     calibrate_faces,
+    candidates_over,
+    end_candidates,
     face_calibration,
     face_candidates,
     face_cost,
@@ -129,6 +131,34 @@ def ask(wb, photograph, **more):
     return ask_faces(
         wb, purpose, [("portrait.png", photograph)], cameras=cameras, span=span, **more
     ).request_id
+
+
+def test_candidates_of_a_closed_case_go_when_the_days_of_its_category_are_over(
+    wb, clock, photograph
+):
+    book, kept = FaceBook(wb.root), []
+    for case_id, category in (("HS-2", "missing"), ("HS-3", "criminal"), ("HS-4", "")):
+        wb.open_case(Case(case_id, "t", "b", "r", PERIOD, category=category))
+        kept.append(ask(wb, photograph, purpose=Purpose(case_id, "r")))
+        book.put_candidates(kept[-1], b"[{}, {}]")
+        wb.close_case(case_id, "done")
+    (wb.root / "retention.toml").write_text("[cases]\nmissing = 3\n")
+    assert candidates_over(wb) == []
+    clock.ns += 5 * 24 * HOUR_NS
+    (wb.root / "retention.toml").write_text("[cases]\nmissing = -3\n")
+    with pytest.raises(BadInput, match="missing = N"):
+        end_candidates(wb)
+    (wb.root / "retention.toml").write_text("[cases]\nmissing = 3\n")
+    (one,) = candidates_over(wb)  # shown first
+    assert (one.request_id, one.case_id, one.candidates) == (kept[0], "HS-2", 2)
+    assert [book.candidates(name) for name in kept] == [b"[{}, {}]"] * 3
+    assert end_candidates(wb) == [one]
+    assert [book.candidates(name) for name in kept] == [None, b"[{}, {}]", b"[{}, {}]"]
+    (entry,) = [each for each in wb.audit() if each.action == "faces.delete"]
+    assert (entry.case_id, json.loads(entry.details)["candidates"]) == ("HS-2", 2)
+    assert "category missing" in json.loads(entry.details)["why"]
+    assert end_candidates(wb) == []
+    assert wb.verify() == []
 
 
 def state(wb, request_id):

@@ -23,6 +23,11 @@ from workbench.investigation.case_files import (
     end_task,
     subject_photographs,
 )
+from workbench.investigation.cases_over import (
+    CandidatesOver,
+    candidates_over,
+    end_candidates,
+)
 from workbench.investigation.conflicts import Conflicts, find_conflicts
 from workbench.investigation.contradicting import (
     Accompanied,
@@ -128,6 +133,7 @@ from workbench.investigation.models import (
     use_shipped,
 )
 from workbench.investigation.notebooks import Exported, export_notebook
+from workbench.investigation.opening import case_history, change_case
 from workbench.investigation.oversight import Inspected, inspect, page_of, write_inspected
 from workbench.investigation.people import (
     SignIn,
@@ -160,6 +166,7 @@ __all__ = [
     "Bundled",
     "Calibrated",
     "Candidates",
+    "CandidatesOver",
     "Compared",
     "Comparison",
     "Conflicts",
@@ -210,8 +217,11 @@ __all__ = [
     "calibration_at",
     "calibrations",
     "cameras_between",
+    "candidates_over",
     "case_file",
+    "case_history",
     "cases_of",
+    "change_case",
     "change_person",
     "check_points",
     "compare_model",
@@ -223,6 +233,7 @@ __all__ = [
     "draw_photos",
     "draw_scene",
     "encoder_in_use",
+    "end_candidates",
     "end_faces",
     "end_lookout",
     "end_overdue",
