@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+import zipfile
 from fractions import Fraction
 from itertools import pairwise
 
@@ -21,8 +22,10 @@ from workbench.cases.asking import STATE_WORDS, blind_order
 from workbench.errors import BadInput, Refused
 from workbench.investigation import (
     add_person,
+    again,
     approve_faces,
     ask_faces,
+    bundle,
     calibrate_faces,
     candidates_over,
     end_candidates,
@@ -40,9 +43,13 @@ from workbench.investigation import (
     settle_faces,
     switch_faces,
 )
-from workbench.investigation.face_readings import face_record
+from workbench.investigation.face_copies import face_copies
+from workbench.investigation.face_readings import candidates_of, face_record
+from workbench.investigation.notebooks import asked_of
+from workbench.investigation.replaying import told
 from workbench.recognition.faces import encoder as faces_encoder
 from workbench.recognition.faces.calibration import LEAST_PEOPLE, ratio_text
+from workbench.recognition.faces.hiding import open_face_hider
 from workbench.recognition.faces.scoring import COLUMNS
 from workbench.recognition.models import samples
 from workbench.records import Case, Purpose
@@ -194,16 +201,28 @@ def test_from_request_to_verdict_and_what_stays_of_it(wb, photograph, monkeypatc
     assert not found.summary.failed
     assert len(found.run.candidates) == 3
     assert found.run.destroyed == len(seen) > 3
+    destroyed = len(seen)
     with pytest.raises(Refused, match="run already"):
         run_faces(wb, request_id, workers=0)
-    again = face_cost(wb, ask(wb, photograph))
-    assert again.cpu_s == pytest.approx(found.summary.cpu_s, abs=0.1)
+    cost = face_cost(wb, ask(wb, photograph))
+    assert cost.cpu_s == pytest.approx(found.summary.cpu_s, abs=0.1)
 
     sheets = face_candidates(wb, request_id, PURPOSE)
     assert [one.number for one in sheets] == [1, 2, 3]
     assert not any(hasattr(sheets[0], name) for name in ("score", "rank", "agreement"))
     crop = face_crop(wb, sheets[0], PURPOSE)
     assert 60 < crop.shape[0] < 360
+    # a notebook makes the table again, blind as the readers are, from what was kept or anew
+    (search,) = asked_of(wb._store.audit("HS-1"))
+    blind = told(lambda: search.run(wb, PURPOSE))
+    assert search.source() == f"again.face_search(wb, muc_dich, '{request_id}', anew=False)"
+    assert blind["candidates"].count("\n") == 4
+    assert not any(name in blind["candidates"] for name in ("score", "rank", "reader"))
+    assert told(lambda: again.face_search(wb, PURPOSE, request_id, anew=True)) == blind
+    assert json.loads(wb.audit()[-2].details) == {  # then it is looked at, as before
+        "compared": 3, "destroyed": len(seen) - destroyed, "same": True,
+    }  # fmt: skip
+    assert copies(wb) == {1: "not read by two", 2: "not read by two", 3: "not read by two"}
     with pytest.raises(BadInput, match="numbers 3 do not fit"):
         read_faces(wb, request_id, PURPOSE, {1: "excludes", 2: "supports"})
     with pytest.raises(BadInput, match="is no verdict"):
@@ -231,13 +250,20 @@ def test_from_request_to_verdict_and_what_stays_of_it(wb, photograph, monkeypatc
         1: (False, True), 2: (True, False), 3: (True, False),
     }  # fmt: skip
     assert all(one.strength is None for one in results)
-    told = record(wb, request_id)
-    assert len(told["candidates"]) == 3  # the excluded one, too
-    assert told["likelihood_ratio"] == "not calibrated here"
+    kept = record(wb, request_id)
+    assert len(kept["candidates"]) == 3  # the excluded one, too
+    assert kept["likelihood_ratio"] == "not calibrated here"
+    table = told(lambda: search.run(wb, PURPOSE))
+    assert table == told(lambda: again.face_search(wb, PURPOSE, request_id, anew=True)) != blind
+    assert table["candidates"].count("excludes") == 3
+    assert table["candidates"].count("not calibrated here") == 3
+    with pytest.raises(Refused, match="not yours"):
+        again.face_search(lan, PURPOSE, request_id, anew=True)
+    assert copies(wb) == {1: "excluded", 2: "face shown", 3: "face shown"}
 
     assert wb.verify() == []
     ran = next(entry for entry in wb.audit() if entry.action == "faces.run")
-    assert json.loads(ran.details)["destroyed"] == len(seen)
+    assert json.loads(ran.details)["destroyed"] == destroyed
     assert leaks(wb.root, seen) == []
     for path in wb.root.rglob("*.parquet"):
         assert not any("embed" in name for name in pq.read_schema(path).names)
@@ -248,6 +274,62 @@ def test_from_request_to_verdict_and_what_stays_of_it(wb, photograph, monkeypatc
     planted = wb.root / "faces" / "index.bin"
     planted.write_bytes(seen[0].astype(np.float16).tobytes())
     assert leaks(wb.root, seen) == [planted]
+
+
+def test_in_a_copy_of_a_candidate_nobody_else_can_be_recognised(wb, photograph, tmp_path):
+    request_id = ask(wb, photograph, urgent="a child is missing")
+    run_faces(wb, request_id, workers=0)
+    assert set(copies(wb).values()) == {"not approved"}
+    approve_faces(wb.as_actor("minh"), request_id, "needed")
+    first = {1: "excludes", 2: "supports", 3: "undecided"}
+    for reader in ("lan", "tu"):
+        read_faces(wb.as_actor(reader), request_id, PURPOSE, first)
+    finder = open_face_hider()
+    shown = 0
+    for one in face_copies(wb, PURPOSE, lambda: finder):
+        assert one.request_id == request_id
+        copy = cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+        candidate = dict(candidates_of(wb, request_id, PURPOSE))[one.number]
+        assert one.made_of == f"{candidate.segment_sha256} pts {candidate.pts}"
+        plain = wb.still(candidate.segment_sha256, candidate.pts, PURPOSE).astype(int)
+        away = np.abs(copy.astype(int) - plain).mean(axis=2)
+        faces = [each.box for each in finder(plain.astype(np.uint8), None)]
+        assert {int(box.x) // 380 for box in faces} == {0, 1, 2}  # some twice, at two scales
+        for box in faces:
+            rows, columns = (
+                slice(int(box.y), int(box.y + box.h)),
+                slice(int(box.x), int(box.x + box.w)),
+            )
+            if one.shown == "face shown" and int(box.x) // 380 == int(candidate.face.x) // 380:
+                assert away[rows, columns].mean() < 6
+                shown += 1
+            else:  # a handful of colours across, and no face for a detector
+                assert away[rows, columns].mean() > 12
+        seen = {int(each.box.x) // 380 for each in finder(copy, None)}
+        mine = {int(candidate.face.x) // 380} if one.shown == "face shown" else set()
+        assert seen == mine
+    assert shown >= 2
+    # the bundle holds them, excluded ones too, and says whose face shows; its check finds it whole
+    out = tmp_path / "HS-1.zip"
+    bundle(wb, PURPOSE, out, plates=["99B1-123.45"], originals=False, clips=False)
+    with zipfile.ZipFile(out) as made:
+        names = [name for name in made.namelist() if name.startswith("faces/")]
+        said = json.loads(made.read("face_copies.json"))
+    assert names == [f"faces/{request_id}-{n:02d}.jpg" for n in (1, 2, 3)]
+    assert [("readers exclude it" in one["shown"], one["path"]) for one in said] == [
+        (n == 0, name) for n, name in enumerate(names)
+    ]  # fmt: skip
+    assert [json.dumps(one).count("score") for one in said] == [0, 0, 0]
+    # whoever may not see them gets a sentence; with face search off nobody sees one
+    switch_faces(wb, on=False, reason="stop")
+    (left,) = face_copies(wb, PURPOSE, lambda: finder)
+    assert (left.picture, "switched off" in left.why) == (None, True)
+
+
+def copies(wb):
+    """Return whose face shows in the copies of candidates, by number."""
+    finder = open_face_hider()
+    return {one.number: one.shown for one in face_copies(wb, PURPOSE, lambda: finder)}
 
 
 def record(wb, request_id):

@@ -3,6 +3,7 @@
 Pages, the command line and notebooks use these verbs and nothing below them.
 """
 
+from workbench.investigation import again
 from workbench.investigation.answers import ALWAYS, Grant, Ingested, Linked, PlateHit, Trace
 from workbench.investigation.basis import Basis, basis_of
 from workbench.investigation.believing import (
@@ -202,6 +203,7 @@ __all__ = [
     "add_probes",
     "add_subject",
     "add_task",
+    "again",
     "approve_faces",
     "approve_lookout",
     "ask_faces",
