@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-import zipfile
-from fractions import Fraction
 from itertools import pairwise
 
 import cv2
@@ -15,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from dask.distributed import LocalCluster
 from make.face_pack import make_pack
-from make.rows import sighting_row, sightings_table
+from make.face_street import LEFTS, PERIOD, START_NS, build, film, shown_in_copies
 
-from workbench import media, recognition
+from workbench import recognition
 from workbench.cases.asking import STATE_WORDS, blind_order
 from workbench.errors import BadInput, Refused
 from workbench.investigation import (
@@ -25,17 +23,13 @@ from workbench.investigation import (
     again,
     approve_faces,
     ask_faces,
-    bundle,
     calibrate_faces,
-    candidates_over,
-    end_candidates,
     face_calibration,
     face_candidates,
     face_cost,
     face_crop,
     face_requests,
     face_results,
-    open_workbench,
     read_faces,
     refuse_faces,
     run_calibration,
@@ -43,26 +37,20 @@ from workbench.investigation import (
     settle_faces,
     switch_faces,
 )
-from workbench.investigation.face_copies import face_copies
-from workbench.investigation.face_readings import candidates_of, face_record
+from workbench.investigation.face_readings import face_record
 from workbench.investigation.notebooks import asked_of
 from workbench.investigation.replaying import told
 from workbench.recognition.faces import encoder as faces_encoder
 from workbench.recognition.faces.calibration import LEAST_PEOPLE, ratio_text
-from workbench.recognition.faces.hiding import open_face_hider
 from workbench.recognition.faces.scoring import COLUMNS
 from workbench.recognition.models import samples
 from workbench.records import Case, Purpose
 from workbench.store.face_scores import FaceScoreBook
 from workbench.store.faces import VERDICT_WORDS, FaceBook, FaceVerdict
-from workbench.timeline import SECOND_NS, Span, parse_instant
+from workbench.timeline import SECOND_NS, Span
 from workbench.views.text import translator
 
-START_NS = parse_instant("2026-11-20T07:15:00+07:00")
-PERIOD = Span(START_NS - 60 * SECOND_NS, START_NS + 60 * SECOND_NS)
 PURPOSE = Purpose("HS-1", "the one who left the van")
-FRAMES, RATE, SIDE = 12, 10, 320
-LEFTS = (20, 400, 780)
 HOUR_NS = 3600 * SECOND_NS
 SECRET = "sông Ngũ Huyện Khê"
 
@@ -88,15 +76,8 @@ def once(loaded, monkeypatch):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    portrait = cv2.resize(samples.portrait(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    pictures = [portrait, portrait[:, ::-1], np.clip(portrait * 0.7, 0, 255).astype(np.uint8)]
     path = tmp_path_factory.mktemp("faces") / "clip.mp4"
-    with media.ClipWriter(path, 1120, 360, time_base=Fraction(1, RATE), gop=10, crf=18) as out:
-        for n in range(FRAMES):
-            street = np.full((360, 1120, 3), 96, np.uint8)
-            for left, picture in zip(LEFTS, pictures, strict=True):
-                street[20 : 20 + SIDE, left + n : left + n + SIDE] = picture
-            out.write(street, n)
+    film(path)
     return path
 
 
@@ -108,20 +89,7 @@ def clock():
 @pytest.fixture
 def wb(tmp_path, ward_folder, clock, clip):
     """A root of an open case and one clip with three passes of faces; `thu` opened it."""
-    made = open_workbench(tmp_path / "root", actor="thu", now=clock, create_from=ward_folder)
-    made.open_case(Case("HS-1", "The grey van", "Decision 12", "find who left it", PERIOD))
-    (segment,) = made.ingest(clip, next(iter(made.ward.cameras)), START_NS).segments
-    pts = made.frame_index(segment).pts.tolist()
-    rows = [
-        sighting_row(
-            0, segment.camera_id, sighting_id=f"pass-{at}", segment_sha256=segment.sha256,
-            kind="person", pts=pts[3], first_pts=pts[0], last_pts=pts[-1], track_pts=pts,
-            track_box=[v for n in range(FRAMES) for v in (left + n, 20.0, float(SIDE), SIDE)],
-        )
-        for at, left in enumerate(LEFTS)
-    ]  # fmt: skip
-    made._store.append_sightings(sightings_table(iter(rows)))
-    return made
+    return build(tmp_path / "root", ward_folder, clip, now=clock)
 
 
 @pytest.fixture(scope="module")
@@ -138,34 +106,6 @@ def ask(wb, photograph, **more):
     return ask_faces(
         wb, purpose, [("portrait.png", photograph)], cameras=cameras, span=span, **more
     ).request_id
-
-
-def test_candidates_of_a_closed_case_go_when_the_days_of_its_category_are_over(
-    wb, clock, photograph
-):
-    book, kept = FaceBook(wb.root), []
-    for case_id, category in (("HS-2", "missing"), ("HS-3", "criminal"), ("HS-4", "")):
-        wb.open_case(Case(case_id, "t", "b", "r", PERIOD, category=category))
-        kept.append(ask(wb, photograph, purpose=Purpose(case_id, "r")))
-        book.put_candidates(kept[-1], b"[{}, {}]")
-        wb.close_case(case_id, "done")
-    (wb.root / "retention.toml").write_text("[cases]\nmissing = 3\n")
-    assert candidates_over(wb) == []
-    clock.ns += 5 * 24 * HOUR_NS
-    (wb.root / "retention.toml").write_text("[cases]\nmissing = -3\n")
-    with pytest.raises(BadInput, match="missing = N"):
-        end_candidates(wb)
-    (wb.root / "retention.toml").write_text("[cases]\nmissing = 3\n")
-    (one,) = candidates_over(wb)  # shown first
-    assert (one.request_id, one.case_id, one.candidates) == (kept[0], "HS-2", 2)
-    assert [book.candidates(name) for name in kept] == [b"[{}, {}]"] * 3
-    assert end_candidates(wb) == [one]
-    assert [book.candidates(name) for name in kept] == [None, b"[{}, {}]", b"[{}, {}]"]
-    (entry,) = [each for each in wb.audit() if each.action == "faces.delete"]
-    assert (entry.case_id, json.loads(entry.details)["candidates"]) == ("HS-2", 2)
-    assert "category missing" in json.loads(entry.details)["why"]
-    assert end_candidates(wb) == []
-    assert wb.verify() == []
 
 
 def state(wb, request_id):
@@ -222,7 +162,7 @@ def test_from_request_to_verdict_and_what_stays_of_it(wb, photograph, monkeypatc
     assert json.loads(wb.audit()[-2].details) == {  # then it is looked at, as before
         "compared": 3, "destroyed": len(seen) - destroyed, "same": True,
     }  # fmt: skip
-    assert copies(wb) == {1: "not read by two", 2: "not read by two", 3: "not read by two"}
+    assert set(shown_in_copies(wb, PURPOSE).values()) == {"not read by two"}
     with pytest.raises(BadInput, match="numbers 3 do not fit"):
         read_faces(wb, request_id, PURPOSE, {1: "excludes", 2: "supports"})
     with pytest.raises(BadInput, match="is no verdict"):
@@ -259,7 +199,8 @@ def test_from_request_to_verdict_and_what_stays_of_it(wb, photograph, monkeypatc
     assert table["candidates"].count("not calibrated here") == 3
     with pytest.raises(Refused, match="not yours"):
         again.face_search(lan, PURPOSE, request_id, anew=True)
-    assert copies(wb) == {1: "excluded", 2: "face shown", 3: "face shown"}
+    told_apart = {1: "excluded", 2: "face shown", 3: "face shown"}
+    assert shown_in_copies(wb, PURPOSE) == told_apart
 
     assert wb.verify() == []
     ran = next(entry for entry in wb.audit() if entry.action == "faces.run")
@@ -274,62 +215,6 @@ def test_from_request_to_verdict_and_what_stays_of_it(wb, photograph, monkeypatc
     planted = wb.root / "faces" / "index.bin"
     planted.write_bytes(seen[0].astype(np.float16).tobytes())
     assert leaks(wb.root, seen) == [planted]
-
-
-def test_in_a_copy_of_a_candidate_nobody_else_can_be_recognised(wb, photograph, tmp_path):
-    request_id = ask(wb, photograph, urgent="a child is missing")
-    run_faces(wb, request_id, workers=0)
-    assert set(copies(wb).values()) == {"not approved"}
-    approve_faces(wb.as_actor("minh"), request_id, "needed")
-    first = {1: "excludes", 2: "supports", 3: "undecided"}
-    for reader in ("lan", "tu"):
-        read_faces(wb.as_actor(reader), request_id, PURPOSE, first)
-    finder = open_face_hider()
-    shown = 0
-    for one in face_copies(wb, PURPOSE, lambda: finder):
-        assert one.request_id == request_id
-        copy = cv2.imdecode(np.frombuffer(one.picture, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
-        candidate = dict(candidates_of(wb, request_id, PURPOSE))[one.number]
-        assert one.made_of == f"{candidate.segment_sha256} pts {candidate.pts}"
-        plain = wb.still(candidate.segment_sha256, candidate.pts, PURPOSE).astype(int)
-        away = np.abs(copy.astype(int) - plain).mean(axis=2)
-        faces = [each.box for each in finder(plain.astype(np.uint8), None)]
-        assert {int(box.x) // 380 for box in faces} == {0, 1, 2}  # some twice, at two scales
-        for box in faces:
-            rows, columns = (
-                slice(int(box.y), int(box.y + box.h)),
-                slice(int(box.x), int(box.x + box.w)),
-            )
-            if one.shown == "face shown" and int(box.x) // 380 == int(candidate.face.x) // 380:
-                assert away[rows, columns].mean() < 6
-                shown += 1
-            else:  # a handful of colours across, and no face for a detector
-                assert away[rows, columns].mean() > 12
-        seen = {int(each.box.x) // 380 for each in finder(copy, None)}
-        mine = {int(candidate.face.x) // 380} if one.shown == "face shown" else set()
-        assert seen == mine
-    assert shown >= 2
-    # the bundle holds them, excluded ones too, and says whose face shows; its check finds it whole
-    out = tmp_path / "HS-1.zip"
-    bundle(wb, PURPOSE, out, plates=["99B1-123.45"], originals=False, clips=False)
-    with zipfile.ZipFile(out) as made:
-        names = [name for name in made.namelist() if name.startswith("faces/")]
-        said = json.loads(made.read("face_copies.json"))
-    assert names == [f"faces/{request_id}-{n:02d}.jpg" for n in (1, 2, 3)]
-    assert [("readers exclude it" in one["shown"], one["path"]) for one in said] == [
-        (n == 0, name) for n, name in enumerate(names)
-    ]  # fmt: skip
-    assert [json.dumps(one).count("score") for one in said] == [0, 0, 0]
-    # whoever may not see them gets a sentence; with face search off nobody sees one
-    switch_faces(wb, on=False, reason="stop")
-    (left,) = face_copies(wb, PURPOSE, lambda: finder)
-    assert (left.picture, "switched off" in left.why) == (None, True)
-
-
-def copies(wb):
-    """Return whose face shows in the copies of candidates, by number."""
-    finder = open_face_hider()
-    return {one.number: one.shown for one in face_copies(wb, PURPOSE, lambda: finder)}
 
 
 def record(wb, request_id):
