@@ -391,8 +391,8 @@ def end_what_is_over(wb: Workbench) -> None:
         end_overdue(wb)
     finally:  # a lookout that cannot be read must not keep what a face search found
         settle_faces(wb)
-    with suppress(BadInput):  # retention.toml: `workbench health` says what is wrong with it
-        end_candidates(wb)
+        with suppress(BadInput):  # retention.toml: `workbench health` says what is wrong with it
+            end_candidates(wb)
 
 
 def check_port(port: int) -> None:
