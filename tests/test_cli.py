@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,17 @@ MISTAKES = {
          "--from", START, "--to", "2026-11-20T08:00:00+07:00", "--cameras", "S99-P9"),
         2, "S99-P9",
     ),
+    "case of no such category": (
+        ("case", "open", "{root}", "A", "--title", "t", "--legal-basis", "l", "--reason", "r",
+         "--from", START, "--to", "2026-11-20T08:00:00+07:00", "--category", "murder"),
+        2, "Choose of traffic",
+    ),
+    "changing no such case": (
+        ("case", "change", "{root}", "X-1", "--reason", "r", "--offence", "theft"), 2, "X-1",
+    ),
+    "changing without a reason": (
+        ("case", "change", "{root}", "X-1", "--reason", "", "--offence", "theft"), 2, "a reason",
+    ),
     "closing no such case": (("case", "close", "{root}", "X-1", "--reason", "r"), 2, "X-1"),
     "unknown bench": (("bench", "speed"), 2, "speed"),
     "recognise first at no such camera": (
@@ -227,6 +239,33 @@ def test_a_result_that_cannot_be_written_is_one_sentence(run, root, tmp_path):
     words = ("trace", root, "99B1-123.45", "--case", "W", "--reason", "r", "--json", out)
     status, _out, err = run(*words)
     assert (status, one_sentence(err)) == (2, True), err
+
+
+def test_a_case_says_what_it_is_about_and_changes_with_a_reason(run, root):
+    case = ("--title", "t", "--legal-basis", "l", "--reason", "r", "--from", START, "--to",
+            "2026-11-20T08:00:00+07:00")  # fmt: skip
+    about = ("--offence", "leaving the scene", "--category", "traffic", "--people", "lan, minh")
+    assert run("case", "open", root, "HS-9", *case, *about)[0] == 0
+    assert "HS-9  open" in run("case", "list", root)[1]
+    status, out, err = run("case", "file", root, "HS-9", "--reason", "r")
+    assert (status, "leaving the scene" in out, "people: lan, minh" in out) == (0, True, True), err
+    words = ("case", "change", root, "HS-9", "--reason", "it was more", "--category", "criminal")
+    assert run(*words, "--people", "")[0] == 0
+    out = run("case", "file", root, "HS-9", "--reason", "r")[1]
+    assert "case.change: it was more" in out
+    assert "category: criminal offence" in out
+    assert "people: whoever may work on cases" in out
+    status, _out, err = run(*words, "--people", "")
+    assert (status, one_sentence(err)) == (2, True), err
+    out = run("case", "categories", root)[1]
+    assert re.search(r"criminal +1827 days .*article 27", out)
+    (root / "retention.toml").write_text("[cases]\ncriminal = 3653\n")
+    try:
+        assert re.search(r"criminal +3653 days .*else 1827", run("case", "categories", root)[1])
+        assert run("case", "close", root, "HS-9", "--reason", "done")[0] == 0
+        assert "HS-9" in run("protect", "list", root)[1]  # its footage is held all the same
+    finally:
+        (root / "retention.toml").unlink()
 
 
 def test_a_fault_in_the_wards_tables_is_one_sentence_and_status_1(run, ward_folder, tmp_path):

@@ -7,6 +7,7 @@ import json
 import pkgutil
 import re
 import sqlite3
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -20,6 +21,7 @@ from workbench.investigation import open_workbench
 from workbench.store.sightings import FORBIDDEN, refuse_columns
 from workbench.store.tables import TABLES
 from workbench.timeline import Span
+from workbench.views import text
 
 STATED = stating(lambda root, case: None).__code__
 
@@ -76,6 +78,34 @@ def test_a_table_of_another_system_that_says_it_is_refused_by_name(column):
 def test_nothing_is_filed_under_a_persons_name():
     stored = pa.schema(list(records.SIGHTINGS))
     assert not [one for one in stored.names if re.search(r"name|owner|driver|holder", one)]
+
+
+SAME = re.compile(r"\bmatch|khớp|danh tính|identif(y|ied|ication)\b", re.I)
+NOT_OF_PEOPLE = {
+    "speeds clarify": "phép chiếu mặt đường khớp 300 lần",  # a projection fits points
+    "a lead": "không phải danh tính",
+    "a bundle's receipt": "không phải kết luận về danh tính",
+}
+
+
+def test_no_text_of_the_house_says_that_a_person_is_someone():
+    """Whatever a page, a paper or a command can say, in English and in Vietnamese."""
+    known = {str(one.id): str(one.string) for one in text.read_catalogue("vi") if one.id}
+    said = [words for one, _file in text.messages() for words in (one, known.get(one, ""))]
+    package = Path(workbench.__file__).parent
+    pages = [path.read_text("utf-8") for path in package.glob("*/assets/*.html")]
+    assert len(said) > 3000
+    assert len(pages) > 15
+    named = ("faces", "lookout", "case", "bundle")
+    helps = [CliRunner().invoke(cli.app, [name, "--help"]).output for name in named]
+    found = [
+        one
+        for one in (*said, *pages, *helps)
+        if SAME.search(one) and not any(words in one for words in NOT_OF_PEOPLE.values())
+    ]
+    assert found == []
+    assert SAME.search("these faces match")  # the look sees what it looks for
+    assert SAME.search("Khuôn mặt khớp")
 
 
 def commands_with_a_case(part, before=""):

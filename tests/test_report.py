@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from workbench.errors import BadInput
 from workbench.investigation import open_workbench
 from workbench.monitoring import open_monitoring, report
+from workbench.monitoring.deletions import deletions
 from workbench.records import Affected, IncidentRecord, Loss, LossCause, Wording
 from workbench.streams import HealthCheck, derive_gaps, health_report
 from workbench.timeline import SECOND_NS, VIET_NAM, Span
@@ -219,5 +220,35 @@ def test_the_rule_in_force_incidents_and_removed_footage_are_told(tmp_path, ward
     (page, *_pdf) = report.write_report(house, "2026-11", tmp_path, pdf=False)
     text = page.read_text()
     assert "S01: 15 ngày; các điểm khác: 30 ngày" in text
+    assert "hồ sơ đã đóng theo loại: tai nạn giao thông 1096 ngày" in text
     assert "nhánh cáp quang" in text
     assert "03/11/2026 00:00:00" in text
+
+
+def test_the_deletion_statement_of_a_month_says_what_went_why_and_by_whom(tmp_path, ward_folder):
+    root = tmp_path / "root"
+    wb = open_workbench(root, actor="t", create_from=ward_folder)
+    drop = {"why": "age", "files": 7, "bytes": 3 * 10**9, "cameras": {"S01-P1": {}, "S02-P1": {}}}
+    checks = {"why": "age", "files": 0, "bytes": 0, "health": {"files": 2, "bytes": 10**7}}
+    faces = {"why": "the days of category missing are over", "candidates": 10}
+    for at_ns, action, subject, case_id, details in (
+        (at(1) - 1, "drop", "archive", "", drop | {"files": 99}),
+        (at(2), "drop", "archive", "", drop),
+        (at(3), "drop", "archive", "", checks),
+        (at(3), "drop.compact", "archive", "", {"rows": 4, "before": "x"}),
+        (at(4), "faces.delete", "KM-0123456789", "HS-1", faces),
+        (MONTH.stop_ns, "drop", "archive", "", drop | {"files": 98}),
+    ):
+        wb._store.append_audit(at_ns=at_ns, actor="keeper", action=action, subject=subject,
+                               case_id=case_id, details=details)  # fmt: skip
+    assert deletions(wb._store, MONTH, translator("vi")) == [
+        (at(2), "7 tệp của S01-P1, S02-P1", "3.00 GB", "hết hạn lưu", "keeper"),
+        (at(3), "2 tệp kiểm tra tình trạng", "0.01 GB", "hết hạn lưu", "keeper"),
+        (at(4), "10 ứng viên khuôn mặt của KM-0123456789", "–",
+         "the days of category missing are over (HS-1)", "keeper"),
+    ]  # fmt: skip
+    house = open_monitoring(root, actor="t", now=lambda: at(20), translate=translator("vi"))
+    (page,) = report.write_report(house, "2026-11", tmp_path, pdf=False)
+    text = page.read_text()
+    assert "Báo cáo xóa dữ liệu" in text
+    assert "7 tệp của S01-P1, S02-P1" in text

@@ -19,9 +19,7 @@ from workbench.timeline import ClockFix, Span, UtcNs, correct, correct_span, ns_
 
 Sees = Literal["front", "rear", "both"]
 CameraKind = Literal["plate", "overview"]
-KINDS = (
-    "car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown",
-)  # fmt: skip
+KINDS = ("car", "motorcycle", "bus", "truck", "bicycle", "person", "unknown")
 """What a pass can be called. "unknown" is a result: it moved and the detector had no name."""
 
 
@@ -377,7 +375,8 @@ class Purpose:
 class Case:
     """A short record that gives searches and views their bounds.
 
-    ``cameras`` empty means every camera of the ward. ``training`` marks cases on simulated footage.
+    ``cameras`` empty means every camera of the ward, ``people`` empty: whoever may work on cases.
+    ``training`` marks simulated footage; ``category`` is a key of ``store.categories``.
     """
 
     case_id: str
@@ -390,6 +389,10 @@ class Case:
     opened_at_ns: int = 0
     closed: bool = False
     training: bool = False
+    offence: str = ""
+    category: str = ""
+    people: tuple[str, ...] = ()
+    closed_at_ns: int = 0
 
 
 URGENT_NS = 48 * 3600 * 10**9

@@ -44,7 +44,15 @@ def evil(small_root, tmp_path_factory, start_server):
     now = house.now()
     period = Span(CASE.period.start_ns, now + 86_400 * SECOND_NS)
     case = house.open_case(
-        replace(CASE, case_id="EVIL", title=EVIL, reason=EVIL, legal_basis=EVIL, period=period)
+        replace(
+            CASE,
+            case_id="EVIL",
+            title=EVIL,
+            reason=EVIL,
+            legal_basis=EVIL,
+            offence=EVIL,
+            period=period,
+        )
     )
     cameras = sorted({one.camera_id for one in house.segments()})
     purpose = Purpose(case.case_id, EVIL)

@@ -78,7 +78,13 @@ def test_a_subject_is_written_and_stays_over_a_reload(page, url, photograph):
     expect(subject.locator("a.plate")).to_have_text("99B1-123.45")
     page.locator("input[type=file]").first.set_input_files(photograph)
     expect(page.locator(".frame .tag").first).to_have_text("đủ rõ để so sánh")
+    # what the case is about, changed with a reason
+    page.get_by_label("Tội danh hoặc hành vi").fill("trẻ em <i>mất tích")
+    page.get_by_label("Lý do sửa").fill("rõ hơn")
+    button(page, "Sửa hồ sơ").click()
+    expect(page.locator("table.particulars")).to_contain_text("trẻ em <i>mất tích")
     page.reload()
+    expect(page.locator("[data-turns]")).to_contain_text("lan · đã sửa · rõ hơn")
     expect(page.locator("[data-subject=DT-1] a.plate")).to_have_text("99B1-123.45")
     expect(page.locator(".frame .tag").first).to_have_text("đủ rõ để so sánh")
 

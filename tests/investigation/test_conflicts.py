@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from workbench.cli import app
 from workbench.collisions import CANDIDATE_NOTE, KeptCalibration
 from workbench.collisions.calibration import map_points
 from workbench.errors import BadInput, Refused
-from workbench.investigation import Workbench, find_conflicts, open_workbench
+from workbench.investigation import Workbench, find_conflicts, open_workbench, replaying
+from workbench.investigation.notebooks import asked_of
 from workbench.records import Purpose
 from workbench.timeline import SECOND_NS, parse_instant
 
@@ -132,6 +134,20 @@ def test_on_workers_the_roots_own_calibrations_find_the_same(bench, calibration)
     assert len(found.unchecked) == 1  # a grey picture is like any other
     assert found.table.drop(columns="values").equals(given.table.drop(columns="values"))
     assert json.loads(bench.audit()[-1].details)["calibrated_ns"] == {camera_id: [START]}
+    # a notebook makes that one again, and not those of calibrations that nobody kept
+    (asked,) = asked_of(bench._store.audit(PURPOSE.case_id))
+    assert asked.source().startswith(
+        f"again.conflicts(wb, muc_dich, cameras=['{camera_id}'], span="
+    )
+    before = replaying.circumstances(bench, bench.cases()[0])
+    one, other = (replaying.told(lambda: asked.run(bench, PURPOSE)) for _ in range(2))
+    assert one == other
+    assert "near miss" in one["conflicts"]
+    assert one["left out"].count("\n") == 2
+    later = replace(calibration, made_ns=START + 1)
+    kept.add(camera_id, later.to_json(), b"a picture", view_ns=START + 1, made_ns=START + 1)
+    (change,) = replaying.changes(before, replaying.circumstances(bench, bench.cases()[0]))
+    assert change.sentence() == f"calibrations: those of {camera_id} were changed"
 
 
 def test_a_camera_that_moved_is_not_searched_and_told(bench, tmp_path):

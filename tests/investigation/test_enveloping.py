@@ -1,17 +1,21 @@
 """A bundle for recipients: refused in a sentence without age, and nothing plain is left behind."""
 
 import os
+import re
+import shutil
+import subprocess
 
 import pytest
 from make.small_root import CASE, PLATE, build
 
+from workbench.cases import verifier
 from workbench.errors import BadInput, Unavailable
 from workbench.investigation import bundle_for
 from workbench.records import Purpose
 
 PURPOSE = Purpose(CASE.case_id, "gửi viện kiểm sát")
 KEY = "age1" + "q" * 58
-# age itself is not installed where this is tested: a program that takes its words stands in
+# age itself may not be installed where this is tested: a program that takes its words stands in
 STANDS_IN = """#!/bin/sh
 for last; do :; done
 { printf 'age-encryption.org/v1\\n'; cat "$last"; } > "$2"
@@ -77,3 +81,40 @@ def test_where_age_fails_or_leaves_it_plain_nothing_is_handed_out(wb, tmp_path, 
     with pytest.raises(Unavailable, match="did not encrypt"):
         made(wb, out)
     assert list(out.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(not shutil.which("age-keygen"), reason="age is not installed")
+def test_its_recipients_open_it_with_age_itself_and_nobody_else_does(wb, tmp_path):
+    keys = []
+    for name in ("one", "two", "stranger"):
+        words = ["age-keygen", "-o", str(tmp_path / name)]
+        said = subprocess.run(words, capture_output=True, text=True, check=True)
+        keys.append(re.search(r"age1\w+", said.stderr)[0])
+    out = tmp_path / "out" / "a.zip.age"
+    out.parent.mkdir()
+    found = made(wb, out, keys[:2])
+    assert b"manifest.json" not in out.read_bytes()
+
+    def opened(name):
+        words = [
+            "age",
+            "-d",
+            "-i",
+            str(tmp_path / name),
+            "-o",
+            str(tmp_path / f"{name}.zip"),
+            str(out),
+        ]
+        return subprocess.run(words, capture_output=True, check=False).returncode
+
+    assert [opened(name) for name in ("one", "two")] == [0, 0]
+    assert opened("stranger") != 0
+    for name in ("one", "two"):
+        findings, _ = verifier.check(str(tmp_path / f"{name}.zip"), found.key)
+        assert findings == []
+    # a byte that was flipped on the way does not open
+    data = bytearray(out.read_bytes())
+    data[len(data) // 2] ^= 1
+    out.chmod(0o600)
+    out.write_bytes(data)
+    assert opened("one") != 0

@@ -117,6 +117,7 @@ def test_one_bad_row_and_nothing_is_imported(wb, tmp_path, bad):
         (b"camera_id,utc\nS01-P1\n", "1 cells and the first line 2"),
         (b"", "no column"),
         (b'camera_id,utc\n"S01-P1,x\n', "no CSV"),
+        (b'"camera_id,utc\nS01-P1,x\n', "no CSV"),
     ],
 )
 def test_files_that_are_no_table(wb, tmp_path, content, said):

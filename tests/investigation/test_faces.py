@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 from dask.distributed import LocalCluster
 from make.face_pack import make_pack
-from make.passers import film, take_in
+from make.face_street import LEFTS, PERIOD, START_NS, build, film, shown_in_copies
 
 from workbench import recognition
 from workbench.cases.asking import STATE_WORDS, blind_order
 from workbench.errors import BadInput, Refused
 from workbench.investigation import (
     add_person,
+    again,
     approve_faces,
     ask_faces,
     calibrate_faces,
@@ -29,7 +30,6 @@ from workbench.investigation import (
     face_crop,
     face_requests,
     face_results,
-    open_workbench,
     read_faces,
     refuse_faces,
     run_calibration,
@@ -38,6 +38,8 @@ from workbench.investigation import (
     switch_faces,
 )
 from workbench.investigation.face_readings import face_record
+from workbench.investigation.notebooks import asked_of
+from workbench.investigation.replaying import told
 from workbench.recognition.faces import encoder as faces_encoder
 from workbench.recognition.faces.calibration import LEAST_PEOPLE, ratio_text
 from workbench.recognition.faces.scoring import COLUMNS
@@ -45,14 +47,10 @@ from workbench.recognition.models import samples
 from workbench.records import Case, Purpose
 from workbench.store.face_scores import FaceScoreBook
 from workbench.store.faces import VERDICT_WORDS, FaceBook, FaceVerdict
-from workbench.timeline import SECOND_NS, Span, parse_instant
+from workbench.timeline import SECOND_NS, Span
 from workbench.views.text import translator
 
-START_NS = parse_instant("2026-11-20T07:15:00+07:00")
-PERIOD = Span(START_NS - 60 * SECOND_NS, START_NS + 60 * SECOND_NS)
 PURPOSE = Purpose("HS-1", "the one who left the van")
-FRAMES = 12
-LEFTS = (20, 400, 780)
 HOUR_NS = 3600 * SECOND_NS
 SECRET = "sông Ngũ Huyện Khê"
 
@@ -78,7 +76,9 @@ def once(loaded, monkeypatch):
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    return film(tmp_path_factory.mktemp("faces") / "clip.mp4", FRAMES, lefts=LEFTS)
+    path = tmp_path_factory.mktemp("faces") / "clip.mp4"
+    film(path)
+    return path
 
 
 @pytest.fixture
@@ -89,10 +89,7 @@ def clock():
 @pytest.fixture
 def wb(tmp_path, ward_folder, clock, clip):
     """A root of an open case and one clip with three passes of faces; `thu` opened it."""
-    made = open_workbench(tmp_path / "root", actor="thu", now=clock, create_from=ward_folder)
-    made.open_case(Case("HS-1", "The grey van", "Decision 12", "find who left it", PERIOD))
-    take_in(made, clip, START_NS, FRAMES, lefts=LEFTS)
-    return made
+    return build(tmp_path / "root", ward_folder, clip, now=clock)
 
 
 @pytest.fixture(scope="module")
@@ -144,16 +141,28 @@ def test_from_request_to_verdict_and_what_stays_of_it(wb, photograph, monkeypatc
     assert not found.summary.failed
     assert len(found.run.candidates) == 3
     assert found.run.destroyed == len(seen) > 3
+    destroyed = len(seen)
     with pytest.raises(Refused, match="run already"):
         run_faces(wb, request_id, workers=0)
-    again = face_cost(wb, ask(wb, photograph))
-    assert again.cpu_s == pytest.approx(found.summary.cpu_s, abs=0.1)
+    cost = face_cost(wb, ask(wb, photograph))
+    assert cost.cpu_s == pytest.approx(found.summary.cpu_s, abs=0.1)
 
     sheets = face_candidates(wb, request_id, PURPOSE)
     assert [one.number for one in sheets] == [1, 2, 3]
     assert not any(hasattr(sheets[0], name) for name in ("score", "rank", "agreement"))
     crop = face_crop(wb, sheets[0], PURPOSE)
     assert 60 < crop.shape[0] < 360
+    # a notebook makes the table again, blind as the readers are, from what was kept or anew
+    (search,) = asked_of(wb._store.audit("HS-1"))
+    blind = told(lambda: search.run(wb, PURPOSE))
+    assert search.source() == f"again.face_search(wb, muc_dich, '{request_id}', anew=False)"
+    assert blind["candidates"].count("\n") == 4
+    assert not any(name in blind["candidates"] for name in ("score", "rank", "reader"))
+    assert told(lambda: again.face_search(wb, PURPOSE, request_id, anew=True)) == blind
+    assert json.loads(wb.audit()[-2].details) == {  # then it is looked at, as before
+        "compared": 3, "destroyed": len(seen) - destroyed, "same": True,
+    }  # fmt: skip
+    assert set(shown_in_copies(wb, PURPOSE).values()) == {"not read by two"}
     with pytest.raises(BadInput, match="numbers 3 do not fit"):
         read_faces(wb, request_id, PURPOSE, {1: "excludes", 2: "supports"})
     with pytest.raises(BadInput, match="is no verdict"):
@@ -181,13 +190,21 @@ def test_from_request_to_verdict_and_what_stays_of_it(wb, photograph, monkeypatc
         1: (False, True), 2: (True, False), 3: (True, False),
     }  # fmt: skip
     assert all(one.strength is None for one in results)
-    told = record(wb, request_id)
-    assert len(told["candidates"]) == 3  # the excluded one, too
-    assert told["likelihood_ratio"] == "not calibrated here"
+    kept = record(wb, request_id)
+    assert len(kept["candidates"]) == 3  # the excluded one, too
+    assert kept["likelihood_ratio"] == "not calibrated here"
+    table = told(lambda: search.run(wb, PURPOSE))
+    assert table == told(lambda: again.face_search(wb, PURPOSE, request_id, anew=True)) != blind
+    assert table["candidates"].count("excludes") == 3
+    assert table["candidates"].count("not calibrated here") == 3
+    with pytest.raises(Refused, match="not yours"):
+        again.face_search(lan, PURPOSE, request_id, anew=True)
+    told_apart = {1: "excluded", 2: "face shown", 3: "face shown"}
+    assert shown_in_copies(wb, PURPOSE) == told_apart
 
     assert wb.verify() == []
     ran = next(entry for entry in wb.audit() if entry.action == "faces.run")
-    assert json.loads(ran.details)["destroyed"] == len(seen)
+    assert json.loads(ran.details)["destroyed"] == destroyed
     assert leaks(wb.root, seen) == []
     for path in wb.root.rglob("*.parquet"):
         assert not any("embed" in name for name in pq.read_schema(path).names)

@@ -11,7 +11,7 @@ from make.rows import sighting_row, sightings_table
 
 from workbench import investigation
 from workbench.errors import BadInput, Refused
-from workbench.investigation import Belief, flowing, open_workbench
+from workbench.investigation import Belief, flowing, notebooks, open_workbench, replaying
 from workbench.records import LEGS, Case, Purpose
 from workbench.timeline import SECOND_NS, Span, parse_instant
 from workbench.views.flow_map import flow_map
@@ -109,3 +109,14 @@ def test_a_case_with_hardly_a_read_says_so(wb):
     wb._store.append_sightings(sightings_table([sighting_row(1, "S01-P1", plate="99B1-123.45")]))
     with pytest.raises(BadInput, match="0 links of 1 reads"):
         investigation.flows(wb, PURPOSE)
+
+
+def test_flows_made_again_are_those_that_may_be_given_away(wb, linked):
+    investigation.flows(wb, PURPOSE)
+    (asked,) = notebooks.asked_of(wb._store.audit("HS-1"))
+    assert asked.source() == "again.flows(wb, muc_dich)"
+    one, other = (replaying.told(lambda: asked.run(wb, PURPOSE)) for _ in range(2))
+    assert one == other
+    rows = [line.split(",") for line in one["flows"].splitlines()[1:]]
+    assert [row[-1] for row in rows if row[:2] == ["S01", "S02"]] == ["9.0"]
+    assert [row[-1] for row in rows if row[:2] == ["S02", "S03"]] == [""]  # of two vehicles

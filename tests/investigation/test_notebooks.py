@@ -19,7 +19,12 @@ from workbench.errors import BadInput, Refused
 from workbench.investigation import (
     Replay,
     add_person,
+    again,
+    change_case,
+    contradictions,
+    convoys,
     export_notebook,
+    flows,
     open_workbench,
     replaying,
 )
@@ -70,7 +75,8 @@ def run(notebook, wb, purpose=PURPOSE):
     told = {}
     for cell in notebook.cells:
         if cell.cell_type == "code" and cell.source.startswith("so.run("):
-            one = eval(cell.source, {"so": so, "wb": wb, "muc_dich": purpose, "Span": Span})
+            names = {"so": so, "wb": wb, "muc_dich": purpose, "Span": Span, "again": again}
+            one = eval(cell.source, names)
             told[one.name] = one
     return so, told
 
@@ -204,6 +210,36 @@ def test_a_record_that_was_altered_is_not_believed(wb, made):
     assert "không biết bản ghi" in str(so)
     with pytest.raises(BadInput, match="S99"):
         so.run("S99", list)
+
+
+def test_company_contradictions_and_flows_are_made_again(wb, tmp_path):
+    purpose = PURPOSE
+    convoys(wb, purpose, PLATE)
+    contradictions(wb, purpose)
+    contradictions(wb, purpose, plate=PLATE)
+    with pytest.raises(BadInput, match="too few"):  # and is in no log
+        flows(wb, purpose)
+    out = tmp_path / "more.ipynb"
+    export_notebook(wb, purpose, out)
+    made = nbformat.read(out, as_version=4)
+    calls = [
+        c.source for c in made.cells if c.source.startswith("so.run(") and "again." in c.source
+    ]
+    assert [one.split("again.")[1].split("(")[0] for one in calls] == [
+        "convoys", "contradictions", "contradictions",
+    ]  # fmt: skip
+    _, told = run(made, wb)
+    assert all(one.same for one in told.values())
+    (plates,) = {one.now["plates"] for one in told.values() if "plates" in one.now}
+    assert PLATE.replace("-", "").replace(".", "") in plates
+    assert ",0." not in plates.splitlines()[1]  # no probability where nothing is calibrated
+    # whom the case does not name is told so, with the reason
+    for name in ("lan", "hoa"):
+        add_person(wb, name, ["investigator"], "sông Ngũ Huyện Khê")
+    change_case(wb, CASE.case_id, "lan làm", people=["lan"])
+    _, told = run(made, open_workbench(wb.root, actor="hoa"))
+    assert all("refused" in one.now for one in told.values())
+    assert "case" in reasons(told)
 
 
 def test_what_people_typed_is_text_and_neither_markup_nor_code(wb, tmp_path):

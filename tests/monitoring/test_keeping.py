@@ -121,6 +121,35 @@ def test_protected_footage_and_that_of_open_cases_stays(house):
     assert house.keeping.protect([], plain.stamped, number="TN-4", reason="late")[1] == 3
 
 
+def test_a_closed_case_holds_its_footage_for_the_days_of_its_category(house):
+    cased, _, kept = (put(house, camera, 50) for camera in ("S02-P1", "S03-P1", "S01-P1"))
+    wb = open_workbench(house._store.root, actor="t", now=lambda: NOW - 10 * DAY)
+    for number, camera in (("HS-1", "S02-P1"), ("HS-2", "S01-P1")):
+        wb.open_case(
+            Case(number, "t", "b", "r", Span(NOW - 60 * DAY, NOW - 40 * DAY), (camera,),
+                 category="traffic")
+        )  # fmt: skip
+        wb.close_case(number, "done")
+    house.keeping.protect(["S01-P1"], kept.stamped, number="HS-2", reason="an appeal")
+    policy(house, "[default]\ndays = 30\n[cases]\ntraffic = 20\n")
+    assert [one.site_id for one in house.keeping.retention()] == ["S03"]
+    house.keeping.retention(apply=True)
+    assert left(house) == {cased.sha256, kept.sha256}
+    assert {one.number for one in house.keeping.protections()} == {"HS-1", "HS-2"}
+    # the recorder of that day drops it by itself, the lawful hold still wins
+    house.now = lambda: NOW + 12 * DAY
+    assert [one.site_id for one in house.keeping.retention()] == ["S02"]
+    house.keeping.retention(apply=True)
+    assert left(house) == {kept.sha256}
+    assert "traffic 20" in house.keeping.note()
+    # a slip in the file drops nothing: neither what was held nor what was not
+    wb.open_case(Case("HS-3", "t", "b", "r", Span(0, 9), category="criminal"))
+    for slip in ("traffic = -1", "traffic = true", 'traffic = "9"', "murder = 9", "traffic = 1e9"):
+        policy(house, f"[default]\ndays = 1\n[cases]\n{slip}\n")
+        with pytest.raises(BadInput, match=r"\[cases\]"):
+            house.keeping.retention(apply=True)
+
+
 @pytest.mark.parametrize("facts", [{"number": ""}, {"reason": " "}, {"cameras": ["S99-P9"]}])
 def test_a_protection_names_its_ground(house, facts):
     asked = {"cameras": [], "number": "HS-1", "reason": "r"} | facts

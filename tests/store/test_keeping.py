@@ -267,7 +267,7 @@ def test_no_protected_segment_ever_goes(tmp_path_factory, rng: random.Random) ->
         if rng.random() < 0.2:
             store.keeping.lift(one.protection_id, reason="r", lifted_by="me", at_ns=2)
             lifted.append(one)
-    holds = store.keeping.holds()
+    holds = store.keeping.holds(0)
     asked = rng.sample(made, rng.randrange(len(made) + 1))
     store.keeping.drop(asked, why=rng.choice(["age", "disk"]), at_ns=5, tell=list)
     left = {one.sha256 for one in store.segments()}

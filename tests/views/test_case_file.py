@@ -9,7 +9,7 @@ from workbench.investigation import add_person, case_file, open_workbench
 from workbench.recognition.models import samples
 from workbench.records import Case, Purpose
 from workbench.timeline import SECOND_NS, Span, parse_instant
-from workbench.views.case_file import CaseFilePage
+from workbench.views.case_file import CaseFilePage, case_file_page
 from workbench.views.page import visit
 
 START = parse_instant("2026-11-20T07:15:00+07:00")
@@ -80,3 +80,68 @@ def test_roles_decide_who_reads_and_who_writes(house):
     assert not page.new_note.objects
     with pytest.raises(Refused):
         opened(house, "hoa")
+
+
+def test_what_a_case_is_about_is_shown_and_changed_with_a_reason(house):
+    page = opened(house, "thu")
+    one, fields = page.particulars, page.particulars._fields
+    assert "chưa phân loại" in one.shown.object
+    fields.category.value = "traffic"
+    assert "bỏ chạy sau tai nạn" in fields.offered.options
+    fields.offered.value = "bỏ chạy sau tai nạn"
+    fields.people.value_input = "lan, <b>"
+    press(one.form, "Sửa hồ sơ")
+    assert "Thiếu lý do" in page.told.object
+    fill(one.form[-1], "rõ hơn")
+    press(one.form, "Sửa hồ sơ")
+    assert "&lt;b&gt;" in page.told.object
+    fields.people.value_input = "lan"
+    press(one.form, "Sửa hồ sơ")
+    assert page.told.object == ""
+    case = house.cases()[0]
+    assert (case.offence, case.category, case.people) == (
+        "bỏ chạy sau tai nạn",
+        "traffic",
+        ("lan",),
+    )
+    assert "1096 ngày" in one.shown.object
+    assert "Người thụ lý: – → lan" in one.shown.object
+    assert "rõ hơn" in one.shown.object
+    # a ward's own days, and a file nobody can read
+    (house.root / "retention.toml").write_text("[cases]\ntraffic = 9\n")
+    one.draw()
+    assert "9 ngày sau khi đóng hồ sơ (phường tự đặt)" in one.shown.object
+    (house.root / "retention.toml").write_text("[cases\n")
+    one.draw()
+    assert "1096 ngày" in one.shown.object
+
+
+def test_a_case_is_opened_on_the_page_and_only_by_those_who_may(house):
+    def without_a_case(actor):
+        seen = visit(house.as_actor(actor), {}, host_url="http://127.0.0.1:5006", media_port=5007)
+        return case_file_page(seen)
+
+    body = without_a_case("thu")
+    assert body.layout == "case_new.html"
+    assert "Không hiển thị" in body.roots["refusal"].object
+    form = body.roots["form"]
+    fields = {one.name: one for one in form.select(pn.widgets.TextInput)}
+    (told,) = form.select(pn.pane.HTML)
+    press(form, "Mở hồ sơ")
+    assert "refusal" in told.object
+    for name, text in (
+        ("Số hồ sơ", "HS-2"), ("Tên hồ sơ", "<i>Va chạm"), ("Căn cứ pháp lý", "QĐ 13"),
+        ("Vì sao cần xem hình", "xác minh"), ("Từ, như 2026-11-20 07:00", "2026-11-20 07:00"),
+        ("Đến, như 2026-11-20 09:00", "2026-11-20 09:00"), ("Tội danh hoặc hành vi", "va chạm"),
+    ):  # fmt: skip
+        fields[name].value_input = text
+    next(one for one in form.select(pn.widgets.Select) if one.name == "Loại hồ sơ").value = "other"
+    press(form, "Mở hồ sơ")
+    assert "data-opened" in told.object
+    assert "case=HS-2" in told.object
+    made = house.cases()[-1]
+    assert (made.case_id, made.category, made.offence) == ("HS-2", "other", "va chạm")
+    assert made.period == Span(START - 900 * SECOND_NS, START + 6300 * SECOND_NS)
+    add_person(house, "minh", ["approver"], SECRET)
+    with pytest.raises(Refused):
+        without_a_case("minh")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from workbench.cases.particulars import check_particulars
 from workbench.errors import N_, BadInput, Refused
 from workbench.records import Case, Purpose
 from workbench.timeline import Span, format_utc
@@ -123,6 +124,7 @@ def check_record(case: Case) -> None:
     ):
         if len(value) > most:
             raise BadInput(what, N_("say it in {most}"), count=len(value), most=most)
+    check_particulars(case)
     if case.period.duration_ns == 0:
         raise BadInput(
             N_("the period of case {case_id} is empty"),

@@ -30,6 +30,8 @@ _SEARCHERS: tuple[Role, ...] = ("investigator", "traffic", "trainer")
 ALLOWED: Mapping[str, tuple[Role, ...]] = {
     "case.open": _SEARCHERS,
     "case.close": (*_SEARCHERS, "approver"),
+    "case.change": (*_SEARCHERS, "approver"),
+    "case.change.closed": ("approver",),
     "case.file": (*_SEARCHERS, "approver"),
     "case.photographs": (*_SEARCHERS, "approver"),
     "view": (*_SEARCHERS, "operator"),
@@ -103,7 +105,7 @@ def permit(
             name=person.name,
             roles=", ".join(allowed),
         )
-    if case is not None and person.cases and case.case_id not in person.cases:
+    if case is not None and not works_on(person, case, mine):
         raise Refused(
             N_("{name} does not work on case {case_id}"),
             N_("ask to be put on it"),
@@ -134,6 +136,25 @@ def permit(
             start=format_utc(seen.start_ns) if person.seen_from_ns else "…",
             stop=format_utc(seen.stop_ns) if person.seen_until_ns else "…",
         )
+
+
+def works_on(person: Person, case: Case, roles: Sequence[str]) -> bool:
+    """Return whether a person works on a case, in these of their roles.
+
+    Their own list of cases must name it, where there is one; and so must the case them, where it
+    names anybody. Approvers decide on the work of others: they need not be among them.
+
+    >>> from dataclasses import replace
+    >>> case = Case("1", "", "", "", Span(0, 1), people=("minh",))
+    >>> lan = Person("lan", ("investigator",), "")
+    >>> works_on(lan, case, lan.roles), works_on(lan, case, ("approver",))
+    (False, True)
+    >>> works_on(replace(lan, cases=("2",)), replace(case, people=()), lan.roles)
+    False
+    """
+    if person.cases and case.case_id not in person.cases:
+        return False
+    return not case.people or person.name in case.people or "approver" in roles
 
 
 def must_stand(person: Person, now_ns: int) -> None:

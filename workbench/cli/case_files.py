@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import Reason, Root
+from workbench import records
+from workbench.cli.options import Reason, Root, camera_list
 from workbench.errors import N_, BadInput
 from workbench.investigation import (
     add_note,
@@ -15,23 +16,79 @@ from workbench.investigation import (
     add_subject,
     add_task,
     case_file,
+    case_history,
+    change_case,
     end_task,
     open_workbench,
 )
+from workbench.monitoring import open_monitoring
+from workbench.monitoring.retention import Policy
 from workbench.records import Purpose
+from workbench.store.categories import CATEGORIES, OFFENCES
 from workbench.timeline import format_utc
 from workbench.views.account import account
 
 app = typer.Typer()
 """Joined to ``workbench case``."""
 
+Offence = Annotated[
+    str, typer.Option("--offence", help="The offence or act, in words; see: case categories.")
+]
+CategoryKey = Annotated[
+    str, typer.Option("--category", help="Its category, like traffic; see: case categories.")
+]
+PeopleOn = Annotated[
+    str,
+    typer.Option(
+        "--people", help="Who works on it, comma-separated; empty: whoever may work on cases."
+    ),
+]
+
 Case = Annotated[str, typer.Argument(metavar="NUMBER", help="The case's number.")]
+
+
+@app.command("change")
+def change(
+    root: Root,
+    case: Case,
+    reason: Reason,
+    offence: Annotated[
+        str | None, typer.Option("--offence", help="The offence or act, in words.")
+    ] = None,
+    category: Annotated[str | None, typer.Option("--category", help="Its category.")] = None,
+    people: Annotated[
+        str | None, typer.Option("--people", help='Who works on it, comma-separated; "": nobody.')
+    ] = None,
+) -> None:
+    """Change what a case is about, or who works on it; the log keeps what was, and why."""
+    named = None if people is None else camera_list(people) or []
+    change_case(
+        open_workbench(root, actor=account()), case, reason,
+        offence=offence, category=category, people=named,
+    )  # fmt: skip
+    typer.echo(f"case {case} is changed")
+
+
+@app.command("categories")
+def categories(root: Root) -> None:
+    """List the categories of cases: days a closed case's footage is held, on what they rest."""
+    policy = open_monitoring(root, actor=account()).keeping.policy() or Policy()
+    for key, one in CATEGORIES.items():
+        days = policy.case_days[key]
+        rests = one.basis if days == one.days else f"retention.toml; else {one.days}: {one.basis}"
+        typer.echo(f"{key:<10} {days:>6} days  {one.name}  ({rests})")
+        for offence in OFFENCES[key]:
+            typer.echo(f"{'':<10}   {offence}")
 
 
 @app.command("file")
 def show_file(root: Root, case: Case, reason: Reason) -> None:
-    """Show what was written down in a case: subjects with their probes, tasks, notes, tracks."""
-    found = case_file(open_workbench(root, actor=account()), Purpose(case, reason))
+    """Show what a case is about and what was written down in it: subjects, tasks, notes, tracks."""
+    wb = open_workbench(root, actor=account())
+    found = case_file(wb, Purpose(case, reason))
+    for turn in case_history(wb, Purpose(case, reason)):
+        typer.echo(f"{format_utc(turn.at_ns)}  {turn.actor}  {turn.act}: {turn.reason}")
+    typer.echo(_about(next(known for known in wb.cases() if known.case_id == case)))
     for one in found.subjects:
         typer.echo(f"{one.subject_id}  {one.what}  ({one.written_by})")
         for plate in one.plates:
@@ -131,3 +188,9 @@ def write_note(
     """Write a note in a case; it is kept as it is."""
     add_note(open_workbench(root, actor=account()), Purpose(case, reason), text)
     typer.echo("written down")
+
+
+def _about(case: records.Case) -> str:
+    name = CATEGORIES[case.category].name if case.category in CATEGORIES else "none"
+    people = ", ".join(case.people) or "whoever may work on cases"
+    return f"offence: {case.offence or '-'}\ncategory: {name}\npeople: {people}"

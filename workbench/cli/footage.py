@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from workbench import demonstration
+from workbench.cases.particulars import with_particulars
 from workbench.cli import case_files
 from workbench.cli.bundles import is_bundle, notebook_app, verify_bundle
 from workbench.cli.options import (
@@ -243,13 +244,18 @@ def case_open(
     start: From,
     stop: To,
     cameras: Cameras = "",
+    offence: case_files.Offence = "",
+    category: case_files.CategoryKey = "",
+    people: case_files.PeopleOn = "",
 ) -> None:
-    """Record a case: the bounds of every search and view made under it."""
+    """Record a case: the bounds of every search and view made under it, what it is about."""
     span = span_of(start, stop)
     if span is None:
         raise BadInput(N_("a case needs a period"), N_("give --from and --to"))
     listed = tuple(camera_list(cameras) or ())
-    _open(root).open_case(Case(case_id, title, legal_basis, reason, span, listed))
+    case = Case(case_id, title, legal_basis, reason, span, listed)
+    named = camera_list(people) or ()
+    _open(root).open_case(with_particulars(case, offence=offence, category=category, people=named))
     typer.echo(f"case {case_id} is open")
 
 
@@ -260,7 +266,7 @@ def case_list(root: Root) -> None:
         state = "closed" if case.closed else "open"
         typer.echo(
             f"{case.case_id}  {state}  {format_utc(case.period.start_ns)}  "
-            f"{format_utc(case.period.stop_ns)}  {case.title}"
+            f"{format_utc(case.period.stop_ns)}  {case.category or '-'}  {case.title}"
         )
 
 

@@ -18,6 +18,7 @@ from workbench.cli.options import (
     instant_of,
     show,
 )
+from workbench.investigation import candidates_over, end_candidates, open_workbench
 from workbench.timeline import Span, format_utc
 from workbench.views.account import account
 
@@ -38,7 +39,15 @@ def retention(
     root: Root,
     apply: Annotated[bool, typer.Option("--apply", help="Drop it; without, it is shown.")] = False,
 ) -> None:
-    """Show what footage is overdue under retention.toml; --apply drops it and logs what went."""
+    """Show what is overdue, footage and what closed cases hold; --apply drops and logs it."""
+    house = open_workbench(root, actor=account())
+    if apply:
+        house.allow("upkeep")
+    for held in end_candidates(house) if apply else candidates_over(house):
+        typer.echo(
+            f"{format_utc(held.since_ns)[:10]}  case {held.case_id}: {held.candidates} face "
+            f"candidates of {held.request_id}  the days of category {held.category} are over"
+        )
     keeping = monitoring.open_monitoring(root, actor=account()).keeping
     found = keeping.retention(apply=apply)
     for one in found:

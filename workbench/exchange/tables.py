@@ -169,7 +169,10 @@ def _read_csv(path: Path) -> tuple[list[str], Iterator[Row]]:
     # what spreadsheets write where a comma separates decimals
     mark = ";" if head.count(";") > head.count(",") else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
-    names = [name.strip() for name in next(reader, [])]
+    try:
+        names = [name.strip() for name in next(reader, [])]
+    except csv.Error as error:
+        raise _no_csv(path, reader, error) from None
     return names, _csv_rows(path, reader, names)
 
 
@@ -188,12 +191,16 @@ def _csv_rows(path: Path, reader: Any, names: list[str]) -> Iterator[Row]:
                 )
             yield reader.line_num, dict(zip(names, cells, strict=True))
     except csv.Error as error:
-        raise BadInput(
-            N_("this line is no CSV: {error}"),
-            N_("write the table anew"),
-            where=f"{path}:{reader.line_num}",
-            error=error,
-        ) from None
+        raise _no_csv(path, reader, error) from None
+
+
+def _no_csv(path: Path, reader: Any, error: csv.Error) -> BadInput:
+    return BadInput(
+        N_("this line is no CSV: {error}"),
+        N_("write the table anew"),
+        where=f"{path}:{reader.line_num}",
+        error=error,
+    )
 
 
 def _read_parquet(path: Path) -> pa.Table:

@@ -3,6 +3,7 @@
 Pages, the command line and notebooks use these verbs and nothing below them.
 """
 
+from workbench.investigation import again
 from workbench.investigation.answers import ALWAYS, Grant, Ingested, Linked, PlateHit, Trace
 from workbench.investigation.basis import Basis, basis_of
 from workbench.investigation.believing import (
@@ -23,6 +24,11 @@ from workbench.investigation.case_files import (
     case_file,
     end_task,
     subject_photographs,
+)
+from workbench.investigation.cases_over import (
+    CandidatesOver,
+    candidates_over,
+    end_candidates,
 )
 from workbench.investigation.conflicts import Conflicts, find_conflicts
 from workbench.investigation.contradicting import (
@@ -135,6 +141,7 @@ from workbench.investigation.models import (
 )
 from workbench.investigation.notebooks import Exported, export_notebook
 from workbench.investigation.onsets import Onsets, find_onsets
+from workbench.investigation.opening import case_history, change_case
 from workbench.investigation.oversight import Inspected, inspect, page_of, write_inspected
 from workbench.investigation.people import (
     SignIn,
@@ -167,6 +174,7 @@ __all__ = [
     "Bundled",
     "Calibrated",
     "Candidates",
+    "CandidatesOver",
     "Compared",
     "Comparison",
     "Conflicts",
@@ -203,6 +211,7 @@ __all__ = [
     "add_probes",
     "add_subject",
     "add_task",
+    "again",
     "approve_faces",
     "approve_lookout",
     "ask_faces",
@@ -218,8 +227,11 @@ __all__ = [
     "calibration_at",
     "calibrations",
     "cameras_between",
+    "candidates_over",
     "case_file",
+    "case_history",
     "cases_of",
+    "change_case",
     "change_person",
     "check_points",
     "compare_model",
@@ -231,6 +243,7 @@ __all__ = [
     "draw_photos",
     "draw_scene",
     "encoder_in_use",
+    "end_candidates",
     "end_faces",
     "end_lookout",
     "end_overdue",

@@ -26,6 +26,7 @@ from workbench.cases import bundle as packing
 from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation.case_files import case_record
+from workbench.investigation.face_copies import SHOWN_WORDS, face_copies
 from workbench.investigation.face_readings import face_record
 from workbench.investigation.models import list_models
 from workbench.investigation.notebooks import asked_of, notebook_of
@@ -45,6 +46,7 @@ AROUND_S = 2
 """Seconds that an exact cut shows before its first and after its last pass."""
 _ASSETS = Path(__file__).parent / "assets"
 _CHUNK = 1 << 20
+_PICTURES = ("stills/", "clips/", "faces/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def bundle(
             if not originals:  # else each is hashed as it is copied
                 _check_originals(house, segments)
             derived = _reading_copies(house, purpose, rows, pack, on_progress, clips=clips)
+            _face_copies(house, purpose, pack)
             uncut = _cuts(house, segments, rows, pack, derived) if cuts else []
             _originals(house, segments if originals else uncut, pack, on_progress)
             pack.add(verifier.DERIVED, _json(derived), "how clips and cuts were made, of what")
@@ -334,6 +337,20 @@ def _reading_copies(
     return derived
 
 
+def _face_copies(house: Workbench, purpose: Purpose, pack: _Pack) -> None:
+    """Add a reading copy of each face candidate the case keeps, excluded ones too."""
+    told = []
+    for one in face_copies(house, purpose, cache(open_face_hider)):
+        said = {"request": one.request_id, "number": one.number, "shown": SHOWN_WORDS[one.shown]}
+        if one.picture is None:
+            told.append({**said, "why": one.why})
+            continue
+        path = f"faces/{one.request_id}-{one.number:02d}.jpg"
+        pack.add(path, one.picture, "reading copy of a face candidate", one.made_of)
+        told.append({**said, "path": path, "made_of": one.made_of})
+    pack.add("face_copies.json", _json(told), "pictures of face candidates: whose face shows, why")
+
+
 def _check_originals(house: Workbench, segments: Sequence[Segment]) -> None:
     for segment in segments:
         source = house.file(segment)
@@ -450,9 +467,10 @@ def _receipt(case: Case, pack: _Pack, *, key: str, facts: Mapping[str, Any]) -> 
         reason=facts["reason"], by=facts["made_by"], key=key,
         at=f"{local_text(facts['made_at_ns'])} (UTC+7)",
         checker=checker.sha256,
-        rows=[one for one in pack.items if not one.path.startswith(("stills/", "clips/"))],
+        rows=[one for one in pack.items if not one.path.startswith(_PICTURES)],
         stills=sum(one.path.startswith("stills/") for one in pack.items),
         clips=sum(one.path.startswith("clips/") for one in pack.items),
+        faces=sum(one.path.startswith("faces/") for one in pack.items),
     )  # fmt: skip
     pack.add("receipt.html", html.encode(), "receipt, to be printed and signed")
     pack.add("receipt.pdf", pdf_of(html), "the same as PDF")

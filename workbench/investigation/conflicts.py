@@ -171,7 +171,8 @@ def find_conflicts(
         tuple(failed), stopped, tuple(unchecked),
     )  # fmt: skip
     details = {
-        **span_text(bounds),
+        **span_text(bounds), "ns": [bounds.start_ns, bounds.stop_ns],
+        "asked": list(cameras or ()), "kept calibrations": calibrations is None,
         "found": len(table), "passes": found.passes, "left_out": dict(left_out),
         "calibrated_ns": {
             used_by: sorted({

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from workbench import archive, cases, plates, recognition, roads, trajectories, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
-from workbench.investigation import checking, people, running
+from workbench.investigation import checking, opening, people, running
 from workbench.investigation.answers import (
     Grant,
     Ingested,
@@ -98,32 +97,11 @@ class Workbench:
 
     def open_case(self, case: Case) -> Case:
         """Record a new case; refused where its number is taken by a different one."""
-        case = replace(case, opened_by=self.actor, opened_at_ns=self.now())
-        cases.check_record(case)
-        self.allow("case.open", case)
-        for camera_id in case.cameras:
-            self.camera(camera_id)
-        if case.case_id in {known.case_id for known in self.cases()}:
-            raise Refused(
-                N_("case {case} exists already"),
-                N_("use it, or give the new case another number"),
-                case=case.case_id,
-            )
-        self._store.put_case(case)
-        facts = {k: getattr(case, k) for k in ("title", "legal_basis", "cameras", "training")}
-        purpose = Purpose(case.case_id, case.reason)
-        self._log("case.open", case.case_id, purpose, details={**facts, **span_text(case.period)})
-        return case
+        return opening.open_case(self, case)
 
     def close_case(self, case_id: str, reason: str) -> None:
         """Close a case: nothing can be searched or seen under it any more."""
-        if not 0 < len(reason.strip()) <= cases.LONGEST_REASON:
-            why = N_("a reason for closing case {case} is missing, or endless")
-            raise BadInput(why, case=case_id)
-        case = self._store.case(case_id)
-        self.allow("case.close", case)
-        self._store.put_case(replace(case, closed=True))
-        self._log("case.close", case_id, Purpose(case_id, reason))
+        opening.close_case(self, case_id, reason)
 
     def cases(self) -> list[Case]:
         """Return every case, oldest first."""

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from workbench.cases import asking
@@ -143,6 +144,59 @@ def face_results(house: Workbench, request_id: str, purpose: Purpose) -> list[Fa
             )
     house._log("faces.results", request_id, purpose, details={"candidates": len(kept)})
     return _results(one, kept, run_calibration(house, request_id))
+
+
+def candidates_of(
+    house: Workbench, request_id: str, purpose: Purpose
+) -> list[tuple[int, FaceCandidate]]:
+    """Return the candidates of a search by the number readers know them by; it is logged."""
+    one, kept = _open(house, request_id, purpose, "faces.view")
+    house._log("faces.view", request_id, purpose, details={"candidates": len(kept)})
+    return [(number, kept[at]) for number, at in enumerate(_order(one.request, kept), 1)]
+
+
+def candidate_table(
+    house: Workbench,
+    request_id: str,
+    purpose: Purpose,
+    found: Sequence[FaceCandidate] | None = None,
+) -> pd.DataFrame:
+    """Return the candidates of a search as a table, in the order and with what may be told now.
+
+    Before two people have read: numbers that tell nothing, places and times. After: ranks, scores,
+    both verdicts, likelihood ratios where a set calibrates them.
+
+    Parameters
+    ----------
+    found
+        Candidates of the same request compared anew; None: those that are kept.
+    """
+    one, kept = _open(house, request_id, purpose, "faces.view")
+    shown = kept if found is None else list(found)
+    house._log("faces.results", request_id, purpose, details={"candidates": len(shown)})
+    numbers = {kept[at].sighting_id: n for n, at in enumerate(_order(one.request, kept), 1)}
+    rows: list[dict[str, object]] = [
+        {
+            "number": numbers.get(each.sighting_id, 0), "camera_id": each.camera_id,
+            "utc_ns": each.utc_ns, "segment_sha256": each.segment_sha256, "pts": each.pts,
+            "face": [each.face.x, each.face.y, each.face.w, each.face.h], "quality": each.quality,
+        }
+        for each in shown
+    ]  # fmt: skip
+    if not one.standing.read:
+        blind = pd.DataFrame(rows, columns=list(rows[0]) if rows else None)
+        return blind.sort_values(["number", "utc_ns"], ignore_index=True) if rows else blind
+    made = run_calibration(house, request_id)
+    for rank, (line, each) in enumerate(zip(rows, shown, strict=True), 1):
+        strength = None if made is None else made.strength(each.score)
+        line["rank"], line["score"] = rank, each.score
+        for reader, reading in enumerate(one.standing.readings[:2], 1):
+            line[f"reader {reader}"] = str(
+                reading.verdicts.get(numbers.get(each.sighting_id, 0), "")
+            )
+        line["log10_lr"] = NOT_CALIBRATED if strength is None else strength.log10_lr
+        line["low"], line["high"] = (strength.low, strength.high) if strength else ("", "")
+    return pd.DataFrame(rows)
 
 
 def run_calibration(house: Workbench, request_id: str) -> FaceCalibration | None:

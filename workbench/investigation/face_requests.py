@@ -152,7 +152,7 @@ def settle_faces(house: Workbench) -> list[str]:
                 happened(house, one.request, "lapse", {"until": format_utc(one.standing.until_ns)})
                 lapsed.append(request_id)
             if one.standing.state in ("refused", "lapsed"):
-                _delete(house, one.request, one.standing.state)
+                delete_found(house, one.request, one.standing.state)
     return lapsed
 
 
@@ -191,7 +191,7 @@ def _decide(house: Workbench, request_id: str, kind: EventKind, reason: str) -> 
                     )
         happened(house, request, kind, {"reason": reason}, purpose)
         if kind == "refuse":
-            _delete(house, request, "refused")
+            delete_found(house, request, "refused")
     return asked(house, request_id)
 
 
@@ -225,7 +225,8 @@ def happened(
     book.add(request.request_id, event)
 
 
-def _delete(house: Workbench, request: FaceRequest, why: str) -> None:
+def delete_found(house: Workbench, request: FaceRequest, why: str) -> None:
+    """Delete what a search found; the events and the log keep how many, and why it went."""
     book = FaceBook(house.root)
     text = book.candidates(request.request_id)
     if text is None:

@@ -27,7 +27,13 @@ from workbench.investigation.face_requests import (
     refusals,
     settle_faces,
 )
-from workbench.recognition.faces.search import FaceSearchSettings, Probe, make_probe, plan_face_job
+from workbench.recognition.faces.search import (
+    FaceCandidate,
+    FaceSearchSettings,
+    Probe,
+    make_probe,
+    plan_face_job,
+)
 from workbench.recognition.faces.spread import (
     FaceSearch,
     FaceWork,
@@ -151,6 +157,46 @@ def run_faces(
                     house.report(JOB, replace(last[0], text="stopped"))
 
 
+def search_faces_again(
+    house: Workbench, request_id: str, purpose: Purpose
+) -> Sequence[FaceCandidate]:
+    """Compare the passes of a request that was run once more; nothing is kept of it.
+
+    It is what the leave was given for: the same person's photographs, cameras and time, by who
+    asked, while the leave stands. The log counts what was compared and destroyed, and says whether
+    the candidates are those that were found.
+
+    Raises
+    ------
+    Refused
+        Without leave that stands, for somebody else than who asked, before the first run.
+    """
+    settle_faces(house)
+    book, one = FaceBook(house.root), asked(house, request_id)
+    with book.running(request_id) as alone, refusals(house, "faces.again", purpose):
+        if not alone:
+            raise _runs_already(one.request)
+        if purpose.case_id != one.request.case_id or not one.standing.ran:
+            raise Refused(
+                N_("face request {request} was not run in this case"),
+                N_("choose its case, and have it run by who asked for it"),
+                request=request_id,
+            )
+        works = _works(house, one, None, again=True)
+        found = spread_face_search(
+            works, most=one.request.length, workers=0,
+            cancelled=lambda: book.switched_off() is not None,
+        )  # fmt: skip
+        text = json.dumps([asdict(kept) for kept in found.run.candidates], sort_keys=True).encode()
+        facts = {
+            "compared": found.run.compared, "destroyed": found.run.destroyed,
+            "same": text == book.candidates(request_id),
+        }  # fmt: skip
+        house._log("faces.again", request_id, purpose, details=facts)
+        must_be_on(house)
+    return found.run.candidates
+
+
 def check_run(house: Workbench, request_id: str) -> None:
     """Raise Refused where :func:`run_faces` would be, before anything is loaded; it is logged."""
     settle_faces(house)
@@ -227,8 +273,11 @@ def _run(
     return found
 
 
-def _leave(house: Workbench, one: Asked) -> FaceAuthority:
-    """Return the leave to run a request now; Refused where there is none, or it was run."""
+def _leave(house: Workbench, one: Asked, *, again: bool = False) -> FaceAuthority:
+    """Return the leave to run a request now; Refused where there is none, or it was run.
+
+    With `again`: to compare once more what it was run on.
+    """
     request = one.request
     must_be_on(house)
     case = house._store.case(request.case_id)
@@ -237,13 +286,15 @@ def _leave(house: Workbench, one: Asked) -> FaceAuthority:
         cameras=request.cameras, span=request.period, now_ns=house.now(),
     )  # fmt: skip
     people.may(house, "faces.run", case, request.cameras)
-    if one.standing.ran:
+    if one.standing.ran and not again:
         raise _ran_already(request)
     return authority
 
 
-def _works(house: Workbench, one: Asked, settings: FaceSearchSettings | None) -> list[FaceWork]:
-    authority, request = _leave(house, one), one.request
+def _works(
+    house: Workbench, one: Asked, settings: FaceSearchSettings | None, *, again: bool = False
+) -> list[FaceWork]:
+    authority, request = _leave(house, one, again=again), one.request
     # a fixed length, whatever the scores are: see LENGTH
     settings = settings or FaceSearchSettings(floor=-1.0, most=request.length)
     store, probe = house._store, _probe(house, request)

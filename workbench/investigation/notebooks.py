@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from workbench.errors import N_, BadInput
-from workbench.investigation import replaying
+from workbench.investigation import again, replaying
 from workbench.investigation.answers import ALWAYS
 from workbench.investigation.models import list_models
 from workbench.investigation.replaying import Answer, Circumstances
@@ -28,9 +28,13 @@ from workbench.timeline import Span, local_text, parse_instant
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
 
-AGAIN = ("search.plate", "search.sightings", "trace")
+AGAIN = (
+    "search.plate", "search.sightings", "trace", "conflicts", "search.flows", "search.convoys",
+    "search.contradictions", "faces.run",
+)  # fmt: skip
 """Acts of the log that a notebook makes again."""
 
+_AGAIN = "again."
 _NOT_A_SEARCH = ("case.", "export", "view", "audit")
 
 
@@ -59,12 +63,17 @@ class Asked:
         """Make it again."""
         words = dict(self.arguments)
         first = [words.pop("")] if "" in words else []
+        if self.call.startswith(_AGAIN):
+            verb = getattr(again, self.call.removeprefix(_AGAIN))
+            return verb(house, purpose, *first, **words)
         return getattr(house, self.call)(*first, purpose, **words)
 
     def source(self) -> str:
         """Return the same as a line of Python."""
         words = [f"{name}={_literal(value)}" for name, value in self.arguments if name]
         first = [_literal(value) for name, value in self.arguments if not name]
+        if self.call.startswith(_AGAIN):
+            return f"{self.call}({', '.join(['wb', 'muc_dich', *first, *words])})"
         return f"wb.{self.call}({', '.join([*first, 'muc_dich', *words])})"
 
 
@@ -142,15 +151,23 @@ def asked_of(entries: Sequence[AuditEntry]) -> list[Asked]:
     """Return the distinct searches of a log that can be made again, in the order first made."""
     found: dict[str, Asked] = {}
     for entry in entries:
-        if entry.action not in AGAIN:
+        asked = _asked(entry)
+        if asked is None:
             continue
-        call, arguments = _READ[entry.action](entry.subject, json.loads(entry.details))
+        call, arguments = asked
         key = json.dumps([call, arguments], default=str, sort_keys=True)
         if key in found:
             found[key] = replace(found[key], times=found[key].times + 1, last=entry)
         else:
             found[key] = Asked(entry.action, call, tuple(arguments.items()), 1, entry, entry)
     return list(found.values())
+
+
+def _asked(entry: AuditEntry) -> tuple[str, dict[str, Any]] | None:
+    """Return how an act of the log is made again; None where it cannot be."""
+    if entry.action not in AGAIN:
+        return None
+    return _READ[entry.action](entry.subject, json.loads(entry.details))
 
 
 def _plate(subject: str, details: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -178,10 +195,38 @@ def _span(details: Mapping[str, Any]) -> Span | None:
     return ALWAYS
 
 
-_READ: Mapping[str, Callable[[str, Mapping[str, Any]], tuple[str, dict[str, Any]]]] = {
+def _conflicts(_subject: str, details: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    if not details.get("kept calibrations") or details.get("cancelled"):
+        return None  # with calibrations of the moment, which nobody kept; or of an older log
+    asked = [str(one) for one in details["asked"]] or None
+    return "again.conflicts", {"cameras": asked, "span": _span(details)}
+
+
+def _flows(_subject: str, _details: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return "again.flows", {}
+
+
+def _convoys(subject: str, _details: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return "again.convoys", {"": subject}
+
+
+def _contradictions(subject: str, _details: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return "again.contradictions", {"plate": "" if subject == "*" else subject}
+
+
+def _faces(subject: str, _details: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return "again.face_search", {"": subject, "anew": False}
+
+
+_READ: Mapping[str, Callable[[str, Mapping[str, Any]], tuple[str, dict[str, Any]] | None]] = {
     "search.plate": _plate,
     "search.sightings": _sightings,
     "trace": _trace,
+    "conflicts": _conflicts,
+    "search.flows": _flows,
+    "search.convoys": _convoys,
+    "search.contradictions": _contradictions,
+    "faces.run": _faces,
 }
 
 
@@ -189,7 +234,7 @@ def _not_again(entries: Sequence[AuditEntry]) -> Counter[str]:
     return Counter(
         entry.action
         for entry in entries
-        if entry.action not in AGAIN and not entry.action.startswith(_NOT_A_SEARCH)
+        if _asked(entry) is None and not entry.action.startswith(_NOT_A_SEARCH)
     )
 
 
@@ -239,7 +284,7 @@ def _head(
     begin = (
         "import os\n"
         "from pathlib import Path\n\n"
-        "from workbench.investigation import Replay, open_workbench\n"
+        "from workbench.investigation import Replay, again, open_workbench\n"
         "from workbench.records import Purpose\n"
         "from workbench.timeline import Span\n"
         "from workbench.views.account import account\n"
@@ -277,6 +322,8 @@ def _searches(searches: Sequence[Asked], answers: Mapping[str, Answer]) -> list[
         then = _found(one.last)
         if then is not None:
             said += f" Lần cuối ({local_text(one.last.at_ns)}) thấy {then}."
+        if one.action == "faces.run":
+            said += _FACES_SAID
         cells.append(_words(said))
         cells.append(
             _code(
@@ -293,7 +340,17 @@ _NAMED = {
     "search.plate": "Tìm biển số",
     "search.sightings": "Tìm lượt ghi nhận",
     "trace": "Truy vết",
+    "conflicts": "Tìm xung đột giao thông",
+    "search.flows": "Luồng xe giữa các điểm",
+    "search.convoys": "Xe đi cùng",
+    "search.contradictions": "Biển số mâu thuẫn",
+    "faces.run": "Tìm khuôn mặt có phê duyệt",
 }
+_FACES_SAID = (
+    " Ô này cho các ứng viên mà lần tìm đã giữ, kèm điểm và nhận định khi đã có hai người đọc. "
+    "Đổi `anew=True` để so sánh lại từ hình: chỉ người đã yêu cầu, khi phê duyệt còn hiệu lực, và "
+    "không giữ lại gì."
+)
 
 
 def _found(entry: AuditEntry) -> int | None:
@@ -306,10 +363,9 @@ def _tail(left: Mapping[str, int]) -> list[dict[str, Any]]:
     cells = [
         _words(
             "## Những việc khác trong hồ sơ, không chạy lại ở đây\n\n"
-            "Tìm khuôn mặt cần phê duyệt và mã khuôn mặt đã bị xóa; canh biển số chỉ chạy trên "
-            "camera đang hoạt động; xung đột, đo đạc và nơi có thể tới phụ thuộc hiệu chuẩn hoặc "
-            "lựa chọn của từng lần. Lần bị từ chối (`.refused`) cũng được đếm. Nhật ký giữ từng "
-            "lần một."
+            "Canh biển số chỉ chạy trên camera đang hoạt động; đo đạc, nơi có thể tới và xung đột "
+            "tìm bằng hiệu chuẩn không lưu lại phụ thuộc lựa chọn của từng lần. Lần bị từ chối "
+            "(`.refused`) cũng được đếm. Nhật ký giữ từng lần một."
         )
     ]
     rows = [{"việc": action, "số lần": count} for action, count in sorted(left.items())]

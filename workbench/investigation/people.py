@@ -274,8 +274,12 @@ def seen_by(house: Workbench, cameras: Sequence[str]) -> tuple[str, ...]:
 def cases_of(house: Workbench) -> list[Case]:
     """Return the cases that the house's actor may work on, oldest first."""
     person = People(house.root).get(house.actor)
-    bound = person.cases if person is not None else ()
-    return [case for case in house.cases() if not bound or case.case_id in bound]
+    every = house.cases()
+    return (
+        every
+        if person is None
+        else [case for case in every if rules.works_on(person, case, person.roles)]
+    )
 
 
 def authorise(

@@ -32,6 +32,8 @@ MOST_S = 30.0
 """Of a pass, a clip shows so many seconds around its best frame at most."""
 _BLUR = 24
 """What is hidden keeps one value for so many pixels of the shorter side of a picture."""
+_OF_A_FACE = 8
+"""A face that is hidden, with what is hidden around it, is never more blocks across."""
 _TICK = Fraction(1, 90_000)
 
 Row = Mapping[Any, Any]
@@ -78,13 +80,13 @@ def make_copies(
     faces = _faces(row["face_boxes"])
     if not clips:
         faces += [one.box for one in finder()(picture, box)]
-        return Copies(_jpeg(reading_copy(picture, box, faces)))
+        return Copies(jpeg_of(reading_copy(picture, box, faces)))
     try:
         clip, derivation, at_best = _clip(house, purpose, row, finder())
     except WorkbenchError as error:
         faces += [one.box for one in finder()(picture, box)]
-        return Copies(_jpeg(reading_copy(picture, box, faces)), why=error.sentence())
-    return Copies(_jpeg(reading_copy(picture, box, [*faces, *at_best])), clip, derivation)
+        return Copies(jpeg_of(reading_copy(picture, box, faces)), why=error.sentence())
+    return Copies(jpeg_of(reading_copy(picture, box, [*faces, *at_best])), clip, derivation)
 
 
 def _clip(
@@ -159,7 +161,8 @@ def _boxes(row: Row) -> Callable[[int], Box]:
     return lambda pts: Box(*(float(np.interp(pts, at, sides[:, side])) for side in range(4)))
 
 
-def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+def jpeg_of(picture: NDArray[np.uint8]) -> bytes:
+    """Return a picture, uint8 (y, x, 3) RGB, as JPEG."""
     done, data = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     assert done
     return bytes(data.tobytes())
@@ -190,17 +193,29 @@ def reading_copy(
     """
     height, width = picture.shape[:2]
     side = max(1, min(height, width) // _BLUR)
-    coarse = cv2.resize(
-        picture, (max(1, width // side), max(1, height // side)), interpolation=cv2.INTER_AREA
-    )
-    hidden = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
+    hidden = _in_blocks(picture, side)
     shown = hidden.copy()
     x, y, right, bottom = _corners(box, 0.0, width, height)
     shown[y:bottom, x:right] = picture[y:bottom, x:right]
     for face in faces:
         x, y, right, bottom = _corners(face, 0.25, width, height)
-        shown[y:bottom, x:right] = hidden[y:bottom, x:right]
+        wide = -(-max(right - x, bottom - y) // _OF_A_FACE)
+        if wide <= side:
+            shown[y:bottom, x:right] = hidden[y:bottom, x:right]
+        elif right > x and bottom > y:  # a close face is known in blocks that hide a far one
+            shown[y:bottom, x:right] = _in_blocks(picture[y:bottom, x:right], wide)
     return np.asarray(shown, np.uint8)
+
+
+def _in_blocks(part: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return a part of a picture in one colour for every block of so many px."""
+    height, width = part.shape[:2]
+    coarse = cv2.resize(
+        part, (max(1, width // side), max(1, height // side)), interpolation=cv2.INTER_AREA
+    )
+    return np.asarray(
+        cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
+    )
 
 
 def _corners(box: Box, more: float, width: int, height: int) -> tuple[int, int, int, int]:

@@ -28,9 +28,11 @@ import pandas as pd
 
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.investigation.answers import PlateHit, Trace
+from workbench.investigation.face_calibrating import face_calibration
 from workbench.investigation.people import seen_by
 from workbench.records import Case, Purpose
 from workbench.store import files
+from workbench.store.faces import FaceBook
 from workbench.timeline import format_utc
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def told(search: Callable[[], Any]) -> Answer:
         return {"sightings": sightings_text(found.sightings), "legs": table_text(found.legs)}
     if isinstance(found, pd.DataFrame):
         return {"sightings": sightings_text(found)}
+    if isinstance(found, Mapping):
+        return {name: table_text(frame) for name, frame in found.items()}
     return {"reads": _reads_text(found)}
 
 
@@ -166,8 +170,28 @@ def circumstances(house: Workbench, case: Case) -> Circumstances:
             "period": f"{format_utc(case.period.start_ns)} {format_utc(case.period.stop_ns)}",
             "cameras": " ".join(case.cameras),
             "closed": str(case.closed),
+            **({"people": " ".join(case.people)} if case.people else {}),
         },
+        "calibration": {
+            one: _digest([kept.text for kept in house._store.calibrations.all(one)])
+            for one in cameras
+            if house._store.calibrations.all(one)
+        },
+        "faces": _face_requests(house, case),
         "rights": {"cameras": " ".join(cameras)},
+    }
+
+
+def _face_requests(house: Workbench, case: Case) -> dict[str, str]:
+    """Return by request of the case what happened to it, and with which set scores are weighed."""
+    book = FaceBook(house.root)
+    made = face_calibration(house)
+    told = "" if made is None else _digest(made.facts)
+    events = {one: book.events(one) for one in book.ids()}
+    return {
+        one: f"{len(found)} {found[-1].sha256} {told}"
+        for one, found in events.items()
+        if found[0].facts["case_id"] == case.case_id
     }
 
 
@@ -218,6 +242,8 @@ _SAYS = {
     "code": N_("code: {names} differ ({before} before, {now} now)"),
     "clock": N_("clocks: what is known of {names} was corrected"),
     "ward": N_("the ward's tables: {names} were changed"),
+    "calibration": N_("calibrations: those of {names} were changed"),
+    "faces": N_("face searches: {names} were read, decided, deleted or weighed anew"),
     "case": N_("the case: its {names} changed"),
     "rights": N_("rights: whoever runs this sees other cameras ({before} before, {now} now)"),
 }
@@ -250,7 +276,9 @@ def changes(before: Circumstances, now: Circumstances) -> list[Change]:
         )
         found.append(Change("archive", what, fields))
     for group, said in _SAYS.items():
-        old, new = before.get(group, {}), now.get(group, {})
+        if group not in before:  # a notebook of before this was written down
+            continue
+        old, new = before[group], now.get(group, {})
         names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         if names:
             fields = {

@@ -24,6 +24,7 @@ from workbench.monitoring.retention import (
     oldest_days,
     overdue,
     read_policy,
+    said_of,
 )
 from workbench.records import Progress, Protection, Segment
 from workbench.store import LiveRows, Store, files
@@ -132,9 +133,9 @@ class Keeping:
         self._log("protect.lift", {"id": protection_id}, reason)
 
     def protections(self) -> list[Protection]:
-        """Return every protection, lifted ones too, then the open cases, which protect as well."""
+        """Return every protection, lifted ones too, then the cases, which protect as well."""
         made = self._store.keeping.protections()
-        return made + [one for one in self._store.keeping.holds() if not one.protection_id]
+        return made + [one for one in self._holds() if not one.protection_id]
 
     # -- retention ---------------------------------------------------------------------------
 
@@ -236,7 +237,7 @@ class Keeping:
         """Return the files of checks whose days are over; what was checked in a kept span stays."""
         holds = [
             Span(one.span.start_ns - MARGIN_NS, one.span.stop_ns + MARGIN_NS)
-            for one in self._store.keeping.holds()
+            for one in self._holds()
         ]
         before_ns = cutoff_ns(policy.health_days, self._house.now())
         return [
@@ -271,7 +272,7 @@ class Keeping:
 
     def _drop_provisional(self, policy: Policy) -> None:
         """Drop rows of recordings that never came into the archive, once their days are over."""
-        holds, going = self._store.keeping.holds(), []
+        holds, going = self._holds(), []
         for rows in self._store.live.all():
             days = policy.kept_days(self._site_of(rows.camera_id))
             span = Span(rows.span.start_ns - MARGIN_NS, rows.span.stop_ns + MARGIN_NS)
@@ -293,7 +294,7 @@ class Keeping:
             segments = [self._store.segment(one.sha256) for one in found[first : first + BATCH]]
             done = self._store.keeping.drop(
                 segments, why=why, at_ns=self._house.now(), tell=self._tell,
-                provisional=self._provisional_of(segments),
+                provisional=self._provisional_of(segments), case_days=self._case_days(),
             )  # fmt: skip
             self._stuck = done.stuck
 
@@ -345,7 +346,7 @@ class Keeping:
             start_ns = self._store.oldest_ns(span.stop_ns)
 
     def _candidates(self, segments: Iterable[Segment]) -> Iterator[Candidate]:
-        holds = self._store.keeping.holds()
+        holds = self._holds()
         fixes: dict[str, list[ClockFix]] = {}
         for one in segments:
             if one.camera_id not in fixes:
@@ -367,6 +368,12 @@ class Keeping:
         except OSError as error:  # nobody knows since when it counts: it stays, and that is said
             self._unseen[str(path)] = error.strerror or type(error).__name__
             return self._house.now()
+
+    def _holds(self) -> list[Protection]:
+        return self._store.keeping.holds(self._house.now(), self._case_days())
+
+    def _case_days(self) -> Mapping[str, int]:
+        return (self.policy() or Policy()).case_days
 
     def _needed(self, policy: Policy) -> int:
         disk = self.disk()
@@ -417,12 +424,7 @@ class Keeping:
             policy = self.policy()
         except BadInput as error:
             return str(error)
-        if policy is None:
-            return "no retention is set: nothing is ever dropped (write retention.toml)"
-        days = [f"{site} {count} days" for site, count in policy.days.items()]
-        default = f"{policy.default_days} days" if policy.default_days else "for ever"
-        checks = f"checks of health {policy.health_days} days"
-        return "footage is kept " + ", ".join([default, *days, checks])
+        return said_of(policy)
 
     def rebuilt_differs(self) -> list[str]:
         """Return where a catalogue made from the disk alone is not the one in force."""

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 from workbench import streams
 from workbench.errors import N_, BadInput
 from workbench.later import later
+from workbench.monitoring.deletions import deletions, rules_of
 from workbench.monitoring.facade import Monitoring
 from workbench.paper import pdf_of
 from workbench.records import Gap, IncidentRecord
@@ -41,7 +42,6 @@ else:
 
 DAY_NS = 86_400 * SECOND_NS
 UNKNOWN = "unknown"
-FOR_EVER, OTHERS = N_("for ever"), N_("other sites")
 LISTED = 24
 """Gaps of known cause that the report lists, the longest; counts are of all."""
 _ASSETS = Path(__file__).parent / "assets"
@@ -56,6 +56,8 @@ LABELS = {
     "by_cause": N_("Gaps by cause"), "by_site": N_("By site"), "by_camera": N_("By camera"),
     "findings": N_("Findings of health"), "unread": N_("a file of checks cannot be read"),
     "incidents": N_("Incidents"),
+    "deleted": N_("Deletion statement"), "when": N_("When"), "what": N_("What"),
+    "who": N_("By whom"), "why": N_("Why"), "size": N_("Size"),
     "inventory": N_("Inventory of cameras"), "retention": N_("Retention in force"),
     "no_retention": N_("None is set: nothing is deleted."),
     "longest": N_("Longest gaps"), "share": N_("Share recorded"), "lost": N_("Lost"),
@@ -414,6 +416,10 @@ def _page(
               _told(one, tr)], one.is_open)
             for one in house.incidents(found.period)
         ], {2, 3})),
+        (t["deleted"], _grid([t["when"], t["what"], t["size"], t["why"], t["who"]], [
+            ([local_text(at_ns), what, size, why, who], False)
+            for at_ns, what, size, why, who in deletions(house._store, found.period, tr)
+        ], {2})),
         (t["inventory"], _grid([t["camera"], t["site"], t["name"], t["kind"], t["address"]], [
             ([one.camera_id, one.site_id, one.name, one.kind, one.stream_url or t["no_address"]],
              False) for one in cameras.values()
@@ -457,11 +463,7 @@ def _retention(house: Monitoring) -> str:
     policy = house.keeping.policy()
     if policy is None:
         return ""
-    tr = house.translate
-    days = tr(LABELS["days"])
-    default = days.format(days=policy.default_days) if policy.default_days else tr(FOR_EVER)
-    told = [f"{tr(OTHERS)}: {default}"] if policy.days else [default]
-    return "; ".join([f"{site}: {days.format(days=n)}" for site, n in policy.days.items()] + told)
+    return rules_of(policy, house.translate)
 
 
 def _storage(house: Monitoring, found: Figures, days: str) -> dict[str, str]:

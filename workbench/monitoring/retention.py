@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import N_, BadInput
+from workbench.store.categories import DAYS, LONGEST_DAYS, case_days_of
 from workbench.timeline import SECOND_NS, VIET_NAM
 
 DAY_NS = 86_400 * SECOND_NS
-LONGEST_DAYS = 36_500
 HEALTH_DAYS = 400
 """Thirteen months of checks: a month's report can be held against the same month a year before."""
 DROPPED_DAYS = 92
@@ -30,7 +30,8 @@ class Policy:
     """How many whole days footage is kept after the day it is of, and what a full disk means.
 
     ``days`` is by site; None and no ``default``: for ever. ``health_days`` is how long the checks
-    of the cameras' health are kept. Below ``spare_percent`` of the disk the
+    of the cameras' health are kept, ``case_days`` how long a closed case holds its footage, by
+    category. Below ``spare_percent`` of the disk the
     recorder says how long it will last, and with ``when_full`` "oldest" drops the oldest days.
     """
 
@@ -39,6 +40,7 @@ class Policy:
     spare_percent: float = 5.0
     when_full: Literal["stop", "oldest"] = "stop"
     health_days: int = HEALTH_DAYS
+    case_days: Mapping[str, int] = field(default_factory=lambda: DAYS)
 
     def kept_days(self, site_id: str) -> int | None:
         """Return how many days footage of a site is kept; None: for ever."""
@@ -72,6 +74,7 @@ def read_policy(path: Path, sites: Collection[str]) -> Policy | None:
         raise _bad(path, N_("retention.toml cannot be read ({error})"), error=error) from error
     disk = told.pop("disk", {})
     health = told.pop("health", {"days": HEALTH_DAYS})
+    case_days = case_days_of(told.pop("cases", {}), str(path))
     strange = [name for name in told if name != "default" and name not in sites]
     if strange:
         raise _bad(path, N_("the ward has no site {site}"), site=strange[0])
@@ -84,7 +87,7 @@ def read_policy(path: Path, sites: Collection[str]) -> Policy | None:
     if when not in ("stop", "oldest"):
         raise _bad(path, N_("when_full is 'stop' or 'oldest'"))
     health_days = _days(path, "health", health)
-    return Policy(days.pop("default", None), days, float(spare), when, health_days)
+    return Policy(days.pop("default", None), days, float(spare), when, health_days, case_days)
 
 
 def _days(path: Path, name: str, table: Any) -> int:
@@ -104,6 +107,18 @@ def _bad(path: Path, what: str, **fields: object) -> BadInput:
         what, N_("see docs/operations.md, Retention; until then nothing is dropped"),
         where=str(path), **fields,
     )  # fmt: skip
+
+
+def said_of(policy: Policy | None) -> str:
+    """Return how long footage is kept, in a line."""
+    if policy is None:
+        return "no retention is set: nothing is ever dropped (write retention.toml)"
+    days = [f"{site} {count} days" for site, count in policy.days.items()]
+    default = f"{policy.default_days} days" if policy.default_days else "for ever"
+    checks = f"checks of health {policy.health_days} days"
+    closed = ", ".join(f"{name} {count}" for name, count in policy.case_days.items())
+    told = ", ".join([default, *days, checks])
+    return f"footage is kept {told}; that of closed cases, days by category: {closed}"
 
 
 def day_of(ns: int) -> str:

@@ -22,8 +22,9 @@ from typing import Any
 from workbench.errors import N_, BadInput, Damaged, Unavailable
 from workbench.records import Case, Progress, Segment
 from workbench.store import files
+from workbench.store.case_rows import CASE_COLUMNS, case_of, case_row
 from workbench.store.searched import Searched, hidden_parts
-from workbench.store.tables import OLDER, TABLES, TRIGGERS
+from workbench.store.tables import ADDED, OLDER, TABLES, TRIGGERS
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc, union
 
 Row = tuple[Any, ...]
@@ -45,10 +46,6 @@ _BY_START = (
     "ORDER BY stamped_start_ns, sha256"
 )
 _LAST_NS = 2**63 - 1
-_CASE_COLUMNS = (
-    "case_id, title, legal_basis, reason, period_start_ns, period_stop_ns, cameras, opened_by, "
-    "opened_at_ns, closed, training"
-)
 
 
 class Catalogue:
@@ -64,7 +61,8 @@ class Catalogue:
         with self.read() as db:
             named = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index', 'trigger')"
             there = {name for (name,) in db.execute(named)}
-        if not set(re.findall(r"IF NOT EXISTS (\w+)", TABLES + TRIGGERS)) <= there:
+            lacking = any(_lacking(db, table) for table in ADDED)
+        if lacking or not set(re.findall(r"IF NOT EXISTS (\w+)", TABLES + TRIGGERS)) <= there:
             self.create()
 
     def create(self, *, guarded: bool = True) -> None:
@@ -75,6 +73,9 @@ class Catalogue:
             try:
                 for statement in _statements(TABLES) + _statements(TRIGGERS if guarded else ""):
                     db.execute(statement)
+                for table in ADDED:
+                    for column in _lacking(db, table):
+                        db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
                 db.execute(OLDER)
                 db.execute("COMMIT")
             except BaseException:
@@ -323,34 +324,33 @@ class Catalogue:
 
     def put_case(self, case: Case) -> None:
         """Make this the case's version in force; earlier versions are kept."""
-        row = _case_row(case)
+        row = case_row(case)
         with self.write() as db:
             newest = db.execute(
-                f"SELECT {_CASE_COLUMNS} FROM cases WHERE case_id = ? "
-                "ORDER BY version DESC LIMIT 1",
+                f"SELECT {CASE_COLUMNS} FROM cases WHERE case_id = ? ORDER BY version DESC LIMIT 1",
                 (case.case_id,),
             ).fetchone()
             if newest != row:
                 marks = ", ".join("?" * len(row))
-                db.execute(f"INSERT INTO cases ({_CASE_COLUMNS}) VALUES ({marks})", row)
+                db.execute(f"INSERT INTO cases ({CASE_COLUMNS}) VALUES ({marks})", row)
 
     def case_versions(self, case_id: str) -> list[Case]:
         """Return every version of a case, oldest first."""
         with self.read() as db:
             rows = db.execute(
-                f"SELECT {_CASE_COLUMNS} FROM cases WHERE case_id = ? ORDER BY version", (case_id,)
+                f"SELECT {CASE_COLUMNS} FROM cases WHERE case_id = ? ORDER BY version", (case_id,)
             ).fetchall()
-        return [_case(row) for row in rows]
+        return [case_of(row) for row in rows]
 
     def cases(self) -> list[Case]:
         """Return every case in the version in force, oldest first."""
         with self.read() as db:
             rows = db.execute(
-                f"SELECT {_CASE_COLUMNS} FROM cases WHERE version IN "
+                f"SELECT {CASE_COLUMNS} FROM cases WHERE version IN "
                 "(SELECT MAX(version) FROM cases GROUP BY case_id) "
                 "ORDER BY opened_at_ns, case_id"
             ).fetchall()
-        return [_case(row) for row in rows]
+        return [case_of(row) for row in rows]
 
     # --- searched spans and progress ------------------------------------------------------------
 
@@ -460,6 +460,12 @@ class Catalogue:
         }
 
 
+def _lacking(db: sqlite3.Connection, table: str) -> list[str]:
+    """Return the columns, as they are declared, that an earlier workbench's table has not got."""
+    known = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+    return [one for one in ADDED[table] if one.split()[0] not in known]
+
+
 def _statements(script: str) -> list[str]:
     """Return the statements of a script one by one: ``executescript`` would commit behind us."""
     found, part = [], ""
@@ -553,37 +559,3 @@ def _refuse_other_claim(new: Segment, stored: Segment) -> None:
             stored=stored.tick_s,
             new=new.tick_s,
         )
-
-
-def _case_row(case: Case) -> Row:
-    return (
-        case.case_id,
-        case.title,
-        case.legal_basis,
-        case.reason,
-        case.period.start_ns,
-        case.period.stop_ns,
-        json.dumps(list(case.cameras)),
-        case.opened_by,
-        case.opened_at_ns,
-        int(case.closed),
-        int(case.training),
-    )
-
-
-def _case(row: Row) -> Case:
-    case_id, title, basis, reason, start, stop, cameras, opened_by, opened_at, closed, training = (
-        row
-    )
-    return Case(
-        case_id=str(case_id),
-        title=str(title),
-        legal_basis=str(basis),
-        reason=str(reason),
-        period=Span(start, stop),
-        cameras=tuple(json.loads(cameras)),
-        opened_by=str(opened_by),
-        opened_at_ns=opened_at,
-        closed=bool(closed),
-        training=bool(training),
-    )

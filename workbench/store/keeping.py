@@ -20,6 +20,7 @@ from workbench.errors import N_, BadInput, Unavailable
 from workbench.records import Dropped, Protection, Segment
 from workbench.store import files
 from workbench.store.catalogue import Catalogue
+from workbench.store.categories import DAYS, holds_now
 from workbench.store.compaction import DAY_NS, oldest_day, put_together
 from workbench.store.journal import Journal
 from workbench.store.lake import Lake
@@ -130,8 +131,11 @@ class Keeping:
             in rows
         ]  # fmt: skip
 
-    def holds(self) -> list[Protection]:
-        """Return what keeps footage now: protections not lifted, and the periods of open cases."""
+    def holds(self, now_ns: int, case_days: Mapping[str, int] = DAYS) -> list[Protection]:
+        """Return what keeps footage now: protections not lifted, and the periods of cases.
+
+        An open case holds its own; a closed one for the days of its category, by `case_days`.
+        """
         held = [one for one in self.protections() if one.lifted_at_ns is None]
         return held + [
             Protection(
@@ -139,7 +143,7 @@ class Keeping:
                 case.opened_at_ns,
             )
             for case in self._catalogue.cases()
-            if not case.closed
+            if holds_now(case, now_ns, case_days)
         ]  # fmt: skip
 
     # --- dropping -------------------------------------------------------------------------------
@@ -152,6 +156,7 @@ class Keeping:
         at_ns: int,
         tell: Tell,
         provisional: Mapping[str, LiveRows] = MappingProxyType({}),
+        case_days: Mapping[str, int] = DAYS,
     ) -> Done:
         """Remove segments that nothing protects, their indexes and their sightings.
 
@@ -161,6 +166,8 @@ class Keeping:
             Called with the facts of the deletion before a file goes: it writes them into the log.
         provisional
             Rows of these recordings that no search has settled yet, by hash; they go with them.
+        case_days
+            How long closed cases hold theirs, by category.
 
         Raises
         ------
@@ -189,15 +196,21 @@ class Keeping:
             }
             told["stuck"] = self._stuck()
             files.write_bytes(self._list, json.dumps(told).encode())
-            going, kept = self._move(segments, why, at_ns)
+            going, kept = self._move(segments, why, at_ns, case_days)
             self._journal.settle()
             stuck = self._carry_out(tell)
         return Done(len(going), sum(one.size_bytes for one in going), kept, stuck)
 
-    def _move(self, segments: Sequence[Segment], why: Why, at_ns: int) -> tuple[list[Segment], int]:
+    def _move(
+        self,
+        segments: Sequence[Segment],
+        why: Why,
+        at_ns: int,
+        case_days: Mapping[str, int] = DAYS,
+    ) -> tuple[list[Segment], int]:
         with self._catalogue.write() as db:
             # inside the transaction: nobody can protect between the question and the answer
-            holds = self.holds()
+            holds = self.holds(at_ns, case_days)
             fixes = {
                 camera_id: self._catalogue.clock_fixes(camera_id)
                 for camera_id in {one.camera_id for one in segments}

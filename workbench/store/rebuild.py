@@ -348,6 +348,7 @@ def _salvaged(
     old: Path, table: str, names: Sequence[str], broken: list[str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield rows of a catalogue that may be damaged: from the front, and where that ends, back."""
+    names = _those_there(old, table, names)
     listed = ", ".join(names)
     seen_to: int | None = None
     for order in ("ASC", "DESC"):
@@ -366,6 +367,16 @@ def _salvaged(
                 broken.append(f"{old}: {table} cannot be read whole ({error})")
         else:
             return
+
+
+def _those_there(old: Path, table: str, names: Sequence[str]) -> Sequence[str]:
+    """Return the columns that an old table has; all where that cannot be read."""
+    try:
+        with closing(sqlite3.connect(_address(old), uri=True)) as db:
+            known = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+    except sqlite3.DatabaseError:
+        known = set()
+    return [name for name in names if name in known] if known else names
 
 
 def _address(path: Path) -> str:

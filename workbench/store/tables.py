@@ -143,7 +143,11 @@ CREATE TABLE IF NOT EXISTS cases (
     opened_by       TEXT NOT NULL,        -- who opened it
     opened_at_ns    INTEGER NOT NULL,     -- when, UTC
     closed          INTEGER NOT NULL,     -- 1: nothing more may be looked at under it
-    training        INTEGER NOT NULL      -- 1: simulated footage
+    training        INTEGER NOT NULL,     -- 1: simulated footage
+    offence         TEXT NOT NULL DEFAULT '',   -- offence or act, in words; empty: not said
+    category        TEXT NOT NULL DEFAULT '',   -- key of its category; empty: none
+    people          TEXT NOT NULL DEFAULT '[]', -- JSON list of who works on it; empty: not bound
+    closed_at_ns    INTEGER NOT NULL DEFAULT 0  -- when it was closed, UTC; 0: open, or not known
 ) STRICT;
 CREATE INDEX IF NOT EXISTS cases_by_id ON cases (case_id, version);
 CREATE TABLE IF NOT EXISTS searched (
@@ -236,3 +240,13 @@ INSERT INTO versions
     SELECT 'tasks', incident_id, 1, 0 FROM tasks WHERE NOT EXISTS (SELECT 1 FROM versions);
 """
 """Takes up what an earlier workbench wrote before there were versions."""
+
+ADDED = {
+    "cases": (
+        "offence TEXT NOT NULL DEFAULT ''",
+        "category TEXT NOT NULL DEFAULT ''",
+        "people TEXT NOT NULL DEFAULT '[]'",
+        "closed_at_ns INTEGER NOT NULL DEFAULT 0",
+    )
+}
+"""Columns that tables of an earlier workbench have not got: they are added, with what counts."""

@@ -1,5 +1,6 @@
-"""*Hồ sơ*: what is written down in a case - subjects with plates and photographs, tasks, notes.
+"""*Hồ sơ*: a case, what it is about, and what is written down in it.
 
+Subjects have plates and photographs; tasks and notes stand beside.
 Nothing is searched here: a plate leads to *Truy vết*, and a photograph is looked for only under
 leave (*Khuôn mặt*). What is written is kept as it is.
 """
@@ -23,6 +24,7 @@ from workbench.investigation import (
     end_task,
     subject_photographs,
 )
+from workbench.views.case_particulars import NewCase, Particulars
 from workbench.views.face_words import GATE_WORDS
 from workbench.views.faces import picture_uri
 from workbench.views.page import Body, Visit, html, refusal
@@ -40,6 +42,7 @@ class CaseFilePage:
         self.new_subject, self.new_task, self.new_note = _column(), _column(), _column()
         # asked for at once: without a case, or a role for it, the page is refused
         self.file = case_file(visit.wb, self.purpose)
+        self.particulars = Particulars(visit, self.safely)
         self.writes = could(visit.wb, "case.write")
         if self.writes:
             self._make_forms()
@@ -177,20 +180,41 @@ class CaseFilePage:
 
 
 def case_file_page(visit: Visit) -> Body:
-    """Return the page of what is written down in a case; refused without one, or a role for it."""
-    one, tr = CaseFilePage(visit), visit.tr
+    """Return the page of a case and what is written down in it; refused without, or a role for it.
+
+    Whoever may open cases can open one here: without a case the refusal stands above that form.
+    """
+    tr = visit.tr
+    if not visit.selection.case_id and could(visit.wb, "case.open"):
+        return _new_case_page(visit)
+    one = CaseFilePage(visit)
+    another = f"/ho-so?lang={visit.lang}" if could(visit.wb, "case.open") else ""
     return Body(
         "case_file.html",
         {
+            "particulars": tr("The case"), "another": another, "open": tr("Open another case"),
             "subjects": tr("Subjects of the case"), "tasks": tr("Tasks"), "notes": tr("Notes"),
             **words(tr),
         },
         {
             "said": pn.Column(one.told, sizing_mode="stretch_width"),
+            "particulars": one.particulars.shown, "change": one.particulars.form,
             "subjects": one.subjects, "new_subject": one.new_subject, "tasks": one.tasks,
             "new_task": one.new_task, "notes": one.notes, "new_note": one.new_note,
         },
     )  # fmt: skip
+
+
+def _new_case_page(visit: Visit) -> Body:
+    try:
+        case_file(visit.wb, visit.selection.purpose)
+    except WorkbenchError as error:
+        told = html(refusal(error, visit.tr), sizing_mode=None)
+    return Body(
+        "case_new.html",
+        {"new": visit.tr("Open a case")},
+        {"refusal": told, "form": NewCase(visit).column},
+    )
 
 
 def _said(one: ProbePhotograph) -> str:

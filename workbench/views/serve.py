@@ -24,6 +24,7 @@ from tornado.web import OutputTransform, RedirectHandler
 from workbench.errors import N_, BadInput, Refused, Unavailable
 from workbench.investigation import (
     Workbench,
+    end_candidates,
     end_overdue,
     list_people,
     open_workbench,
@@ -382,7 +383,7 @@ def serve(
 
 
 def end_what_is_over(wb: Workbench) -> None:
-    """Delete what lookouts and urgent face searches found once their time is over.
+    """Delete what lookouts, urgent face searches and closed cases hold once their time is over.
 
     Each verb about them does so, too; a server that runs need not wait for one.
     """
@@ -390,6 +391,8 @@ def end_what_is_over(wb: Workbench) -> None:
         end_overdue(wb)
     finally:  # a lookout that cannot be read must not keep what a face search found
         settle_faces(wb)
+        with suppress(BadInput):  # retention.toml: `workbench health` says what is wrong with it
+            end_candidates(wb)
 
 
 def check_port(port: int) -> None:

@@ -50,7 +50,8 @@ SHOWN_ON_PAGES = (
     "monitoring/incidents.py", "cases/faces.py", "records.py", "recognition/faces/quality.py",
     "cases/asking.py", "cases/lookouts.py", "store/lookouts.py", "store/faces.py",
     "recognition/faces/search.py", "recognition/faces/scoring.py", "store/face_scores.py",
-    "store/public_notices.py", "store/case_files.py", "cases/files.py",
+    "store/public_notices.py", "store/case_files.py", "cases/files.py", "store/categories.py",
+    "cases/particulars.py", "monitoring/deletions.py",
 )  # fmt: skip
 """Modules whose messages reach a page; those of the command line alone stay English."""
 
