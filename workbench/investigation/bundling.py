@@ -27,7 +27,7 @@ from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation.case_files import case_record
 from workbench.investigation.face_readings import face_record
-from workbench.investigation.models import list_models
+from workbench.investigation.models import face_models, list_models
 from workbench.investigation.notebooks import asked_of, notebook_of
 from workbench.investigation.public_notices import as_facts, notices_of
 from workbench.investigation.reading_copies import make_copies
@@ -310,7 +310,9 @@ def _reading_copies(
 ) -> list[dict[str, Any]]:
     """Add a reading copy of each pass: its best frame, and a clip; return how clips were made."""
     failed, derived = [], []
-    finder = cache(open_face_hider)  # opened at the first pass that needs it
+    finder = cache(
+        lambda: open_face_hider(face_models(house))
+    )  # opened at the first pass that needs it
     for number, row in enumerate(rows.to_dict("records")):
         on_progress(Progress(number, len(rows), "stills", str(row["camera_id"])))
         one = row["sighting_id"]
