@@ -26,6 +26,7 @@ from workbench.cases import bundle as packing
 from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation.case_files import case_record
+from workbench.investigation.face_lookout_readings import face_lookout_record
 from workbench.investigation.face_readings import face_record
 from workbench.investigation.models import face_models, list_models
 from workbench.investigation.notebooks import asked_of, notebook_of
@@ -266,6 +267,8 @@ def _tell(
     pack.add(
         "faces.json", _json(face_record(house, case.case_id)), "face searches, refused ones too"
     )
+    looked = face_lookout_record(house, case.case_id)
+    pack.add("face_lookouts.json", _json(looked), "lookouts for a face, refused and empty ones too")
     sites = {house.ward.cameras[one].site_id for one in cameras if one in house.ward.cameras}
     told = as_facts(notices_of(house), sorted(sites))
     pack.add("notices.json", _json(told), "whether the public is told of the cameras, by site")

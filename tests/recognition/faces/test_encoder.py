@@ -77,6 +77,7 @@ def test_one_module_opens_encoders_and_one_program_tests_them() -> None:
         "recognition/faces/finding.py",  # a pack's detector alone
         "recognition/faces/encoder.py",
         "recognition/faces/search.py",
+        "recognition/faces/watching.py",  # passes of live cameras, while a lookout stands
         "recognition/faces/evaluation.py",
         "recognition/faces/scoring.py",  # known people of an operator's, kept as scores alone
         "investigation/face_calibrating.py",  # asks for the network's name alone
