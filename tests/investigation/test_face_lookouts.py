@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from workbench.investigation import (
     allow_face_lookouts,
     approve_face_lookout,
     ask_face_lookout,
+    encoder_in_use,
     end_face_lookout,
     list_face_lookouts,
     lookout_candidates,
@@ -42,10 +43,17 @@ from workbench.investigation import (
 from workbench.investigation.face_guard import FaceGuard
 from workbench.investigation.face_lookout_readings import face_lookout_record
 from workbench.monitoring import open_monitoring
-from workbench.recognition.faces.watching import LookedAt, Watched
+from workbench.recognition.faces.calibration import Calibration
+from workbench.recognition.faces.watching import (
+    UNCALIBRATED,
+    LookedAt,
+    Watched,
+    operating_score,
+)
 from workbench.recognition.types import Models
 from workbench.records import Case, Purpose
 from workbench.store.face_lookouts import FaceLookoutBook
+from workbench.store.face_scores import FaceScoreBook, FaceScores
 from workbench.store.faces import FaceVerdict
 from workbench.timeline import SECOND_NS, Span
 from workbench.views.text import translator
@@ -226,6 +234,33 @@ def test_two_people_read_blind_and_then_everything_stands_side_by_side(
     assert record["candidates"][0]["strength"] == "not calibrated here"
     assert record["candidates"][0]["disagree"]
     assert house.verify() == []
+
+
+def test_where_a_set_calibrates_it_measures_the_operating_score_and_the_ratio(
+    house: Workbench, photograph: bytes
+) -> None:
+    others = tuple(float(one) for one in np.linspace(-0.3, 0.64, 2000))
+    drawn = ((10.0, -3.2, -2.0, 2.5), (12.0, -3.6, -2.0, 2.8))
+    fit = Calibration(40, 40, others, 11.0, -3.4, (-2.0, 2.6), 0.2, (0.1, 0.3), drawn)
+    facts = json.loads(json.dumps({k: v for k, v in asdict(fit).items() if k != "different"}))
+    scores = FaceScores(
+        NOW, "ha", "đồng ý", encoder_in_use(house), "0" * 64, 80, 40, {}, (0.8,), others, facts
+    )
+    FaceScoreBook(house.root).folder.mkdir(parents=True)
+    FaceScoreBook(house.root).add(scores)
+    lookout_id = approved(house, photograph)
+    (watch,) = FaceGuard(house, "HS-1").of("S01-P1")
+    assert watch.operating == operating_score(fit) > UNCALIBRATED
+    find(house, lookout_id, 1)
+    (sheet,) = lookout_candidates(house, PURPOSE)
+    for reader in ("thu", "lan"):
+        read_lookout_candidate(house.as_actor(reader), sheet.candidate_id, "undecided", PURPOSE)
+    (result,) = lookout_results(house, PURPOSE).values()
+    assert result.strength is not None
+    assert result.strength.low < result.strength.log10_lr < result.strength.high <= 2.8
+    assert result.others == pytest.approx(fit.false_positives(0.6, 1000))
+    (record,) = face_lookout_record(house, "HS-1")
+    assert record["candidates"][0]["strength"]["log10_lr"] == result.strength.log10_lr
 
 
 def _time(house: Workbench, clock: Clock, _lookout_id: str) -> None:

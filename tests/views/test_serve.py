@@ -78,6 +78,7 @@ def test_a_lookout_that_cannot_be_read_does_not_keep_face_searches_from_ending(
     (wb.root / "lookouts" / "x.lookout").write_text("{")
     settled = []
     monkeypatch.setattr(serve_module, "settle_faces", settled.append)
+    monkeypatch.setattr(serve_module, "settle_face_lookouts", settled.append)
     with pytest.raises(Damaged, match="a lookout cannot be read"):
         serve_module.end_what_is_over(wb)
-    assert settled == [wb]
+    assert settled == [wb, wb]
