@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 
 import cv2
 import pytest
+from make.face_hits import find
 from make.passers import LEFTS, film, take_in
 from playwright.sync_api import expect
 
-from workbench.investigation import add_person, open_workbench
+from workbench.investigation import add_person, allow_face_lookouts, open_workbench
 from workbench.recognition.models import samples
 from workbench.records import Case
 from workbench.timeline import SECOND_NS, Span, parse_instant
@@ -51,15 +52,15 @@ def url(house, start_server):
     return start_server(house.root).url
 
 
-def enter(page, url, name, slug):
+def enter(page, url, name, slug, asked=ASKED):
     """Sign in as somebody, whoever was before, and open a page of the case."""
     page.context.clear_cookies()
-    page.goto(f"{url}/login?{urlencode({'next': f'/{slug}?{ASKED}'})}")
+    page.goto(f"{url}/login?{urlencode({'next': f'/{slug}?{asked}'})}")
     page.fill("#username", name)
     page.fill("#password", SECRET)
     page.click("button")
     expect(page.locator(".bar .end")).to_contain_text(name, use_inner_text=True)
-    page.goto(f"{url}/{slug}?{ASKED}")
+    page.goto(f"{url}/{slug}?{asked}")
     page.wait_for_selector("footer.notice")
 
 
@@ -149,6 +150,45 @@ def test_from_request_to_verdicts_by_three_people(page, url, house, photograph):
     expect(table).to_contain_text("bất đồng")
     expect(table).to_contain_text("loại trừ")
     expect(table).not_to_contain_text("1.00")
+    assert house.verify() == []
+
+
+def test_a_live_lookout_from_the_request_to_a_reading(page, url, house, photograph):
+    now = house.now()
+    period = Span(now - SECOND_NS, now + 24 * 3600 * SECOND_NS)
+    cameras = ("S01-P1", "S01-P2")
+    house.open_case(Case("HS-2", "Xe tải xám", "QĐ 13", "người rời xe", period, cameras))
+    asked = urlencode({"case": "HS-2", "reason": "người rời xe"})
+    allow_face_lookouts(house, True, "được phép")
+    enter(page, url, "lan", "khuon-mat", asked)
+    page.locator("input[type=file]").first.set_input_files(photograph)
+    expect(page.locator(".frame .tag").first).to_have_text("đủ rõ để so sánh")
+    choose = page.locator("input.choices__input").first
+    choose.click()
+    choose.fill("S01-P1")
+    page.locator(".choices__item--choice", has_text="S01-P1").first.wait_for()
+    choose.press("Enter")
+    expect(page.locator(".choices__item--selectable[data-deletable]")).to_contain_text("S01-P1")
+    button(page, "Xin canh trực tiếp").click()
+    expect(page.locator("[data-lookout]")).to_contain_text("chờ phê duyệt")
+
+    enter(page, url, "minh", "canh-bien-so", asked)
+    button(page, "Phê duyệt").click()
+    expect(page.locator("[data-lookout]")).to_contain_text("đã phê duyệt (minh)")
+    lookout_id = page.locator("[data-lookout]").get_attribute("data-lookout")
+    assert find(house.as_actor("lan"), lookout_id, 1, case="HS-2") == 1
+
+    enter(page, url, "tu", "canh-bien-so", asked)
+    candidate = page.locator("[data-candidate]")
+    expect(candidate).to_contain_text("rộng 50 điểm ảnh")
+    expect(candidate.locator("img")).to_have_count(2)
+    expect(candidate).not_to_contain_text("điểm vận hành")
+    pick = page.get_by_label("Nhận định", exact=True)
+    label = pick.locator("option", has_text="loại trừ").first.inner_text()
+    pick.select_option(label=label)
+    button(page, "Lưu nhận định của tôi: không sửa được nữa").click()
+    expect(candidate).to_contain_text("Bạn đã đọc")
+    expect(candidate).to_contain_text("1/2")
     assert house.verify() == []
 
 

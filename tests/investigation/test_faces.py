@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from dask.distributed import LocalCluster
-from make.face_pack import make_pack
+from make.face_pack import put_pack
 from make.face_street import LEFTS, PERIOD, START_NS, build, film, shown_in_copies
 
 from workbench import recognition
@@ -24,6 +24,8 @@ from workbench.investigation import (
     approve_faces,
     ask_faces,
     calibrate_faces,
+    compare_model,
+    encoder_in_use,
     face_calibration,
     face_candidates,
     face_cost,
@@ -36,6 +38,8 @@ from workbench.investigation import (
     run_faces,
     settle_faces,
     switch_faces,
+    use_model,
+    use_shipped,
 )
 from workbench.investigation.face_readings import face_record
 from workbench.investigation.notebooks import asked_of
@@ -480,10 +484,16 @@ def test_results_have_a_ratio_with_its_interval_until_the_network_is_another(
     logged = [one for one in wb.audit() if one.action == "faces.calibrate"]
     assert json.loads(logged[0].details)["destroyed"] == len(seen) == 2 * LEAST_PEOPLE
     assert wb.verify() == []
-    points = np.array([[250, 260], [330, 260], [290, 300], [260, 350], [320, 350]], np.float32)
-    pack = make_pack(tmp_path / "pack", (200, 180, 380, 420), points)
-    monkeypatch.setenv("WORKBENCH_FACE_PACK", str(pack))
+    # a pack of the environment is nobody's: what the register says counts, compared beforehand
+    monkeypatch.setenv("WORKBENCH_FACE_PACK", str(tmp_path))
+    assert face_calibration(wb).kept == made.kept
+    put_pack(wb.root / "models", "bought", tmp_path / "made")
+    with pytest.raises(Refused, match="was not compared"):
+        use_model(wb, "bought")
+    compare_model(wb, "bought", jobs=0)
+    use_model(wb, "bought")
     assert face_calibration(wb) is None
+    assert encoder_in_use(wb).startswith("bought@")
     assert face_cost(wb, request_id).false_candidates is None
     # what was searched with the network that is calibrated stays so
     assert run_calibration(wb, request_id).kept == made.kept
@@ -494,6 +504,28 @@ def test_results_have_a_ratio_with_its_interval_until_the_network_is_another(
     assert any("was altered" in one for one in wb.verify())
     path.unlink()
     assert any("not those of the log" in one for one in wb.verify())
+
+
+def test_search_and_calibration_use_the_pack_that_is_switched_on(
+    wb, photograph, people, monkeypatch, tmp_path
+):
+    put_pack(wb.root / "models", "bought", tmp_path / "made")
+    compare_model(wb, "bought", jobs=0)
+    use_model(wb, "bought")
+
+    def network():
+        request_id = ask(wb, photograph, urgent="a child is missing")
+        return run_faces(wb, request_id, workers=0).run.encoder
+
+    assert network() == encoder_in_use(wb)
+    assert network().startswith("bought@")
+    with monkeypatch.context() as patch:
+        draw_vectors(patch)
+        made = calibrate_faces(wb, people, basis=BASIS)
+    assert made.kept.encoder == encoder_in_use(wb)
+    use_shipped(wb, "faces")
+    assert network() == encoder_in_use(wb) == "faceplugin-fr@87aacdfe"
+    assert face_calibration(wb) is None
 
 
 def test_a_set_that_is_too_small_says_nothing_and_nothing_is_kept(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make.face_pack import make_pack
+from make.face_pack import put_pack
 from make.own_models import (
     DETECTOR_TESTS,
     entry_of,
@@ -37,7 +37,7 @@ from workbench.investigation import (
 )
 from workbench.investigation.models import likeness_in_use, models_in_use
 from workbench.recognition.faces.encoder import open_face_encoder
-from workbench.recognition.models import samples, weights
+from workbench.recognition.models import weights
 from workbench.records import Case, FaceAuthority, Purpose
 from workbench.store import Store
 from workbench.store.choices import ModelChoices
@@ -301,22 +301,8 @@ def test_a_likeness_network_is_taken_from_the_register(searched: Workbench) -> N
     assert wb.recognise(workers=0).skipped == 1
 
 
-def test_a_licensed_face_pack_is_switched_on_as_a_whole(
-    wb: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("WORKBENCH_FACE_PACK", raising=False)
-    portrait = samples.portrait()
-    assert portrait is not None
-    (face,) = recognition.load_models().find_faces(portrait, None)
-    scale, box = 640 / 512, face.box
-    corners = tuple(scale * v for v in (box.x, box.y, box.x + box.w, box.y + box.h))
-    made = make_pack(tmp_path / "made", corners, face.points * scale)
-    tests = [
-        {"input": "grey-field", "expected": {"faces": 0}, "tolerance": 0},
-        {"input": "portrait", "expected": {"faces": 1}, "tolerance": 0},
-    ]
-    files = {"detector": made / "det.onnx", "encoder": made / "rec.onnx"}
-    put_model(models_of(wb), "bought", "faces", files, tests)
+def test_a_licensed_face_pack_is_switched_on_as_a_whole(wb: Workbench, tmp_path: Path) -> None:
+    put_pack(models_of(wb), "bought", tmp_path / "made")
     found = compare_model(wb, "bought", jobs=0)
     assert found.replaces == "centerface"
     said = {one.input: one for one in found.drawn}
@@ -333,7 +319,7 @@ def test_a_licensed_face_pack_is_switched_on_as_a_whole(
     assert encoder.ref.startswith("bought@")
     assert encoder.destroy() == 0
     # a network slipped into the folder afterwards is loaded by nobody
-    (models_of(wb) / "bought" / "more.onnx").write_bytes(files["encoder"].read_bytes())
+    (models_of(wb) / "bought" / "more.onnx").write_bytes((tmp_path / "made/rec.onnx").read_bytes())
     with pytest.raises(BadInput, match="not in the manifest"):
         wb.estimate()
 

@@ -9,6 +9,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from make.own_models import put_model
+from workbench import recognition
+from workbench.recognition.models import samples
+
 SIDE_PX = 640
 STRIDES = (8, 16, 32)
 
@@ -30,6 +34,28 @@ def make_pack(
     if encoder:
         onnx.save(_encoder(), folder / "rec.onnx")
     return folder
+
+
+def put_pack(models: Path, name: str, folder: Path) -> Path:
+    """Put a pack that finds the portrait's one face into an operator's models, with its manifest.
+
+    Parameters
+    ----------
+    folder
+        Where its networks are made, outside.
+    """
+    portrait = samples.portrait()
+    assert portrait is not None
+    (face,) = recognition.load_models().find_faces(portrait, None)
+    scale, box = SIDE_PX / portrait.shape[1], face.box
+    corners = tuple(scale * v for v in (box.x, box.y, box.x + box.w, box.y + box.h))
+    made = make_pack(folder, corners, face.points * scale)  # type: ignore[arg-type]
+    tests = [
+        {"input": "grey-field", "expected": {"faces": 0}, "tolerance": 0},
+        {"input": "portrait", "expected": {"faces": 1}, "tolerance": 0},
+    ]
+    files = {"detector": made / "det.onnx", "encoder": made / "rec.onnx"}
+    return put_model(models, name, "faces", files, tests)
 
 
 def _detector(

@@ -33,7 +33,7 @@ _BEGINS: dict[str, Sort] = {
     "drop": "keeping", "protect": "keeping", "people": "keeping", "models": "keeping",
     "clock": "keeping", "ingest": "keeping", "record": "keeping", "reference": "keeping",
     "notify": "keeping", "key": "keeping", "quarantine": "keeping", "faces": "search",
-    "public": "keeping",
+    "public": "keeping", "lookout": "search",
 }  # fmt: skip
 REFUSED = ".refused"
 _NIGHT_H = range(5)

@@ -191,7 +191,7 @@ def candidates(
     if not standing.read:
         typer.echo(f"read by {len(standing.readings)} of 2; scores are shown when both have read")
         return
-    typer.echo(_of_calibration(run_calibration(wb, request)))
+    typer.echo(_of_calibration(wb, run_calibration(wb, request)))
     for each in face_results(wb, request, purpose):
         first, second = each.verdicts
         apart = "  READERS DISAGREE" if each.disagree else ""
@@ -261,7 +261,7 @@ def calibrate(
             wb, labelled, basis=basis,
             on_picture=lambda done, total: show(Progress(done, total, "photographs")),
         )  # fmt: skip
-    typer.echo(_of_calibration(made))
+    typer.echo(_of_calibration(wb, made))
     for why, count in sorted(made.kept.left_out.items() if made else ()):
         typer.echo(f"left out: {count} photographs: {why}", err=True)
     if made is None:
@@ -322,9 +322,9 @@ def _false(others: int, made: FaceCalibration | None) -> str:
     return _expected(others, None if made is None else made.false_candidates(others))
 
 
-def _of_calibration(made: FaceCalibration | None) -> str:
+def _of_calibration(wb: Workbench, made: FaceCalibration | None) -> str:
     if made is None:
-        return f"scores of {encoder_in_use()} are not calibrated here"
+        return f"scores of {encoder_in_use(wb)} are not calibrated here"
     fit, kept = made.fit, made.kept
     low, high = fit.cllr_interval
     return (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from workbench.cases.lookouts import evidence
+from workbench.cli import face_lookouts
 from workbench.cli.options import CaseId, Reason, Root, camera_list, instant_of
 from workbench.investigation import (
     approve_lookout,
@@ -25,12 +27,16 @@ from workbench.views.account import account
 
 app = typer.Typer()
 lookout_app = typer.Typer(
-    help="Look out for a plate on named live cameras of a case: asked, approved, bounded.",
+    help="Look out for a plate or a face on named live cameras: asked, approved, bounded.",
     no_args_is_help=True,
 )
 app.add_typer(lookout_app, name="lookout")
 
-Id = Annotated[str, typer.Argument(help="Id of the lookout, or a unique beginning of it.")]
+face_lookouts.add_to(lookout_app)
+
+Id = Annotated[
+    str, typer.Argument(help="Id of the lookout, like CM-0123456789 for a face; of others a part.")
+]
 
 
 @lookout_app.command()
@@ -53,13 +59,22 @@ def ask(
 def approve(root: Root, lookout: Id, case: CaseId = "", reason: Reason = "") -> None:
     """Approve what somebody else asked for."""
     house = open_workbench(root, actor=account())
-    typer.echo(_line(approve_lookout(house, lookout, Purpose(case, reason))))
+    if face_lookouts.is_face(lookout):
+        face_lookouts.approve(house, lookout, Purpose(case, reason))
+    else:
+        typer.echo(_line(approve_lookout(house, lookout, Purpose(case, reason))))
 
 
 @lookout_app.command()
 def end(root: Root, lookout: Id, case: CaseId = "", reason: Reason = "") -> None:
-    """End a lookout, or refuse one: it is deleted with all it found; counts stay in the log."""
+    """End a lookout, or refuse one: it is deleted with all it found; counts stay in the log.
+
+    Of one for a face, candidates that somebody has read stay with the case.
+    """
     house = open_workbench(root, actor=account())
+    if face_lookouts.is_face(lookout):
+        face_lookouts.end(house, lookout, Purpose(case, reason))
+        return
     one = end_lookout(house, lookout, Purpose(case, reason))
     typer.echo(f"{one.lookout_id}: ended; {len(one.hits)} hits deleted")
 
@@ -74,15 +89,24 @@ def list_all(root: Root, case: CaseId = "", reason: Reason = "") -> None:
         typer.echo(f"lookouts are switched off: {switch.by} {switch.reason}".rstrip())
     for one in found:
         typer.echo(_line(one))
-    if not found:
+    faces = face_lookouts.say_all(house, Purpose(case, reason))
+    if not found and not faces:
         typer.echo("none")
 
 
 @lookout_app.command()
-def hits(root: Root, case: CaseId = "", reason: Reason = "") -> None:
+def hits(
+    root: Root,
+    case: CaseId = "",
+    reason: Reason = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A new folder for pictures of faces.")
+    ] = None,
+) -> None:
     """Show what the lookouts of a case found, what speaks for and against, and who decided what.
 
-    A hit is a lead: it says that a plate was read, not who drove.
+    A hit is a lead: it says that a plate was read, not who drove. Candidates for a face come
+    without a score until two people have read them: workbench lookout read.
     """
     house = open_workbench(root, actor=account())
     found = [(one, hit) for one in list_lookouts(house, Purpose(case, reason)) for hit in one.hits]
@@ -90,7 +114,8 @@ def hits(root: Root, case: CaseId = "", reason: Reason = "") -> None:
         typer.echo(_hit_line(one, hit))
         for sentence, values in evidence(hit):
             typer.echo("    " + sentence.format(**values))
-    if not found:
+    faces = face_lookouts.say_candidates(house, Purpose(case, reason), out)
+    if not found and not faces:
         typer.echo("none")
 
 

@@ -27,8 +27,9 @@ from workbench.cases import verifier
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation.case_files import case_record
 from workbench.investigation.face_copies import SHOWN_WORDS, face_copies
+from workbench.investigation.face_lookout_readings import face_lookout_record
 from workbench.investigation.face_readings import face_record
-from workbench.investigation.models import list_models
+from workbench.investigation.models import face_models, list_models
 from workbench.investigation.notebooks import asked_of, notebook_of
 from workbench.investigation.public_notices import as_facts, notices_of
 from workbench.investigation.reading_copies import make_copies
@@ -269,6 +270,8 @@ def _tell(
     pack.add(
         "faces.json", _json(face_record(house, case.case_id)), "face searches, refused ones too"
     )
+    looked = face_lookout_record(house, case.case_id)
+    pack.add("face_lookouts.json", _json(looked), "lookouts for a face, refused and empty ones too")
     sites = {house.ward.cameras[one].site_id for one in cameras if one in house.ward.cameras}
     told = as_facts(notices_of(house), sorted(sites))
     pack.add("notices.json", _json(told), "whether the public is told of the cameras, by site")
@@ -315,7 +318,9 @@ def _reading_copies(
 ) -> list[dict[str, Any]]:
     """Add a reading copy of each pass: its best frame, and a clip; return how clips were made."""
     failed, derived = [], []
-    finder = cache(open_face_hider)  # opened at the first pass that needs it
+    finder = cache(
+        lambda: open_face_hider(face_models(house))
+    )  # opened at the first pass that needs it
     for number, row in enumerate(rows.to_dict("records")):
         on_progress(Progress(number, len(rows), "stills", str(row["camera_id"])))
         one = row["sighting_id"]

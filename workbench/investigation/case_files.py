@@ -13,6 +13,7 @@ from workbench.cases.files import CaseFile
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation import people
 from workbench.investigation.face_requests import picture_of, refusals
+from workbench.investigation.models import face_models
 from workbench.recognition.faces.search import make_probe
 from workbench.records import Purpose
 from workbench.store.case_files import CaseBook, CaseEventKind
@@ -59,7 +60,7 @@ def add_subject(
     """
     _may_write(house, purpose)
     said = rules.in_words(what)
-    given = _probes(plates, photographs, despite)
+    given = _probes(house, plates, photographs, despite)
     book = CaseBook(house.root, purpose.case_id)
     with book.changing():
         subject_id = f"DT-{len(_file(house, purpose.case_id).subjects) + 1}"
@@ -88,7 +89,7 @@ def add_probes(
         The reason for photographs that the gate refuses.
     """
     _may_write(house, purpose)
-    given = _probes(plates, photographs, despite)
+    given = _probes(house, plates, photographs, despite)
     if not plates and not photographs:
         raise BadInput(N_("no plate and no photograph is given"), N_("give one or more"))
     book = CaseBook(house.root, purpose.case_id)
@@ -192,14 +193,17 @@ def _file(house: Workbench, case_id: str) -> CaseFile:
 
 
 def _probes(
-    plates: Sequence[str], photographs: Sequence[tuple[str, bytes]], despite: str
+    house: Workbench,
+    plates: Sequence[str],
+    photographs: Sequence[tuple[str, bytes]],
+    despite: str,
 ) -> dict[str, Any]:
     """Return plates and photographs as they are written down, the gate's word with each."""
     if len(plates) > rules.MOST_PLATES or len(photographs) > rules.MOST_PHOTOGRAPHS:
         raise _too_many()
     told = []
     if photographs:
-        find = recognition.load_models().find_faces
+        find = recognition.load_models(face_models(house)).find_faces
         probe = make_probe(
             [(name, picture_of(name, data)) for name, data in photographs], find, despite=despite
         )

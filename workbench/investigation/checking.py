@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.investigation.case_files import check_case_files
 from workbench.investigation.face_calibrating import check_face_scores
+from workbench.investigation.face_lookout_readings import check_face_lookouts
 from workbench.investigation.face_readings import check_faces
 from workbench.investigation.keeping_tracks import check_tracks
 from workbench.investigation.public_notices import check_notices
@@ -20,6 +21,7 @@ def check_books(house: Workbench) -> list[str]:
         *check_case_files(house),
         *check_tracks(house),
         *check_faces(house),
+        *check_face_lookouts(house),
         *check_face_scores(house),
         *check_notices(house),
     ]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import N_, BadInput, Damaged
 from workbench.investigation.face_requests import must_be_on
+from workbench.investigation.models import face_models
 from workbench.recognition.faces.calibration import (
     LEAST_DIFFERENT,
     LEAST_PEOPLE,
@@ -24,7 +25,6 @@ from workbench.recognition.faces.calibration import (
 from workbench.recognition.faces.encoder import encoder_ref
 from workbench.recognition.faces.scoring import Scored, read_set, score_set
 from workbench.recognition.models import own
-from workbench.recognition.types import ModelSettings
 from workbench.records import FaceAuthority
 from workbench.store import files
 from workbench.store.face_scores import FaceScoreBook, FaceScores
@@ -114,7 +114,7 @@ def calibrate_faces(
     }  # fmt: skip
     house._log(f"{ACT}.start", labelled.name[:120], details=told)
     scored = score_set(
-        given, _leave(house, basis), now_ns=house.now(), settings=ModelSettings(),
+        given, _leave(house, basis), now_ns=house.now(), settings=face_models(house),
         on_picture=on_picture,
     )  # fmt: skip
     told |= {"encoder": scored.encoder, "destroyed": scored.destroyed}
@@ -140,14 +140,14 @@ def face_calibration(house: Workbench, encoder: str = "") -> FaceCalibration | N
 
     None where there is none: with another network, scores are not calibrated.
     """
-    wanted = encoder or encoder_in_use()
+    wanted = encoder or encoder_in_use(house)
     found = [one for one in FaceScoreBook(house.root).all() if one.encoder == wanted]
     return FaceCalibration(found[-1], _fit(found[-1])) if found else None
 
 
-def encoder_in_use() -> str:
+def encoder_in_use(house: Workbench) -> str:
     """Return the short name of the network that a face search would use now: file and hash."""
-    return encoder_ref(own.pack_in_use(ModelSettings()))
+    return encoder_ref(own.pack_in_use(face_models(house)))
 
 
 def check_face_scores(house: Workbench) -> list[str]:

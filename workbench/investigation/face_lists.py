@@ -17,6 +17,7 @@ from workbench.investigation.face_requests import (
     refusals,
     settle_faces,
 )
+from workbench.investigation.models import face_models
 from workbench.recognition.faces.quality import judge_photograph
 from workbench.records import Purpose
 from workbench.store.faces import FaceBook, FacePhotograph
@@ -67,7 +68,7 @@ def judge_photographs(
     with refusals(house, "faces.judge", purpose):
         must_be_on(house)
         people.authorise(house, purpose, "faces.ask")
-    find, found = recognition.load_models().find_faces, []
+    find, found = recognition.load_models(face_models(house)).find_faces, []
     for name, data in photographs:
         picture = picture_of(name, data)
         _, quality = judge_photograph(picture, find(picture, None))

@@ -22,6 +22,7 @@ from workbench.cases import asking
 from workbench.cases.asking import Standing
 from workbench.errors import N_, BadInput, Refused
 from workbench.investigation import people
+from workbench.investigation.models import face_models
 from workbench.recognition.faces.quality import FaceQuality
 from workbench.recognition.faces.search import make_probe
 from workbench.records import Purpose
@@ -94,7 +95,7 @@ def ask_faces(
             )
     for camera_id in allowed:
         house.camera(camera_id)
-    find = recognition.load_models().find_faces
+    find = recognition.load_models(face_models(house)).find_faces
     probe = make_probe(
         [(name, picture_of(name, data)) for name, data in photographs], find, despite=despite
     )

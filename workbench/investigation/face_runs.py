@@ -27,6 +27,7 @@ from workbench.investigation.face_requests import (
     refusals,
     settle_faces,
 )
+from workbench.investigation.models import face_models
 from workbench.recognition.faces.search import (
     FaceCandidate,
     FaceSearchSettings,
@@ -296,7 +297,9 @@ def _works(
 ) -> list[FaceWork]:
     authority, request = _leave(house, one, again=again), one.request
     # a fixed length, whatever the scores are: see LENGTH
-    settings = settings or FaceSearchSettings(floor=-1.0, most=request.length)
+    settings = settings or FaceSearchSettings(
+        models=face_models(house), floor=-1.0, most=request.length
+    )
     store, probe = house._store, _probe(house, request)
     rows = _rows(house, request.cameras, request.period)
     works = []
@@ -330,7 +333,8 @@ def _probe(house: Workbench, request: FaceRequest) -> Probe:
         (one.name, picture_of(one.name, book.photograph(request.request_id, one.sha256)))
         for one in request.photographs
     ]
-    return make_probe(pictures, recognition.load_models().find_faces, despite=request.despite)
+    find = recognition.load_models(face_models(house)).find_faces
+    return make_probe(pictures, find, despite=request.despite)
 
 
 def _measured(house: Workbench) -> tuple[int, float]:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from statistics import quantiles
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ import pyarrow as pa
 from workbench import recognition
 from workbench.errors import N_, Refused, WorkbenchError
 from workbench.investigation.answers import span_text
+from workbench.investigation.face_guard import FaceGuard
 from workbench.investigation.lookouts import Watch
 from workbench.investigation.models import with_models_in_use
 from workbench.investigation.sealing import Log, settle
@@ -32,6 +33,7 @@ from workbench.timeline import SECOND_NS, Span
 if TYPE_CHECKING:
     from workbench.investigation.facade import Workbench
     from workbench.recognition import Crew, Growing, Outcome
+    from workbench.recognition.runs.following import Fed
 
 POLL_S = 0.1
 STATUS_S = 1.0
@@ -141,6 +143,8 @@ class Follower:
         Says why it must end, "" while it may go on; asked once a second.
     on_rows
         Told of new sightings once they can be read; what it refuses fails no sighting.
+    faces
+        Says which lookouts for a face go with a camera's next piece, and takes what came of them.
     """
 
     def __init__(
@@ -157,8 +161,9 @@ class Follower:
         on_status: Callable[[Mapping[str, Any]], None],
         log: Log,
         on_rows: Callable[[pa.Table], object] = lambda _table: None,
+        faces: FaceGuard | None = None,
     ) -> None:
-        self._log, self._on_rows = log, on_rows
+        self._log, self._on_rows, self._faces = log, on_rows, faces
         self._store, self._crew, self._case_id = store, crew, case_id
         self._period, self._now, self._ended, self._on_status = period, now, ended, on_status
         self._facts = {camera_id: camera for camera_id, (camera, _) in facts.items()}
@@ -285,6 +290,9 @@ class Follower:
                 data = item.fragment.read()
                 piece = recognition.Piece(item.recording.of, data, fresh, seconds=item.seconds)
             camera.flying_s += item.seconds
+            if self._faces is not None:
+                piece = replace(piece, faces=self._faces.of(camera_id))
+                camera.failure = self._faces.failure or camera.failure
             self._crew.feed(camera_id, piece)
             return True
         return False
@@ -304,11 +312,21 @@ class Follower:
                 fed = outcome.fed
                 recording.looked, recording.open_pts = list(fed.looked), fed.open_pts
                 recording.model_ref = fed.model_ref
+                self._faces_seen(camera, fed)
                 last = outcome.piece.last
                 if fed.table.num_rows or (last and (fed.looked or recording.before)):
                     self._keep(outcome.camera_id, camera, recording, fed.table)
             if outcome.piece.last:
                 del camera.recordings[name]
+
+    def _faces_seen(self, camera: _Camera, fed: Fed) -> None:
+        if self._faces is None or fed.watched is None:
+            return
+        try:
+            self._faces.keep(fed.watched)
+        except WorkbenchError as error:
+            camera.failure = error.sentence()
+        camera.failure = fed.watched.failure or camera.failure
 
     def _fail(self, camera: _Camera, recording: _Recording, outcome: Outcome) -> None:
         """What was on its way is lost with its session: it is not called searched."""
@@ -475,6 +493,7 @@ def follow(
             )
         house._log("follow.start", ",".join(order), purpose, details=span_text(until))
         _begin_anew(store, order, house.ward.cameras, house._log)
+        guard = FaceGuard(house, case.case_id)
         facts = {one: (house.camera(one), tuple(house.clock_fixes(one))) for one in order}
         with recognition.crew(
             facts, order, recognition.live_settings(with_models_in_use(house, settings)),
@@ -483,7 +502,7 @@ def follow(
             follower = Follower(
                 store, crew, order, facts, case_id=case.case_id, period=case.period,
                 now=house.now, ended=ended, on_status=on_status, log=house._log,
-                on_rows=Watch(house, case.case_id),
+                on_rows=Watch(house, case.case_id), faces=guard,
             )  # fmt: skip
             try:
                 followed = follower.run()
@@ -491,6 +510,8 @@ def follow(
                 house._log("follow.stop", ",".join(order), purpose,
                           details={"ended": type(error).__name__})  # fmt: skip
                 raise
+            finally:
+                guard.tell()
     house._log("follow.stop", ",".join(order), purpose, details=asdict(followed))
     return followed
 

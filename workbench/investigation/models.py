@@ -103,6 +103,17 @@ def with_models_in_use(house: Workbench, settings: Settings | None = None) -> Se
     return replace(settings, models=replace(settings.models, own=own))
 
 
+def face_models(house: Workbench) -> ModelSettings:
+    """Return the settings under which faces of this root are found and compared: see the register.
+
+    Raises
+    ------
+    BadInput, Damaged
+        Where what is switched on is not there any more, or altered.
+    """
+    return with_models_in_use(house).models
+
+
 def likeness_in_use(house: Workbench) -> Path:
     """Return the network for the likeness of vehicles that is switched on, its hash checked.
 

@@ -24,8 +24,9 @@ from workbench.store.ledger import GENESIS
 from workbench.store.written import intact_photograph, photograph_path
 from workbench.timeline import Span
 
-EventKind = Literal["ask", "approve", "refuse", "lapse", "run", "delete", "read"]
-_ID = re.compile(r"KM-[0-9a-f]{10}")
+EventKind = Literal[
+    "ask", "approve", "refuse", "lapse", "run", "delete", "read", "candidate", "end"
+]
 _CANDIDATES = "candidates.json"
 
 
@@ -111,11 +112,14 @@ class FaceEvent:
 
 
 class FaceBook:
-    """The folder ``faces`` of a root. Holds paths only."""
+    """The folder ``faces`` of a root. Holds paths only; its records' ids begin with ``prefix``."""
+
+    prefix = "KM"
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "faces"
         self._lock = root / ".locks" / "faces"
+        self._id = re.compile(rf"{self.prefix}-[0-9a-f]{{10}}")
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -125,7 +129,11 @@ class FaceBook:
 
     def ids(self) -> list[str]:
         """Return the requests there are, oldest first."""
-        found = [one.name for one in self.folder.glob("KM-*") if _ID.fullmatch(one.name)]
+        found = [
+            one.name
+            for one in self.folder.glob(f"{self.prefix}-*")
+            if self._id.fullmatch(one.name) and any(one.glob("[0-9]*.json"))
+        ]
         return sorted(found, key=lambda name: (self.events(name)[0].at_ns, name))
 
     def request(self, request_id: str) -> FaceRequest:
@@ -144,7 +152,7 @@ class FaceBook:
         """
         paths = sorted(self._of(request_id).glob("[0-9]*.json"))
         if not paths:
-            raise _unknown(request_id)
+            raise self.unknown(request_id)
         found: list[FaceEvent] = []
         for number, path in enumerate(paths, 1):
             before = found[-1].sha256 if found else GENESIS
@@ -234,7 +242,7 @@ class FaceBook:
     @contextmanager
     def running(self, request_id: str) -> Iterator[bool]:
         """Be the run of a request while inside; False where another one is, in any process."""
-        lock = self._lock.with_name(request_id if _ID.fullmatch(request_id) else "none")
+        lock = self._lock.with_name(request_id if self._id.fullmatch(request_id) else "none")
         lock.parent.mkdir(exist_ok=True)
         with files.held(lock) as mine:
             yield mine
@@ -244,22 +252,22 @@ class FaceBook:
         with self.running(request_id) as free:
             return not free
 
+    def unknown(self, request_id: str) -> BadInput:
+        """Return the sentence for an id that none of its records has."""
+        return BadInput(
+            N_("there is no face request {request}"),
+            N_("list them with: workbench faces requests ROOT"),
+            request=request_id[:40],
+        )
+
     def _of(self, request_id: str) -> Path:
-        if not _ID.fullmatch(request_id):  # it becomes a path
-            raise _unknown(request_id)
+        if not self._id.fullmatch(request_id):  # it becomes a path
+            raise self.unknown(request_id)
         return self.folder / request_id
 
 
-def _unknown(request_id: str) -> BadInput:
-    return BadInput(
-        N_("there is no face request {request}"),
-        N_("list them with: workbench faces requests ROOT"),
-        request=request_id[:40],
-    )
-
-
 def _request(facts: Mapping[str, Any]) -> FaceRequest:
-    photographs = tuple(_photograph(one) for one in facts["photographs"])
+    photographs = tuple(photograph_from(one) for one in facts["photographs"])
     changed = {
         "cameras": tuple(facts["cameras"]),
         "period": Span(**facts["period"]),
@@ -268,7 +276,8 @@ def _request(facts: Mapping[str, Any]) -> FaceRequest:
     return FaceRequest(**{**facts, **changed})
 
 
-def _photograph(facts: Mapping[str, Any]) -> FacePhotograph:
+def photograph_from(facts: Mapping[str, Any]) -> FacePhotograph:
+    """Return a photograph's facts as they were written down."""
     reasons = tuple(
         Wording(one["template"], tuple((name, value) for name, value in one["fields"]))
         for one in facts.get("reasons", ())

@@ -21,6 +21,7 @@ from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.investigation import (
     Asked,
     approve_faces,
+    ask_face_lookout,
     ask_faces,
     could,
     end_faces,
@@ -43,7 +44,8 @@ from workbench.investigation import (
     start_faces,
 )
 from workbench.store.faces import VERDICT_WORDS
-from workbench.timeline import Span, parse_instant
+from workbench.timeline import SECOND_NS, Span, parse_instant
+from workbench.views.face_lookouts import FaceLookouts
 from workbench.views.face_words import (
     calibration_html,
     cost_html,
@@ -54,6 +56,7 @@ from workbench.views.face_words import (
     sheet_html,
 )
 from workbench.views.footage import jpeg, shrink
+from workbench.views.lookouts import HOURS
 from workbench.views.page import Body, Visit, html, refusal
 from workbench.views.photograph_input import photograph_input, words
 from workbench.views.text import local
@@ -77,6 +80,7 @@ class FacesPage:
         self.running = html("")
         # asked for at once: without a case, or a role for it, the page is refused
         self.found = list_faces(visit.wb, self.purpose)
+        self.live = FaceLookouts(visit)
         if could(visit.wb, "faces.ask"):
             self._make_form()
         self._draw()
@@ -89,6 +93,7 @@ class FacesPage:
             (future, then), self._doing = self._doing, None
             self.told.object = ""
             self._safely(lambda: then(future.result()))
+        self.live.look_again()
         if faces_mark(self.visit.wb, self.purpose.case_id) != self._mark:
             self._safely(self._list)
         self._say_running()
@@ -115,7 +120,17 @@ class FacesPage:
         self.despite = pn.widgets.TextInput(
             name=tr("Why a photograph below the gate must do"), width=420
         )
+        self.hours = pn.widgets.Select(
+            name=tr("Live lookout ends after"),
+            options={tr("{hours} hours").format(hours=hours): hours for hours in HOURS},
+            value=4, width=160,
+        )  # fmt: skip
         self.foretold = html("")
+        live = _button(tr("Ask for a live lookout"), lambda: self._safely(self._ask_live))
+        live_hint = tr(
+            "A live lookout compares who passes these cameras from its approval on, while the case "
+            "is followed; from and to do not count."
+        )
         clear = _button(tr("Leave the photographs out"), self._clear)
         cost = _button(tr("What it will come to"), lambda: self._safely(self._foretell))
         ask = _button(tr("Ask for leave"), lambda: self._safely(self._ask), "primary")
@@ -126,6 +141,7 @@ class FacesPage:
             pn.Row(self.file, clear), self.gate,
             pn.Row(self.cameras, self.start, self.stop, self.days),
             pn.Row(self.urgent, self.despite), pn.Row(cost, ask), self.foretold,
+            pn.Row(self.hours, live), html(f'<p class="small">{escape(live_hint)}</p>'),
         ]  # fmt: skip
 
     def _add_photograph(self) -> None:
@@ -176,6 +192,26 @@ class FacesPage:
             lambda: ask_faces(
                 wb, purpose, given, cameras=cameras, span=span, days=days, urgent=urgent or "",
                 despite=despite or "",
+            ),
+            asked_for,
+        )  # fmt: skip
+
+    def _ask_live(self) -> None:
+        if not self.photographs:
+            raise BadInput(N_("no photograph is given"), N_("give one or more of one person"))
+        wb, purpose, given = self.visit.wb, self.purpose, list(self.photographs)
+        until_ns = wb.now() + self.hours.value * 3600 * SECOND_NS
+        cameras = list(self.cameras.value)
+        urgent, despite = self.urgent.value_input or "", self.despite.value_input or ""
+
+        def asked_for(_lookout: Any) -> None:
+            self._clear()
+            self.live.refresh()
+
+        self._do(
+            lambda: ask_face_lookout(
+                wb, purpose, given, cameras=cameras, until_ns=until_ns, urgent=urgent,
+                despite=despite,
             ),
             asked_for,
         )  # fmt: skip
@@ -384,6 +420,8 @@ def faces_page(visit: Visit) -> Body:
     nobody = tr("Your role asks for no face search; you see what others asked.")
     if not one.form.objects:
         one.form.objects = [html(f'<p class="muted">{escape(nobody)}</p>')]
+    link = escape(visit.link("canh-bien-so"), quote=True)
+    queue = html(f'<p class="small"><a href="{link}">{escape(tr("What they found"))}</a></p>')
     state = html(f'<p class="small" role="status">{escape(said)}</p>' if said else "")
     return Body(
         "faces.html",
@@ -391,11 +429,16 @@ def faces_page(visit: Visit) -> Body:
             "ask": tr("Ask for leave to look for a person"),
             "requests": tr("Face requests of this case"),
             "opened": tr("The request that is open"),
+            "live": tr("Lookouts for a face of this case"),
             **words(tr),
         },
         {
             "said": pn.Column(state, one.worth, one.told, sizing_mode="stretch_width"),
             "ask": one.form, "requests": one.requests, "opened": one.opened,
+            "live": pn.Column(
+                one.live.state, one.live.told, one.live.lookouts, queue,
+                sizing_mode="stretch_width",
+            ),
         },
     )  # fmt: skip
 

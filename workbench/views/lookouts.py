@@ -1,7 +1,7 @@
-"""*Canh biển số*: lookouts of a case, who asked and approved, and what waits for a person.
+"""*Canh trực tiếp*: lookouts of a case, who asked and approved, and what waits for a person.
 
-Nothing rings here, and nothing is drawn from footage: a hit says that a plate was read, with what
-speaks for and against it, and leads to *Truy vết*.
+Nothing rings here. A hit says that a plate was read, with what speaks for and against it, and leads
+to *Truy vết*; candidates for a face stand beside them, for two readers.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from workbench.investigation import (
 )
 from workbench.store.lookouts import VERDICTS, Lookout, LookoutHit
 from workbench.timeline import SECOND_NS
+from workbench.views.face_lookouts import FaceLookouts
 from workbench.views.following import LOOK_MS, rows_of
 from workbench.views.page import Body, Visit, html, refusal
 from workbench.views.text import local
@@ -64,12 +65,14 @@ class LookoutPage:
         self.ask.on_click(lambda _event: self.safely(self._ask))
         self.lookouts = pn.Column(sizing_mode="stretch_width", margin=0)
         self.queue = pn.Column(sizing_mode="stretch_width", margin=0)
+        self.faces = FaceLookouts(visit)
         self._draw()
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self.look_again, period=LOOK_MS)
 
     def look_again(self) -> None:
         """List anew where the queue has grown, or a lookout has come or gone."""
+        self.faces.look_again()
         now = lookouts_mark(self.visit.wb, self.purpose.case_id)
         if now != self._seen:
             self.safely(self.list)
@@ -200,10 +203,16 @@ def lookouts_page(visit: Visit) -> Body:
             "ask": tr("Look out for a plate"),
             "lookouts": tr("Lookouts of this case"),
             "queue": tr("Read plates that wait for a person"),
+            "faces": tr("Candidates for a face that wait for two readers"),
+            "face_lookouts": tr("Lookouts for a face of this case"),
         },
         {
             "ask": pn.Column(one.state, form, one.told),
             "lookouts": one.lookouts,
             "queue": one.queue,
+            "faces": pn.Column(one.faces.told, one.faces.queue, sizing_mode="stretch_width"),
+            "face_lookouts": pn.Column(
+                one.faces.state, one.faces.lookouts, sizing_mode="stretch_width"
+            ),
         },
     )

@@ -28,6 +28,7 @@ from workbench.investigation import (
     end_overdue,
     list_people,
     open_workbench,
+    settle_face_lookouts,
     settle_faces,
 )
 from workbench.views.accident import accident_page
@@ -390,7 +391,10 @@ def end_what_is_over(wb: Workbench) -> None:
     try:
         end_overdue(wb)
     finally:  # a lookout that cannot be read must not keep what a face search found
-        settle_faces(wb)
+        try:
+            settle_faces(wb)
+        finally:
+            settle_face_lookouts(wb)
         with suppress(BadInput):  # retention.toml: `workbench health` says what is wrong with it
             end_candidates(wb)
 

@@ -49,6 +49,7 @@ SHOWN_ON_PAGES = (
     "monitoring/report.py", "monitoring/facade.py", "monitoring/references.py",
     "monitoring/incidents.py", "cases/faces.py", "records.py", "recognition/faces/quality.py",
     "cases/asking.py", "cases/lookouts.py", "store/lookouts.py", "store/faces.py",
+    "cases/face_lookouts.py", "store/face_lookouts.py",
     "recognition/faces/search.py", "recognition/faces/scoring.py", "store/face_scores.py",
     "store/public_notices.py", "store/case_files.py", "cases/files.py", "store/categories.py",
     "cases/particulars.py", "monitoring/deletions.py",

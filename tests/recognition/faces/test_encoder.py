@@ -28,11 +28,6 @@ LEAVE = FaceAuthority(
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _no_pack(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(weights.FACE_PACK_VARIABLE, raising=False)
-
-
 @pytest.fixture
 def encoder() -> FaceEncoder:
     return open_face_encoder(LEAVE, now_ns=START_NS)
@@ -82,6 +77,7 @@ def test_one_module_opens_encoders_and_one_program_tests_them() -> None:
         "recognition/faces/finding.py",  # a pack's detector alone
         "recognition/faces/encoder.py",
         "recognition/faces/search.py",
+        "recognition/faces/watching.py",  # passes of live cameras, while a lookout stands
         "recognition/faces/evaluation.py",
         "recognition/faces/scoring.py",  # known people of an operator's, kept as scores alone
         "investigation/face_calibrating.py",  # asks for the network's name alone
@@ -207,7 +203,7 @@ def test_a_pack_without_an_encoder_finds_faces_and_compares_none(tmp_path: Path)
         ), encoder=False,
     )  # fmt: skip
     settings = ModelSettings(face_pack=str(pack))
-    with pytest.raises(Unavailable, match=weights.FACE_PACK_VARIABLE):
+    with pytest.raises(Unavailable, match="holds no network that compares"):
         open_face_encoder(LEAVE, now_ns=START_NS, settings=settings)
     report = doctor.examine(settings, clock=False, environment={})[-1]
     assert report.state == "ready"

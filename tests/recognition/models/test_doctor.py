@@ -65,7 +65,15 @@ def test_a_face_pack_shows_its_licence_and_a_bad_one_its_remedy(tmp_path):
     (tmp_path / "det.onnx").write_bytes(b"not a network")
     pack = doctor.examine(ModelSettings(face_pack=str(tmp_path)), clock=False, environment={})[-1]
     assert (pack.state, pack.licence) == ("failed", "not recorded")
-    assert weights.FACE_PACK_VARIABLE in str(pack.remedy)
+    assert "cannot be loaded" in str(pack.remedy)
+
+
+def test_a_pack_named_the_old_way_is_said_to_be_unused(tmp_path):
+    (tmp_path / "det.onnx").write_bytes(b"not a network")
+    named = {weights.FACE_PACK_VARIABLE: str(tmp_path)}
+    pack = doctor.examine(clock=False, environment=named)[-1]
+    assert (pack.state, pack.ok) == ("not used", True)
+    assert "is not read any more. Put the pack into ROOT/models" in str(pack.remedy)
 
 
 def test_system_facts_name_what_is_missing():

@@ -88,21 +88,21 @@ def test_no_manifest_is_one_sentence(tmp_path, text):
 
 
 def test_no_face_pack_is_configured_by_default():
-    assert weights.face_pack(environment={}) is None
+    assert weights.face_pack() is None
 
 
 def test_a_face_pack_without_a_licence_is_not_recorded(tmp_path):
     (tmp_path / "det.onnx").write_bytes(b"x")
-    pack = weights.face_pack(environment={weights.FACE_PACK_VARIABLE: str(tmp_path)})
+    pack = weights.face_pack(str(tmp_path))
     assert pack is not None
     assert pack.licence == "not recorded"
     (tmp_path / "LICENCE.txt").write_text("Contract 12/2026, detector only\n...", encoding="utf-8")
-    assert weights.face_pack(str(tmp_path), {}).licence == "Contract 12/2026, detector only"
+    assert weights.face_pack(str(tmp_path)).licence == "Contract 12/2026, detector only"
 
 
 def test_a_face_pack_without_models_is_refused(tmp_path: Path):
-    with pytest.raises(Unavailable, match="WORKBENCH_FACE_PACK"):
-        weights.face_pack(str(tmp_path), {})
+    with pytest.raises(Unavailable, match="holds no model"):
+        weights.face_pack(str(tmp_path))
 
 
 def test_the_reference_changes_with_weights_and_with_settings(cards):

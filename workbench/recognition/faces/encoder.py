@@ -150,7 +150,8 @@ def open_face_encoder(
 ) -> FaceEncoder:
     """Open the built-in encoder, or that of a licensed insightface pack, under an authority.
 
-    A pack named in the settings or the environment replaces detector and encoder both.
+    A pack in the settings, as the register of a root puts it there, replaces detector and encoder
+    both.
 
     Raises
     ------
@@ -238,9 +239,8 @@ def _analysis(pack: Path | None) -> FaceAnalysis:
         if "recognition" not in analysis.models:
             raise Unavailable(
                 N_("the face pack holds no network that compares faces"),
-                N_("add it to the folder, or clear {variable} to use the built-in one"),
+                N_("switch on a pack that holds one, or: workbench models use ROOT --shipped"),
                 where=str(pack),
-                variable=weights.FACE_PACK_VARIABLE,
             )
         return analysis
     cards = weights.read_manifest()

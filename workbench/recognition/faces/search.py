@@ -226,7 +226,7 @@ def search_faces(
     """
     authority.must_stand(now())
     for one in job.passes:
-        authority.must_cover(job.segment.camera_id, _span(job, one))
+        authority.must_cover(job.segment.camera_id, span_of_pass(job, one))
     cv2.setNumThreads(1)
     index = media.index_packets(job.path)[1]
     if len(index) != job.segment.frame_count or int(index.pts[0]) != job.segment.first_pts:
@@ -239,16 +239,16 @@ def search_faces(
         )
     encoder = opened(authority, now_ns=now(), settings=job.settings.models)
     try:
-        wanted = _template_of(probe, encoder)
+        wanted = template_of(probe, encoder)
         refused: Counter[str] = Counter()
         candidates, compared, without = [], 0, 0
-        for one, good, reasons in _look(job, index, encoder.find):
+        for one, good, reasons in good_faces(job, job.passes, index, encoder.find):
             refused.update(reason.template for reason in reasons)
             without += not good and not reasons
             if not good:
                 continue
             authority.must_stand(now())
-            candidate = _compare(job, one, good, wanted, encoder)
+            candidate = compared_with(job, one, good, wanted, encoder)
             compared += 1
             if candidate.score >= job.settings.floor:
                 candidates.append(candidate)
@@ -275,7 +275,7 @@ def join_runs(runs: Sequence[FaceRun], most: int) -> FaceRun:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Good:
+class GoodFace:
     """A face of a pass that stood the gate, cut out of its frame."""
 
     pts: int
@@ -285,19 +285,21 @@ class _Good:
     quality: FaceQuality
 
 
-_Looked = tuple[FacePass, list[_Good], list[Wording]]
+LookedFaces = tuple[FacePass, list[GoodFace], list[Wording]]
 
 
-def _look(job: FaceJob, index: FrameIndex, find: FaceFinder) -> Iterator[_Looked]:
+def good_faces(
+    job: FaceJob, passes: Sequence[FacePass], index: FrameIndex, find: FaceFinder
+) -> Iterator[LookedFaces]:
     """Yield each pass with its faces that stand the gate, and why the others do not.
 
     Frames come in the order of the file, and a pass goes out behind its last one, so that only the
     faces of passes under way are held.
     """
-    looked: dict[int, _Looked] = {n: (one, [], []) for n, one in enumerate(job.passes)}
+    looked: dict[int, LookedFaces] = {n: (one, [], []) for n, one in enumerate(passes)}
     wanted: dict[int, list[tuple[int, Box]]] = {}
     ends: dict[int, list[int]] = {}
-    for n, one in enumerate(job.passes):
+    for n, one in enumerate(passes):
         last = -1
         for pts, box in _looks(one, job.settings):
             number = int(np.searchsorted(index.pts, pts))
@@ -314,7 +316,9 @@ def _look(job: FaceJob, index: FrameIndex, find: FaceFinder) -> Iterator[_Looked
                 reasons.append(found)
             elif found is not None:
                 face, quality = found
-                good.append(_Good(int(index.pts[number]), *_cut(picture, face), face.box, quality))
+                good.append(
+                    GoodFace(int(index.pts[number]), *_cut(picture, face), face.box, quality)
+                )
         for n in ends.get(number, ()):
             yield looked.pop(n)
     yield from looked.values()  # without a look, or their last frame is broken in the file
@@ -345,9 +349,10 @@ def _face_of(
     return quality.reasons[0] if quality.verdict == "refused" else (faces[0], quality)
 
 
-def _compare(
-    job: FaceJob, one: FacePass, good: Sequence[_Good], wanted: Template, encoder: FaceEncoder
+def compared_with(
+    job: FaceJob, one: FacePass, good: Sequence[GoodFace], wanted: Template, encoder: FaceEncoder
 ) -> FaceCandidate:
+    """Return a pass as a candidate, its good faces pooled and compared with what is wanted."""
     shots = [Shot(g.crop, g.in_crop, g.quality.weight, str(g.pts)) for g in good]
     template = encoder.template(shots)
     best = max(good, key=lambda g: g.quality.weight)
@@ -368,7 +373,8 @@ def _compare(
     )
 
 
-def _template_of(probe: Probe, encoder: FaceEncoder) -> Template:
+def template_of(probe: Probe, encoder: FaceEncoder) -> Template:
+    """Return the photographs of a probe as one template of an encoder."""
     # a photograph used despite the gate weighs next to nothing beside a good one
     return encoder.template(
         [Shot(crop, face, max(q.weight, 0.01), name) for crop, face, q, name in probe.crops]
@@ -386,7 +392,8 @@ def _cut(picture: RGB, face: Face) -> tuple[RGB, Face]:
     return picture[top:bottom, left:right].copy(), Face(moved, face.score, points)
 
 
-def _span(job: FaceJob, one: FacePass) -> Span:
+def span_of_pass(job: FaceJob, one: FacePass) -> Span:
+    """Return the UTC in which a pass was in sight."""
     first, _ = job.segment.utc(min(one.pts), job.fixes)
     last, _ = job.segment.utc(max(one.pts), job.fixes)
     return Span(first, max(first, last) + 1)

@@ -15,7 +15,7 @@ from typing import Literal
 
 import cv2
 
-from workbench.errors import N_, Refused, Unavailable, WorkbenchError
+from workbench.errors import N_, BadInput, Refused, Unavailable, WorkbenchError
 from workbench.recognition.models import own, samples, weights
 from workbench.recognition.models.known import Examiner, SelfTest, one_sentence
 from workbench.recognition.types import ModelSettings
@@ -245,7 +245,14 @@ def _examine_pack(
     state: State = "not used"
     remedy: WorkbenchError | None = None
     try:
-        pack = weights.face_pack(settings.face_pack, environment)
+        pack = weights.face_pack(settings.face_pack)
+        if pack is None and environment.get(weights.FACE_PACK_VARIABLE):
+            # once it named a pack: whoever still sets it must not think that it does
+            remedy = BadInput(
+                N_("{variable} is not read any more"),
+                N_("put the pack into ROOT/models and switch it on: workbench models use"),
+                variable=weights.FACE_PACK_VARIABLE,
+            )
         if pack is not None:
             licence = pack.licence
             result = _test_pack(pack, settings)
@@ -256,9 +263,8 @@ def _examine_pack(
         state, said = "failed", f"{type(error).__name__}: {error}"
         remedy = Unavailable(
             N_("the face pack cannot be loaded ({reason})"),
-            N_("check its files, or clear {variable} to use the built-in detector"),
+            N_("check its files"),
             reason=str(error),
-            variable=weights.FACE_PACK_VARIABLE,
         )
     return ModelReport(
         FACE_PACK, "faces", "", "", licence, "LICENCE file in the pack's folder",

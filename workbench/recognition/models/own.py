@@ -212,7 +212,7 @@ def cards_in_use(settings: ModelSettings) -> dict[str, weights.WeightCard]:
 
 
 def pack_in_use(settings: ModelSettings) -> weights.FacePack | None:
-    """Return the face pack switched on, or else the one of the settings or the environment."""
+    """Return the face pack switched on, or else the one of the settings."""
     for one in settings.own:
         if one.slot == "faces":
             card = card_of_choice(one)

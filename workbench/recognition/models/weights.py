@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -285,8 +284,11 @@ def status(card: WeightCard) -> WeightStatus:
     return WeightStatus(card, "ready", version)
 
 
-def face_pack(configured: str = "", environment: Mapping[str, str] = os.environ) -> FacePack | None:
-    """Return the licensed face pack named by the settings or, else, by the environment.
+def face_pack(configured: str = "") -> FacePack | None:
+    """Return the licensed face pack in a folder; None where none is named.
+
+    Packs of a root are switched on in its register (see `own.pack_in_use`); a folder alone is for
+    tests of a pack that is in none yet.
 
     Its licence is the first line of ``LICENCE`` or ``LICENSE`` (``.txt`` or ``.md``) in its folder,
     put there by whoever holds it; without one the status reads "not recorded".
@@ -296,16 +298,14 @@ def face_pack(configured: str = "", environment: Mapping[str, str] = os.environ)
     Unavailable
         When a pack is named and its folder holds no ONNX file.
     """
-    name = configured or environment.get(FACE_PACK_VARIABLE, "")
-    if not name:
+    if not configured:
         return None
-    folder = Path(name).expanduser()
+    folder = Path(configured).expanduser()
     if not any(folder.glob("*.onnx")):
         raise Unavailable(
             N_("the folder of the face pack holds no model"),
-            N_("unpack its .onnx files there, or clear {variable} to use the built-in detector"),
+            N_("unpack its .onnx files there"),
             where=str(folder),
-            variable=FACE_PACK_VARIABLE,
         )
     return FacePack(folder, _pack_licence(folder))
 

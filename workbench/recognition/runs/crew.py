@@ -1,6 +1,7 @@
 """The workers that follow growing recordings: each camera has one, which keeps that camera's state.
 
-A camera's pieces go to the same process one after another; rows come back, pictures never do.
+A camera's pieces go to the same process one after another; rows come back, and no picture but that
+of a face which a lookout with leave found worth a person's look.
 Where a worker dies, its cameras begin anew on another one and what was on its way in them is not
 called searched.
 """

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -24,8 +26,11 @@ from workbench.recognition.passes.second_look import look_again
 from workbench.recognition.runs.engine import row_ref
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import RGB, Models, ModelSettings
-from workbench.records import SIGHTINGS, Camera, Segment
+from workbench.records import SIGHTINGS, Camera, FrameIndex, Segment
 from workbench.timeline import SECOND_NS, ClockFix, pts_to_ns
+
+if TYPE_CHECKING:
+    from workbench.recognition.faces.watching import FaceWatch, Watched
 
 WARM_S = 4.0
 """A camera without a past begins with so much of its own start: rows are late by that once."""
@@ -66,7 +71,8 @@ class Piece:
     """Whole fragments of a growing file, in order.
 
     ``fresh``: something before them was left out, so what was on its way is given up; they begin
-    with a key frame. ``last``: the file has ended with them. ``seconds``: their length.
+    with a key frame. ``last``: the file has ended with them. ``seconds``: their length. ``faces``:
+    the lookouts for a face that stand at its camera now; without one no face is ever compared.
     """
 
     of: Growing
@@ -74,6 +80,7 @@ class Piece:
     fresh: bool = False
     last: bool = False
     seconds: float = 0.0
+    faces: tuple[FaceWatch, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,8 @@ class Fed:
     """What came of a piece: rows of passes that are closed, and how far the search has come.
 
     ``looked`` are the spans of ticks ``[first, stop)`` of the file searched so far; in the newest
-    one passes that began at ``open_pts`` or later may still be on their way.
+    one passes that began at ``open_pts`` or later may still be on their way. ``watched`` is what
+    came of the piece's lookouts for a face, None where there were none.
     """
 
     name: str
@@ -89,6 +97,7 @@ class Fed:
     looked: tuple[tuple[int, int], ...] = ()
     open_pts: int | None = None
     model_ref: str = ""
+    watched: Watched | None = None
 
 
 class Following:
@@ -111,12 +120,15 @@ class Following:
         self._models_of = models
         self.past: deque[RGB] = deque(maxlen=settings.warm_pictures)
         self._past_ns = 0
+        self._watches: tuple[FaceWatch, ...] = ()
+        self._watched: list[Watched] = []
         self._files: dict[str, _File] = {}
 
     def feed(self, piece: Piece) -> Fed:
         """Search a piece and return the rows of all passes that closed with it."""
         cv2.setNumThreads(1)
         models = self._models_of(self._settings.models)
+        self._watches, self._watched = piece.faces, []
         # By file: where one ends late, the next has begun, and neither may cost the other rows.
         file = self._files.setdefault(piece.of.name, _File())
         if piece.last:
@@ -137,6 +149,7 @@ class Following:
             tuple(looked),
             open_pts,
             row_ref(models.ref, self._settings),
+            self._seen_faces() if piece.faces else None,
         )
 
     def remember(self, picture: RGB, at_ns: int) -> None:
@@ -146,6 +159,29 @@ class Following:
         if not self.past or at_ns - self._past_ns >= _REMEMBERED_S * SECOND_NS:
             self.past.append(picture)
             self._past_ns = at_ns
+
+    def watch(
+        self, table: pa.Table, segment: Segment, path: Path, index: FrameIndex, models: Models
+    ) -> None:
+        """Compare passes that have closed with the faces looked out for here; mostly do nothing."""
+        if not self._watches or not table.num_rows:
+            return
+        # the network that compares is imported by this alone
+        from workbench.recognition.faces.search import plan_face_job
+        from workbench.recognition.faces.watching import KINDS, watch_faces
+
+        rows = [row for row in table.to_pylist() if row["kind"] in KINDS]
+        job = plan_face_job(segment, path, self._fixes, rows, self._watches[0].settings)
+        self._watched.append(watch_faces(job, index, self._watches, models.find_faces))
+
+    def _seen_faces(self) -> Watched:
+        from workbench.recognition.faces.watching import Watched
+
+        return Watched(
+            tuple(hit for one in self._watched for hit in one.hits),
+            tuple(look for one in self._watched for look in one.looked),
+            next((one.failure for one in self._watched if one.failure), ""),
+        )
 
     def _end(self, file: _File) -> pa.Table:
         run, file.run = file.run, None
@@ -270,4 +306,6 @@ class _Run:
         path = self._spool.path
         look_again(passes, path, index, segment, self._fixes, self._models, self._s)
         ref = row_ref(self._models.ref, self._s)
-        return to_table(passes, segment, self._camera, self._fixes, ref)
+        table = to_table(passes, segment, self._camera, self._fixes, ref)
+        house.watch(table, segment, path, index, self._models)
+        return table
