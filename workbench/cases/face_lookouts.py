@@ -8,7 +8,7 @@ from typing import Literal
 
 from workbench.cases.asking import READERS, one_name
 from workbench.cases.faces import authorise_faces
-from workbench.cases.lookouts import LONGEST_DAYS
+from workbench.cases.lookouts import LONGEST_DAYS, why_over
 from workbench.errors import N_, BadInput, Refused
 from workbench.records import URGENT_NS, Case, FaceAuthority
 from workbench.store.face_lookouts import FaceLookout
@@ -93,17 +93,6 @@ def standing(
     gone = [name for event in events for name in event.facts.get("deleted", ())]
     over = state in ("refused", "lapsed", "ended")
     return LookoutStanding(state, approver, until_ns, over, readings, frozenset(gone))
-
-
-def why_over(one: FaceLookout, case: Case, now_ns: int) -> str:
-    """Return why a lookout ends by itself now; empty while it may go on."""
-    if case.closed:
-        return "its case is closed"
-    if now_ns >= min(one.until_ns, case.period.stop_ns):
-        return "its time is over"
-    if case.cameras and not set(one.cameras) <= set(case.cameras):
-        return "its case was narrowed"
-    return ""
 
 
 def authority_of(

@@ -10,6 +10,7 @@ from workbench import plates
 from workbench.cases.authority import authorise
 from workbench.errors import N_, BadInput, Refused
 from workbench.records import Case, Purpose
+from workbench.store.face_lookouts import FaceLookout
 from workbench.store.lookouts import Lookout, LookoutHit
 from workbench.timeline import SECOND_NS, Span, format_utc
 
@@ -71,8 +72,8 @@ def check_approver(one: Lookout, approver: str) -> None:
         )
 
 
-def why_over(one: Lookout, case: Case, now_ns: int) -> str:
-    """Return why a lookout ends by itself now; empty while it may go on."""
+def why_over(one: Lookout | FaceLookout, case: Case, now_ns: int) -> str:
+    """Return why a lookout, for a plate or a face, ends by itself now; empty while it may go on."""
     if case.closed:
         return "its case is closed"
     if now_ns >= min(one.until_ns, case.period.stop_ns):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from workbench import recognition
 from workbench.cases import face_lookouts as rules
 from workbench.cases.face_lookouts import LookoutStanding
+from workbench.cases.lookouts import why_over
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
 from workbench.investigation import people
 from workbench.investigation.face_requests import must_be_on, photograph_of, picture_of, refusals
@@ -179,7 +180,7 @@ def settle_face_lookouts(house: Workbench) -> list[str]:
             kinds = {event.kind for event in book.events(lookout_id)}
             now = asked_lookout(house, lookout_id, case).standing
             if now.over and not kinds & {"end", "refuse", "lapse"}:
-                why = rules.why_over(one, case, house.now()) or "nobody approved it in time"
+                why = why_over(one, case, house.now()) or "nobody approved it in time"
                 _over(house, one, now, "end" if now.state == "ended" else "lapse", why)
                 ended.append(lookout_id)
             elif now.over:
