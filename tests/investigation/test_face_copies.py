@@ -24,11 +24,12 @@ from workbench.investigation import (
 )
 from workbench.investigation.face_copies import face_copies
 from workbench.investigation.face_readings import candidates_of
+from workbench.monitoring.deletions import deletions
 from workbench.recognition.faces.hiding import open_face_hider
 from workbench.recognition.models import samples
 from workbench.records import Case, Purpose
 from workbench.store.faces import FaceBook
-from workbench.timeline import SECOND_NS
+from workbench.timeline import SECOND_NS, Span
 
 PURPOSE = Purpose("HS-1", "the one who left the van")
 HOUR_NS = 3600 * SECOND_NS
@@ -77,13 +78,20 @@ def test_candidates_of_a_closed_case_go_when_the_days_of_its_category_are_over(w
         end_candidates(wb)
     (wb.root / "retention.toml").write_text("[cases]\nmissing = 3\n")
     (one,) = candidates_over(wb)  # shown first
-    assert (one.request_id, one.case_id, one.candidates) == (kept[0], "HS-2", 2)
+    assert (one.request_id, one.case_id) == (kept[0], "HS-2")
+    assert (one.candidates, one.photographs) == (2, 1)
     assert [book.candidates(name) for name in kept] == [b"[{}, {}]"] * 3
     assert end_candidates(wb) == [one]
     assert [book.candidates(name) for name in kept] == [None, b"[{}, {}]", b"[{}, {}]"]
-    (entry,) = [each for each in wb.audit() if each.action == "faces.delete"]
-    assert (entry.case_id, json.loads(entry.details)["candidates"]) == ("HS-2", 2)
-    assert "category missing" in json.loads(entry.details)["why"]
+    assert [book.photographs(name) for name in kept] == [0, 1, 1]
+    entries = [each for each in wb.audit() if each.action == "faces.delete"]
+    assert [each.case_id for each in entries] == ["HS-2", "HS-2"]
+    first, second = (json.loads(each.details) for each in entries)
+    assert (first["candidates"], second["photographs"]) == (2, 1)
+    assert "category missing" in first["why"] == second["why"]
+    month = Span(START_NS, clock[0] + HOUR_NS)
+    told = [said for _, said, *_ in deletions(wb._store, month, lambda text: text)]
+    assert told == [f"2 face candidates of {kept[0]}", f"1 photographs of {kept[0]}"]
     assert end_candidates(wb) == []
     assert wb.verify() == []
 

@@ -27,7 +27,9 @@ from workbench.investigation import (
     allow_face_lookouts,
     approve_face_lookout,
     ask_face_lookout,
+    candidates_over,
     encoder_in_use,
+    end_candidates,
     end_face_lookout,
     list_face_lookouts,
     lookout_candidates,
@@ -112,7 +114,7 @@ def ask(house: Workbench, photograph: bytes, **more: Any) -> str:
 
 def approved(house: Workbench, photograph: bytes, **more: Any) -> str:
     lookout_id = ask(house, photograph, **more)
-    approve_face_lookout(house.as_actor("minh"), lookout_id, PURPOSE)
+    approve_face_lookout(house.as_actor("minh"), lookout_id, more.get("purpose", PURPOSE))
     return lookout_id
 
 
@@ -524,3 +526,29 @@ def test_a_lookout_narrowed_with_its_case_ends(house: Workbench, photograph: byt
     events = FaceLookoutBook(house.root).events(lookout_id)
     assert rules.standing(one, events, NOW, case).state == "ended"
     assert set(FaceVerdict) >= {"excludes"}
+
+
+def test_what_was_read_goes_with_the_days_of_the_case_and_its_category(
+    house: Workbench, photograph: bytes, clock: Clock
+) -> None:
+    house.open_case(Case("HS-2", "t", "b", "r", Span(NOW, NOW + HOUR), category="missing"))
+    purpose = Purpose("HS-2", "r")
+    lookout_id = approved(house, photograph, purpose=purpose, until_ns=NOW + HOUR // 2)
+    assert find(house, lookout_id, 1, 2, case="HS-2") == 2
+    sheet = lookout_candidates(house, purpose)[0]
+    read_lookout_candidate(house, sheet.candidate_id, "supports", purpose)
+    end_face_lookout(house, lookout_id, purpose)
+    house.close_case("HS-2", "done")
+    (house.root / "retention.toml").write_text("[cases]\nmissing = 3\n")
+    assert candidates_over(house) == []
+    clock.ns += 5 * 24 * HOUR
+    (one,) = candidates_over(house)
+    assert (one.request_id, one.case_id, one.candidates) == (lookout_id, "HS-2", 1)
+    book = FaceLookoutBook(house.root)
+    assert book.candidate(lookout_id, sheet.candidate_id) is not None  # shown first
+    assert end_candidates(house) == [one]
+    assert book.candidate(lookout_id, sheet.candidate_id) is None
+    (entry,) = [each for each in house.audit() if each.action == "lookout.face.delete"]
+    assert json.loads(entry.details)["deleted"] == [sheet.candidate_id]
+    assert end_candidates(house) == []
+    assert house.verify() == []

@@ -46,7 +46,8 @@ def retention(
     for held in end_candidates(house) if apply else candidates_over(house):
         typer.echo(
             f"{format_utc(held.since_ns)[:10]}  case {held.case_id}: {held.candidates} face "
-            f"candidates of {held.request_id}  the days of category {held.category} are over"
+            f"candidates and {held.photographs} photographs of {held.request_id}  "
+            f"the days of category {held.category} are over"
         )
     keeping = monitoring.open_monitoring(root, actor=account()).keeping
     found = keeping.retention(apply=apply)

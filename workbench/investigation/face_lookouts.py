@@ -188,6 +188,30 @@ def settle_face_lookouts(house: Workbench) -> list[str]:
     return ended
 
 
+def read_of(house: Workbench, lookout_id: str) -> list[str]:
+    """Return the candidates that a lookout has left behind: read by somebody, kept with the case.
+
+    None while it is not over: :func:`settle_face_lookouts` comes first.
+    """
+    book = FaceLookoutBook(house.root)
+    one = book.lookout(lookout_id)
+    now = asked_lookout(house, lookout_id, house._store.case(one.case_id)).standing
+    if not now.over or lookout_id in book.with_photographs():
+        return []
+    return [name for name in now.candidates if book.candidate(lookout_id, name) is not None]
+
+
+def drop_read(house: Workbench, lookout_id: str, why: str) -> None:
+    """Delete what a lookout has left behind; the events and the log keep which, and why it went."""
+    book = FaceLookoutBook(house.root)
+    one, names = book.lookout(lookout_id), read_of(house, lookout_id)
+    now = asked_lookout(house, lookout_id, house._store.case(one.case_id)).standing
+    if fresh := [name for name in names if name not in now.gone]:
+        lookout_happened(house, one, "delete", {"why": why, "deleted": fresh})
+    for name in names:
+        book.drop_candidate(lookout_id, name)
+
+
 def must_be_allowed(house: Workbench) -> None:
     """Raise Refused while this root allows no lookouts for faces, or either switch is off."""
     must_be_on(house)

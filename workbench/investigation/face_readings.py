@@ -25,6 +25,7 @@ from workbench.investigation.face_calibrating import (
 )
 from workbench.investigation.face_requests import (
     Asked,
+    are_photographs_gone,
     asked,
     happened,
     must_be_on,
@@ -275,7 +276,8 @@ def check_faces(house: Workbench) -> list[str]:
                     request=request_id,
                 )
             one = asked(house, request_id)
-            for each in one.request.photographs:
+            gone = are_photographs_gone(book, request_id)
+            for each in () if gone else one.request.photographs:
                 book.photograph(request_id, each.sha256)
             if one.standing.ran and not one.standing.deleted:
                 _kept(book, one)
@@ -295,8 +297,8 @@ def _open(
     with refusals(house, act, purpose):
         if one.standing.deleted or one.standing.state in ("refused", "lapsed"):
             raise Refused(
-                N_("what face request {request} found was deleted: it has no approval"),
-                N_("ask anew, where it is still needed"),
+                N_("what face request {request} found was deleted"),
+                N_("its history says why; ask anew, where it is still needed"),
                 request=request_id,
             )
         if not one.standing.ran:

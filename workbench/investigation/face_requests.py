@@ -232,7 +232,10 @@ def delete_found(house: Workbench, request: FaceRequest, why: str) -> None:
     text = book.candidates(request.request_id)
     if text is None:
         return
-    if not any(event.kind == "delete" for event in book.events(request.request_id)):
+    if not any(
+        event.kind == "delete" and "candidates" in event.facts
+        for event in book.events(request.request_id)
+    ):
         facts = {
             "why": why,
             "candidates": len(json.loads(text)),
@@ -240,6 +243,22 @@ def delete_found(house: Workbench, request: FaceRequest, why: str) -> None:
         }
         happened(house, request, "delete", facts)
     book.delete_candidates(request.request_id)
+
+
+def delete_photographs(house: Workbench, request: FaceRequest, why: str) -> None:
+    """Delete the photographs of a request; its events and the log keep how many, and why."""
+    book = FaceBook(house.root)
+    count = book.photographs(request.request_id)
+    if count and not are_photographs_gone(book, request.request_id):
+        happened(house, request, "delete", {"why": why, "photographs": count})
+    book.drop_photographs(request.request_id)
+
+
+def are_photographs_gone(book: FaceBook, request_id: str) -> bool:
+    """Tell whether the photographs of a request were deleted when its case's days were over."""
+    return any(
+        event.kind == "delete" and "photographs" in event.facts for event in book.events(request_id)
+    )
 
 
 @contextmanager

@@ -15,9 +15,11 @@ from workbench.timeline import Span
 FOR_EVER, OTHERS, DAYS = N_("for ever"), N_("other sites"), N_("{days} days")
 _FOOTAGE, _CHECKS = N_("{count} files of {cameras}"), N_("{count} files with checks of health")
 _ROWS, _CANDIDATES = N_("rows of {count} recordings"), N_("{count} face candidates of {request}")
+_PHOTOGRAPHS = N_("{count} photographs of {request}")
 _CLOSED = N_("closed cases by category: {days}")
 _WHY = {"age": N_("its days were over"), "disk": N_("the disk was short of room")}
 
+_FACES = "faces.delete", "lookout.face.delete"
 Deletion = tuple[int, str, str, str, str]
 
 
@@ -30,7 +32,7 @@ def deletions(store: Store, period: Span, tr: Callable[[str], str]) -> list[Dele
         When (UTC ns), what, how large, why, and by whom, in words; of footage as of the face
         candidates of a case.
     """
-    entries = [*store.audit("", "drop"), *store.audit("", "faces.delete")]
+    entries = [entry for act in ("drop", *_FACES) for entry in store.audit("", act)]
     inside = sorted((one for one in entries if one.at_ns in period), key=lambda one: one.seq)
     return [told for one in inside for told in _told(one, tr)]
 
@@ -39,9 +41,13 @@ def _told(entry: AuditEntry, tr: Callable[[str], str]) -> Iterator[Deletion]:
     facts, who = json.loads(entry.details), entry.actor
     reason = str(facts.get("why", ""))
     why = tr(_WHY[reason]) if reason in _WHY else reason
-    if entry.action == "faces.delete":
-        said = tr(_CANDIDATES).format(count=facts.get("candidates"), request=entry.subject)
-        yield entry.at_ns, said, "–", f"{why} ({entry.case_id})", who
+    if entry.action in _FACES:
+        counts = {_CANDIDATES: facts.get("candidates", len(facts.get("deleted", ())))}
+        counts[_PHOTOGRAPHS] = facts.get("photographs", 0)
+        for words, count in counts.items():
+            if count:
+                said = tr(words).format(count=count, request=entry.subject)
+                yield entry.at_ns, said, "–", f"{why} ({entry.case_id})", who
     if entry.action != "drop":  # drop.compact deletes nothing: see store.compaction
         return
     if facts.get("files"):

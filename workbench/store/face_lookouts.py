@@ -93,11 +93,6 @@ class FaceLookoutBook(FaceBook):
         # one that was cut short while it was asked for has no event yet, and was never asked for
         return sorted(one for one in found if any(self._of(one).glob("[0-9]*.json")))
 
-    def drop_photographs(self, lookout_id: str) -> None:
-        """Take away the photographs that were asked with."""
-        for path in self._of(lookout_id).glob("*.photograph"):
-            path.unlink(missing_ok=True)
-
     def put_candidate(
         self, lookout_id: str, candidate_id: str, text: bytes, picture: bytes
     ) -> None:

@@ -203,6 +203,15 @@ class FaceBook:
             )
         return data
 
+    def photographs(self, request_id: str) -> int:
+        """Return how many photographs are there (still)."""
+        return len(list(self._of(request_id).glob("*.photograph")))
+
+    def drop_photographs(self, request_id: str) -> None:
+        """Take away the photographs that were asked with."""
+        for path in self._of(request_id).glob("*.photograph"):
+            path.unlink(missing_ok=True)
+
     def put_candidates(self, request_id: str, text: bytes) -> None:
         """Keep what a search found, for its owner only."""
         files.write_bytes(self._of(request_id) / _CANDIDATES, text, mode=0o600)

@@ -523,6 +523,8 @@ def dask_client(
 @contextmanager
 def local_cluster(workers: int) -> Iterator[distributed.LocalCluster]:
     """Run worker processes on this machine, of one thread each, with memory kept for pictures."""
+    # imported before the setting: its own defaults would else be lost with ours
+    cluster_of = distributed.LocalCluster
     environment = {
         f"distributed.nanny.pre-spawn-environ.{name}": value
         for name, value in _WORKER_ENVIRONMENT.items()
@@ -534,7 +536,7 @@ def local_cluster(workers: int) -> Iterator[distributed.LocalCluster]:
                 "distributed.scheduler.allowed-failures": _ALLOWED_FAILURES,
             }
         ),
-        distributed.LocalCluster(
+        cluster_of(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
