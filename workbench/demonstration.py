@@ -45,6 +45,7 @@ TRAINING_CASE = Case(
     reason="Huấn luyện sử dụng hệ thống",
     period=Span(START_NS - 3600 * SECOND_NS, START_NS + 3600 * SECOND_NS),
     training=True,
+    category="training",
 )
 DURATION_S = 75.0
 OVERVIEWS = 3
