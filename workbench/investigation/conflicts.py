@@ -291,7 +291,7 @@ def _spread(
         return done, failed, False
     with dask_client(scheduler, workers, most=len(stretches)) as client:
         # rows of a few stretches a worker, not of a whole archive, are on their way at a time
-        step = 3 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        step = 3 * max(1, len(client.nthreads()))
         for first in range(0, len(stretches), step):
             some = stretches[first : first + step]
             futures = client.map(search_stretch, some, pure=False)

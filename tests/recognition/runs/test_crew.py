@@ -86,6 +86,17 @@ def test_a_worker_that_dies_is_replaced_and_its_piece_told_lost(fragments: list[
         assert span[0] > 0
 
 
+def test_what_a_client_notes_between_two_questions_declares_nobody_dead(
+    fragments: list[Piece], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with crew(FACTS, ["C1"], LIVE, workers=1, models=give_red_cars) as workers:
+        # every two seconds the client's own note names no worker: let it always do
+        monkeypatch.setattr(Client, "scheduler_info", lambda *_, **__: {"workers": {}})
+        heard = feed_all(workers, fragments)
+    assert [one.piece for one in heard] == fragments
+    assert all(not one.failure for one in heard)
+
+
 def test_a_bad_fragment_is_a_sentence_and_the_camera_goes_on(fragments: list[Piece]) -> None:
     with crew(FACTS, ["C1"], LIVE, workers=1, models=give_red_cars) as workers:
         heard = feed_all(workers, [Piece(fragments[0].of, b"no video at all"), *fragments])

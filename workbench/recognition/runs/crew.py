@@ -112,7 +112,7 @@ class Crew:
     ) -> None:
         self._client, self._cameras = client, dict(cameras)
         self._settings, self._models = settings, models
-        addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
+        addresses = sorted(client.nthreads())
         self._workers = [_Worker(address) for address in addresses[: len(priority)]]
         for place, camera_id in enumerate(priority):
             self._workers[place % len(self._workers)].cameras.append(camera_id)
@@ -159,7 +159,7 @@ class Crew:
                 camera_id, piece, future = worker.flying[0]
                 if not future.done():
                     if present is None:
-                        present = set(self._client.scheduler_info(n_workers=-1)["workers"])
+                        present = self._present()
                     if worker.address in present:
                         break
                     yield from self._replace(worker)
@@ -170,10 +170,21 @@ class Crew:
                 except Exception as error:  # noqa: BLE001 - one bad recording must not end the rest
                     yield Outcome(camera_id, piece, None, _sentence(error))
 
+    def _present(self) -> set[str]:
+        """Return the workers there are; while nobody can say, those there were.
+
+        Asked of the scheduler itself: ``scheduler_info()`` answers with what the client has noted,
+        and what it notes for itself every two seconds names no worker at all.
+        """
+        try:
+            return set(self._client.nthreads())
+        except OSError:
+            return {worker.address for worker in self._workers}
+
     def _replace(self, worker: _Worker) -> Iterator[Outcome]:
         """Give up what a dead worker had and start its cameras on one that lives."""
         self._client.wait_for_workers(1, timeout=60)
-        alive = sorted(self._client.scheduler_info(n_workers=-1)["workers"])
+        alive = sorted(self._client.nthreads())
         lost, worker.flying = worker.flying, deque()
         used = {other.address for other in self._workers if other is not worker}
         worker.address = next((a for a in alive if a not in used), alive[0])

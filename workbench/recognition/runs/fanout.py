@@ -389,7 +389,7 @@ class _Spread:
                 self._take(future)
             return False
         with suppress(OSError, TimeoutError):
-            count = len(self._client.scheduler_info(n_workers=-1)["workers"])
+            count = len(self._client.nthreads())  # not scheduler_info(): see runs.crew
             self._room = _IN_FLIGHT * max(1, count)
             self._deserted_s = None if count else self._deserted_s or self._clock()
         self._replace_workers()
