@@ -248,7 +248,13 @@ def test_without_time_for_all_the_lesser_camera_loses_footage_and_it_is_said(
     great, small = CAMERAS[1], CAMERAS[0]
 
     def lost() -> bool:
-        return wb.following()["cameras"][small]["left_out_s"] > 6 if wb.following() else False
+        told = wb.following()
+        if not told:
+            return False
+        less, more = told["cameras"][small], told["cameras"][great]
+        # both may lose the same while the worker is busy with what it had before: wait for the turn
+        # of the greater one
+        return less["left_out_s"] > 6 and less["searched_s"] + 0.5 < more["searched_s"]
 
     followed = wb.follow(
         PURPOSE, priority=[great], workers=1, models=give_slow_cars, stopped=once(lost)
