@@ -202,12 +202,7 @@ def subject_of(file: CaseFile, subject_id: str) -> CaseSubject:
     for one in file.subjects:
         if one.subject_id == subject_id:
             return one
-    raise BadInput(
-        N_("case {case_id} has no subject {id}"),
-        N_("see them with: workbench case file ROOT NUMBER"),
-        case_id=file.case_id,
-        id=subject_id[:20],
-    )
+    raise _none_of(N_("case {case_id} has no subject {id}"), file, subject_id)
 
 
 def track_of(file: CaseFile, track_id: str) -> CaseTrack:
@@ -215,12 +210,12 @@ def track_of(file: CaseFile, track_id: str) -> CaseTrack:
     for one in file.tracks:
         if one.track_id == track_id:
             return one
-    raise BadInput(
-        N_("case {case_id} has no track {id}"),
-        N_("see them with: workbench case file ROOT NUMBER"),
-        case_id=file.case_id,
-        id=track_id[:20],
-    )
+    raise _none_of(N_("case {case_id} has no track {id}"), file, track_id)
+
+
+def _none_of(sentence: str, file: CaseFile, asked_id: str) -> BadInput:
+    remedy = N_("see them with: workbench case file ROOT NUMBER")
+    return BadInput(sentence, remedy, case_id=file.case_id, id=asked_id[:20])
 
 
 def open_task_of(file: CaseFile, task_id: str) -> CaseTask:
@@ -228,12 +223,7 @@ def open_task_of(file: CaseFile, task_id: str) -> CaseTask:
     for one in file.tasks:
         if one.task_id == task_id and one.is_open:
             return one
-    raise BadInput(
-        N_("case {case_id} has no open task {id}"),
-        N_("see them with: workbench case file ROOT NUMBER"),
-        case_id=file.case_id,
-        id=task_id[:20],
-    )
+    raise _none_of(N_("case {case_id} has no open task {id}"), file, task_id)
 
 
 def _photograph(facts: Mapping[str, Any]) -> ProbePhotograph:

@@ -20,7 +20,13 @@ from workbench.cases.face_lookouts import LookoutStanding
 from workbench.cases.lookouts import why_over
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
 from workbench.investigation import people
-from workbench.investigation.face_requests import must_be_on, photograph_of, picture_of, refusals
+from workbench.investigation.face_requests import (
+    must_be_on,
+    photograph_of,
+    picture_of,
+    refusals,
+    write_event,
+)
 from workbench.investigation.models import face_models
 from workbench.recognition.faces.search import make_probe
 from workbench.records import Case, Purpose
@@ -246,13 +252,10 @@ def lookout_happened(
     *,
     told: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add an event: the log first, which says its hash; a crash between the two shows in verify."""
-    book = FaceLookoutBook(house.root)
-    event = book.next(one.lookout_id, kind, house.now(), house.actor, facts)
+    """Add an event to a lookout."""
     purpose = purpose or Purpose(one.case_id, one.purpose)
-    details = {**(facts if told is None else told), "event": event.sha256}
-    house._log(f"{ACT}.{kind}", one.lookout_id, purpose, details=details)
-    book.add(one.lookout_id, event)
+    book = FaceLookoutBook(house.root)
+    write_event(house, book, one.lookout_id, ACT, kind, facts, purpose, told=told)
 
 
 def _decide(house: Workbench, lookout_id: str, kind: EventKind, purpose: Purpose) -> AskedLookout:

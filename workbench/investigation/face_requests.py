@@ -217,13 +217,37 @@ def happened(
     *,
     told: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add an event: the log first, which says its hash; a crash between the two shows in verify."""
-    book = FaceBook(house.root)
-    event = book.next(request.request_id, kind, house.now(), house.actor, facts)
+    """Add an event to a request."""
     purpose = purpose or Purpose(request.case_id, request.purpose)
+    write_event(
+        house, FaceBook(house.root), request.request_id, "faces", kind, facts, purpose, told=told
+    )
+
+
+def write_event(
+    house: Workbench,
+    book: FaceBook,
+    request_id: str,
+    act: str,
+    kind: EventKind,
+    facts: Mapping[str, Any],
+    purpose: Purpose,
+    *,
+    told: Mapping[str, Any] | None = None,
+) -> None:
+    """Add an event of a book: the log first, which says its hash; verify shows a crash between.
+
+    Parameters
+    ----------
+    act
+        What the log calls it, before the kind of event.
+    told
+        What the log tells of it, where that is less than the facts.
+    """
+    event = book.next(request_id, kind, house.now(), house.actor, facts)
     details = {**(facts if told is None else told), "event": event.sha256}
-    house._log(f"faces.{kind}", request.request_id, purpose, details=details)
-    book.add(request.request_id, event)
+    house._log(f"{act}.{kind}", request_id, purpose, details=details)
+    book.add(request_id, event)
 
 
 def delete_found(house: Workbench, request: FaceRequest, why: str) -> None:
