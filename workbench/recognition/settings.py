@@ -52,6 +52,8 @@ class Settings:
     idle_fps: float = 5.0
     active_fps: float = 10.0
     """Gate pictures a second while nothing / something is tracked."""
+    late_share: float = 0.25
+    """Of the time between two: what a frame comes later than that is made up for by the next."""
     gate_width_px: int = 400
     glimpse_width_px: int = 320
     glimpse_level: float = 12.0

@@ -75,3 +75,15 @@ def test_a_quiet_street_is_looked_at_once_a_second_and_a_mover_at_once(
     assert any(abs(n - first) <= 1 for n in looked)
     # once it is followed, both look as often
     assert sum(n >= 9 * FPS for n in looked) == sum(n >= 9 * FPS for n in every)
+
+
+@pytest.mark.parametrize(("fps", "least", "most"), [(12, 9.0, 10.5), (15, 9.0, 10.5), (25, 8, 8.6)])
+def test_a_camera_of_few_frames_is_looked_at_as_often_as_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fps: int, least: float, most: float
+) -> None:
+    """Of 12 frames a second every other one was taken: 6 looks where 10 are asked for."""
+    mover = Mover(0, 8 * FPS, (-20, 120), (340, 120))
+    pictures = [draw(n * FPS // fps, [mover]) for n in range(8 * fps)]
+    path = film(tmp_path / "street.mp4", pictures, fps=fps)
+    looked = looks_of(path, SETTINGS, monkeypatch)
+    assert least <= sum(2 * fps <= n < 6 * fps for n in looked) / 4 <= most
