@@ -94,6 +94,27 @@ def test_near_twins_that_cross_are_kept_apart() -> None:
     assert all(a[0] == b[0] for a, b in claimed(believed))
 
 
+def test_chains_whose_ends_are_misread_are_compared_by_all_their_reads() -> None:
+    # Half an hour apart, and the two reads on either side differ in four signs of the lower line.
+    def ride(name: str, start_s: float, way: str, plates: list[str]) -> list:
+        return [(f"{name}{c}", c, start_s + 45.0 * n, plate)
+                for n, (c, plate) in enumerate(zip(way, plates, strict=True))]  # fmt: skip
+
+    rng = np.random.default_rng(3)
+    rows = []
+    for k in range(60):
+        plate = (
+            f"99{'ABCDEFGH'[k % 8]}{k % 9 + 1}-{rng.integers(100, 1000)}.{rng.integers(10, 100)}"
+        )
+        for way, start_s in (("ABCDE", float(rng.uniform(0, 900))), ("EDCBA", 2400.0 + 20 * k)):
+            rows += ride(f"v{k}{way}", start_s, way, [plate] * 5)
+    right, last, first = "99K1-888.88", "99K1-833.88", "99K1-888.11"
+    rows += ride("out", 300.0, "ABCDE", [*[right] * 4, last])
+    rows += ride("back", 2300.0, "EDCBA", [first, *[right] * 4])
+    believed = link_by_belief(sightings(rows, sigma_s=0.2), WAYS)
+    assert ("outE", "backE") in claimed(believed)
+
+
 def test_nothing_and_one_sighting() -> None:
     assert claimed(link_by_belief(sightings([("1", "A", 0, PLATE)]), WAYS)) == set()
     unread = link_by_belief(sightings([("1", "A", 0, None), ("2", "B", 40, None)]), WAYS)

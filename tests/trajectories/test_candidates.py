@@ -22,9 +22,10 @@ def plain_near(
             wrong = (codes[i] != codes[j]) & ~unknown
             right_low = (~wrong & ~unknown)[5:].sum()
             seen = (~unknown).sum()
-            alike = (wrong.sum() <= 5 and right_low >= 2) or (seen <= 5 and wrong.sum() <= wide)
+            in_line = 2 if wide else 0
+            alike = (wrong.sum() <= 5 and right_low >= 2) or (seen <= 5 and wrong.sum() <= in_line)
             lone = unknown.sum() >= 5 and unknown[5:].any()
-            longest = 150.0 if lone and not (wide and not wrong.any()) else near_s
+            longest = 150.0 if lone and not (wide and wrong.sum() <= 1) else near_s
             if alike and seen and time_s[j] - time_s[i] <= longest:
                 found.add((i, j))
     return found

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from make.passes import road, sightings
 
 from workbench.trajectories import ALERT_AT, Contradictions, contradictions, link_by_belief
-from workbench.trajectories.contradictions import MAYBE_TWIN, UNDRIVABLE
+from workbench.trajectories.contradictions import MAYBE_JUMP, MAYBE_TWIN, UNDRIVABLE
 
 AT_M = {"A": 0, "B": 500, "C": 1000, "D": 1500, "E": 2000}
 WAYS = road(**AT_M)
@@ -106,6 +106,21 @@ def test_alike_kinds_speak_little_against_a_copied_plate() -> None:
     table["kind"] = np.where(mine, "truck", "motorcycle")
     alerts = contradictions(link_by_belief(table, WAYS)).plates
     assert [one.plate for one in alerts if one.probability >= ALERT_AT] == ["99K188888"]
+
+
+def test_one_vehicle_that_is_once_too_quick_is_no_alert() -> None:
+    # Before and after it all is as one vehicle drives on: a way that the map lacks, a wrong time.
+    whole = ride("one", "99K1-888.88", 300)
+    jumping = [*whole[:3], *((n, c, t - 40.0, p) for n, c, t, p in whole[3:])]
+    assert not asked([*traffic(), *jumping]).plates
+
+
+def test_a_second_vehicle_that_sets_out_where_vehicles_do_is_an_alert() -> None:
+    # It contradicts the first one in one place only, as a jump does, but is no way on from there.
+    second = ride("two", "99K1-888.88", 430, "EDCBA")
+    found = asked([*traffic(), *ride("one", "99K1-888.88", 300, "ABC"), *second])
+    assert [one.plate for one in found.plates if one.probability >= ALERT_AT] == ["99K188888"]
+    assert MAYBE_JUMP in {word.template for word in found.plates[0].speaks_against}
 
 
 def test_a_camera_that_no_road_leads_to_contradicts_nobody() -> None:

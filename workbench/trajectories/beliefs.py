@@ -38,6 +38,8 @@ _FORWARD_SIGMAS = 3.0
 _CLOCKS_MATTER_S = 1.0
 _NEIGHBOURS_S, _NEAR_S, _CLEARLY_ALIKE = 120.0, 150.0, 9.0
 _CLOCK_ROUNDS, _FIRST_ROUNDS = 1, 2
+_AGAIN = (1, 2)
+"""After these rounds pairs are looked for anew, by what whole chains were read as."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -287,10 +289,15 @@ def _rounds(
         kinds = _learn_kinds(reads, edges)
         evidence = sign_model.evidence(reads.plates)
         before, after = histories(evidence, edges, links, count)
+        i, j = edges.i, edges.j
+        if wide and turn in _AGAIN:
+            more = _of_histories(reads, rides, before, after, edges, links)
+            i, j = np.concatenate([i, more[0]]), np.concatenate([j, more[1]])
         plate = signs.log_ratio(
-            sign_model, sign_model.belief(before), sign_model.belief(after), edges.i, edges.j
+            sign_model, sign_model.belief(before), sign_model.belief(after), i, j
         )
-        edges = _weighed(reads, rides, kinds, edges.i, edges.j, plate)
+        keep = (plate > _LEAST_ALIKE) | (np.arange(len(i)) < len(edges.i))
+        edges = _weighed(reads, rides, kinds, i[keep], j[keep], plate[keep])
     links = chosen(edges.i, edges.j, edges.probability, 0.4)
     return Believed(
         cameras,
@@ -304,6 +311,36 @@ def _rounds(
         clocks,
         reads.take(np.zeros(0, np.int64)),
     )
+
+
+def _of_histories(
+    reads: Reads,
+    rides: travel.TravelModel,
+    before: signs.Floats,
+    after: signs.Floats,
+    edges: Edges,
+    links: NDArray[np.bool_],
+) -> tuple[Ints, Ints]:
+    """Return pairs of reads that are worth comparing for what their vehicles were read as.
+
+    The last read of one chain and the first of another can both be misread, and be of one plate
+    for all that was read before and after. Pairs there are already are left out.
+    """
+    count = len(reads.ids)
+    to_next, from_before = neighbours(edges.i, edges.j, links, count)
+    tails, heads = np.flatnonzero(to_next < 0), np.flatnonzero(from_before < 0)
+    rows = np.concatenate([tails, heads])
+    known = np.concatenate([before[tails], after[heads]])
+    codes = known.argmax(-1).astype(np.uint8)
+    codes[np.ptp(known, axis=-1) == 0.0] = signs.OPEN
+    order = np.lexsort((np.arange(len(rows)), rows))
+    a, b = pairs(codes[order], reads.time_s[rows[order]], wide=True)
+    a, b = order[a], order[b]
+    onward = (a < len(tails)) & (b >= len(tails)) & (rows[a] != rows[b])
+    i, j = _possible(reads, rides, rows[a[onward]], rows[b[onward]])
+    taken = np.concatenate([edges.i * count + edges.j, edges.j * count + edges.i])
+    fresh = ~np.isin(i * count + j, taken)
+    return i[fresh], j[fresh]
 
 
 def _possible(reads: Reads, rides: travel.TravelModel, i: Ints, j: Ints) -> tuple[Ints, Ints]:

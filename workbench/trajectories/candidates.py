@@ -24,7 +24,7 @@ _SERIES, _LOWER = range(2, 5), range(5, SLOTS)
 _MOST_IN_GROUP = 12
 _ONES = np.uint64(sum(1 << (6 * slot) for slot in range(SLOTS)))
 _LOW_ONES = np.uint64(sum(1 << (6 * slot) for slot in _LOWER))
-_LINE_S = 150.0
+_LINE_S, _WRONG_IN_LINE = 150.0, 2
 _LOWER_SLOTS = SLOTS // 2
 _LOW_SHIFT = np.uint64(6 * _LOWER_SLOTS)
 _Word = TypeVar("_Word", np.uint32, np.uint64)
@@ -40,8 +40,8 @@ def pairs(
 ) -> tuple[Ints, Ints]:
     """Return index pairs ``i < j`` of reads, sorted by time, that may be of one plate.
 
-    Where `wide`, lone upper lines are followed as long as whole plates, and shortly with a wrong
-    sign, and plates far apart may differ in more signs: many more pairs, few of them right.
+    Where `wide`, lone upper lines are followed as long as whole plates, a wrong sign allowed, and
+    shortly with two, and plates far apart may differ in more signs: many more pairs, few right.
     """
     packed, open_ = _packed(codes)
     first, then = _near(packed, open_, time_s, near_s, wide)
@@ -76,7 +76,7 @@ def _near(
     near_s: float,
     wide: bool,
 ) -> tuple[Ints, Ints]:
-    wrong_in_line, line_s = (1, near_s) if wide else (0, _LINE_S)
+    wrong_in_line = _WRONG_IN_LINE if wide else 0
     found_i, found_j = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     stop = np.searchsorted(time_s, time_s + near_s, side="right")
     lower = (packed >> _LOW_SHIFT).astype(np.uint32)
@@ -100,13 +100,14 @@ def _near(
         count = np.bitwise_count(wrong)
         seen = SLOTS - np.bitwise_count(unknown)
         low_right = np.bitwise_count(~wrong & ~unknown & _LOW_ONES)
-        # A lone upper line is shared by many: it is followed only a short while, and if it agrees.
+        # A lone upper line is shared by many: it is followed the longer the more it agrees.
         alike = ((count <= _MOST_WRONG) & (low_right >= 2)) | (
             (seen <= 5) & (count <= wrong_in_line)
         )
         alike &= seen > 0
         lone = (np.bitwise_count(unknown) >= 5) & (np.bitwise_count(unknown & _LOW_ONES) > 0)
-        alike &= ~lone | (time_s[j] - time_s[i] <= np.where(count == 0, line_s, _LINE_S))
+        most_s = np.where(count < wrong_in_line, near_s, _LINE_S)
+        alike &= ~lone | (time_s[j] - time_s[i] <= most_s)
         found_i.append(i[alike])
         found_j.append(j[alike])
     return np.concatenate(found_i), np.concatenate(found_j)

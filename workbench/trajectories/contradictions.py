@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 
 import numpy as np
@@ -24,7 +24,8 @@ from workbench.trajectories import signs
 from workbench.trajectories.beliefs import KINDS, Believed, histories
 from workbench.trajectories.candidates import pairs
 from workbench.trajectories.hops import Rules
-from workbench.trajectories.travel import NO_WAY_S
+from workbench.trajectories.jumps import log_jump
+from workbench.trajectories.known import MOST_WRONG, SLACK_S, Known, least_s
 
 special = later("scipy.special")
 
@@ -37,6 +38,10 @@ KINDS_DIFFER = N_("the detector called the two different kinds of vehicle")
 SIGNS_AGREE = N_("{count} and {others} reads agree in every sign")
 MAYBE_TWIN = N_("it may be two plates that differ in one sign")
 MAYBE_CLOCK = N_("it may be one vehicle and a clock that is off")
+MAYBE_JUMP = N_(
+    "it may be one vehicle on a way that the map lacks, or a time that is wrong: one ride alone "
+    "is too quick"
+)
 MAYBE_CHANCE = N_("it may be two plates that are alike by chance")
 FEW_READS = N_("one of the two was read once only: it may be a misread")
 KINDS_ALIKE = N_("the detector called both the same kind of vehicle")
@@ -49,17 +54,14 @@ ALERT_AT = 0.8
 """From this probability on a contradiction is called an alert; the benchmark counts these."""
 MOST_CLAIMED = 0.99
 _WORTH_KEEPING = 0.02
-_READ_ONCE = 0.3
-"""What a plate that was read once counts among the plates there are: it may itself be a misread."""
-_SLACK_S = 2.0
-"""A pass is told by its best frame, a second or so from the camera's place on the road."""
-_MOST_WRONG = 2
 _LEAST_SIGNS = 7
 _CLONES = 0.002
 """The share of vehicles that is taken to bear another's plate before anything is seen."""
-_NEAR_PRIOR = 20.0
 _SAME_KIND = 0.8
 """How often a plate is copied to a vehicle of its own kind, else to any."""
+_JUMPS, _TWICE = 0.1, 3.0
+"""Vehicles seen once too soon, and plates on two vehicles, that are taken to have been told."""
+_COUNTED = 3
 _MET = 0.3
 """How often two vehicles of one plate are read so that one cannot be the other."""
 _WRONG_CLOCK = 0.005
@@ -191,7 +193,7 @@ def contradictions(believed: Believed, *, rules: Rules | None = None) -> Contrad
     found, fitting = _compared(believed, chain_of, factor)
     if not len(found.i):
         return Contradictions((), ())
-    known = _Known(believed, chains, factor)
+    known = Known(believed, chains, factor)
     near = known.near_share()
     alike = _alike(found, near, len(chains))
     clocks = _clock_doubts(believed, found, chain_of, alike, fitting)
@@ -206,7 +208,7 @@ def contradictions(believed: Believed, *, rules: Rules | None = None) -> Contrad
     ]
     answers = [
         _worded(believed, chains, pair, one, factor)
-        for pair, one in _of_plates(weighed)
+        for pair, one in _counted(weighed)
         if one.shares[0] >= _WORTH_KEEPING
     ]
     doubts = [
@@ -223,19 +225,19 @@ def contradictions(believed: Believed, *, rules: Rules | None = None) -> Contrad
 def _compared(believed: Believed, chain_of: Ints, factor: float) -> tuple[_Found, Counter[int]]:
     """Return undrivable pairs of alike plates, and how many plates fit each camera's clock."""
     reads = believed.reads
-    least = _least(believed, factor)
+    least = least_s(believed, factor)
     sigma_s = reads.sigma_s
     far_s = float(least.max(initial=0.0))
     i, j = pairs(reads.plates.top, reads.time_s, near_s=far_s, far_s=0.0)
     top = reads.plates.top
     known = (top[i] != signs.OPEN) & (top[j] != signs.OPEN)
     wrong = ((top[i] != top[j]) & known).sum(1)
-    keep = (wrong <= _MOST_WRONG) & (known.sum(1) >= _LEAST_SIGNS)
+    keep = (wrong <= MOST_WRONG) & (known.sum(1) >= _LEAST_SIGNS)
     i, j, wrong = i[keep], j[keep], wrong[keep]
     a, b = reads.camera[i], reads.camera[j]
     elapsed = reads.time_s[j] - reads.time_s[i]
     # Clocks may hide which was first: what lacks is the less of the two ways round.
-    lack = np.minimum(least[a, b] - elapsed, least[b, a] + elapsed) - _SLACK_S
+    lack = np.minimum(least[a, b] - elapsed, least[b, a] + elapsed) - SLACK_S
     sigma = np.hypot(sigma_s[i], sigma_s[j])
     alike = (wrong == 0) | (chain_of[i] == chain_of[j])
     fits = (lack <= 0) & alike & (least[a, b] > _CLEAR_S)
@@ -250,12 +252,6 @@ def _compared(believed: Believed, chain_of: Ints, factor: float) -> tuple[_Found
     ways = np.minimum(least[a, b], least[b, a])
     found = _Found(i, j, lack, sigma, ways, agree, apart, ratio).where(sure)
     return found, Counter({camera: len(plates) for camera, plates in plates_at.items()})
-
-
-def _least(believed: Believed, factor: float) -> Floats:
-    """Return the seconds of the quickest rides by camera; 0 where no way by road is known."""
-    fastest = believed.travel_model.fastest_s
-    return np.where(fastest >= NO_WAY_S, 0.0, fastest / factor)
 
 
 def _signs(
@@ -294,56 +290,6 @@ def _signs(
         ratio,
         (((same > two) | (shared >= _SURE_SIGN)) & (own >= _OTHER_SIGN) | open_).all(1),
     )
-
-
-class _Known:
-    """The plates that were read, one a chain: what else a read could have been."""
-
-    def __init__(self, believed: Believed, chains: Sequence[Sequence[int]], factor: float) -> None:
-        self.chains = chains
-        self._reads, self._share = believed.reads, believed.sign_model.share
-        self._least = _least(believed, factor)
-        read = [Counter(str(self._reads.text[row]) for row in chain) for chain in chains]
-        self.text = [min(c, key=lambda text: (-c[text], text)) for c in read]
-        self.times = np.array([c[t] for c, t in zip(read, self.text, strict=True)])
-        self.codes = signs.encode(self.text).top
-
-    def near_share(self) -> float:
-        """Return how many plates have another one sign off, among those read alike twice."""
-        texts = {text for text, times in zip(self.text, self.times, strict=True) if times >= 2}
-        left_out: dict[tuple[int, str], set[str]] = defaultdict(set)
-        for text in texts:
-            for at in range(len(text)):
-                left_out[at, text[:at] + text[at + 1 :]].add(text)
-        twins = {text for group in left_out.values() if len(group) > 1 for text in group}
-        return (len(twins) + 0.05 * _NEAR_PRIOR) / (len(texts) + _NEAR_PRIOR)
-
-    def log_misread(self, ratio: Floats, read: int, but: tuple[int, int], plate: int) -> float:
-        """Return the log weight of a read being of another known plate that it may have come from.
-
-        ``ratio`` [slot, sign] is what is believed of it; chain `plate` is what it is taken for.
-        """
-        here, slots = self.codes[plate], np.arange(signs.SLOTS)
-        differ = (self.codes != here) & (self.codes != signs.OPEN) & (here != signs.OPEN)
-        close = np.flatnonzero((differ.sum(1) > 0) & (differ.sum(1) <= _MOST_WRONG))
-        total = 1e-12
-        for number in close.tolist():
-            if number in but or not self._drivable(read, self.chains[number]):
-                continue
-            code = self.codes[number]
-            seen = code != signs.OPEN
-            worth = 1.0 if self.times[number] >= 2 else _READ_ONCE
-            total += worth * float(np.prod(ratio[slots[seen], code[seen]]))
-        return log(total)
-
-    def _drivable(self, read: int, chain: Sequence[int]) -> bool:
-        """Return whether one vehicle can have made a read beside all of a chain."""
-        reads, rows = self._reads, np.asarray(chain, np.int64)
-        apart = np.abs(reads.time_s[rows] - reads.time_s[read])
-        a, b = reads.camera[rows], np.full(len(rows), reads.camera[read])
-        least = np.minimum(self._least[a, b], self._least[b, a])
-        margin = _SLACK_S + 3.0 * np.hypot(reads.sigma_s[rows], reads.sigma_s[read])
-        return bool((apart + margin >= least).all())
 
 
 def _plate_logs(found: _Found, k: int, near: float, plates: int) -> tuple[float, float, float]:
@@ -417,23 +363,31 @@ def _quick_share(believed: Believed, factor: float) -> float:
     sigma = np.hypot(reads.sigma_s[i], reads.sigma_s[j])
     told = (fastest > 15.0) & (sigma < 0.05 * fastest)
     elapsed = (reads.time_s[j] - reads.time_s[i])[told]
-    quick = elapsed + _SLACK_S < fastest[told] / _QUICK
+    quick = elapsed + SLACK_S < fastest[told] / _QUICK
     return float((quick.sum() + 1.0) / (told.sum() + 50.0)) if factor > _QUICK else 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Weighed:
-    rows: tuple[int, ...]
-    shares: tuple[float, float, float, float]
     rides: tuple[Undrivable, ...]
     kind_log: float
+    logs: Floats
+    """Of two vehicles, one and clocks, near plates, others; of one once too quick, if as common."""
+    shares: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    jump: float = 0.0
+
+    def given(self, odds: float) -> _Weighed:
+        """Return the shares where so many are once too quick for each plate on two vehicles."""
+        logs = self.logs + np.array([0.0, 0.0, 0.0, 0.0, log(odds)])
+        two, clock, near, other, jump = np.exp(logs - np.logaddexp.reduce(logs)).tolist()
+        return replace(self, shares=(two, clock + jump, near, other), jump=jump)
 
 
 def _weigh(
     believed: Believed,
     found: _Found,
     rows: Sequence[int],
-    known: _Known,
+    known: Known,
     pair: tuple[int, int],
     near: float,
     clocks: dict[int, tuple[float, int, int]],
@@ -479,13 +433,12 @@ def _weigh(
     twin = float(np.logaddexp.reduce([twin, *misread]))
     copied = -log(_SAME_KIND + (1.0 - _SAME_KIND) * exp(-kind_log))
     one = same + copied + sum(log(max(by_clocks(k), 1e-12)) for k in kept)
-    logs = np.array([log(_CLONES * _MET) + same, one, log(_MET) + twin, log(_MET) + chance])
-    shares = np.exp(logs - np.logaddexp.reduce(logs))
+    two = log(_CLONES * _MET) + same
+    at = np.asarray(rows, np.int64)
+    jump = log_jump(believed, chains[pair[0]], chains[pair[1]], found.i[at], found.j[at])
+    logs = np.array([two, one, log(_MET) + twin, log(_MET) + chance, two + copied + jump])
     rides = tuple(_ride(believed, found, k, by_clocks(k)) for k in kept)
-    return _Weighed(
-        tuple(kept), (float(shares[0]), float(shares[1]), float(shares[2]), float(shares[3])),
-        rides, kind_log,
-    )  # fmt: skip
+    return _Weighed(rides, kind_log, logs)
 
 
 def _kinds(believed: Believed, one: Sequence[int], other: Sequence[int]) -> float:
@@ -505,6 +458,21 @@ def _ride(believed: Believed, found: _Found, k: int, by_clocks: float) -> Undriv
         float(reads.time_s[b] - reads.time_s[a]), float(found.sigma_s[k]),
         float(found.least_s[k]), float(found.lack_s[k]), by_clocks,
     )  # fmt: skip
+
+
+def _counted(
+    weighed: Sequence[tuple[tuple[int, int], _Weighed]],
+) -> list[tuple[tuple[int, int], _Weighed]]:
+    """Return the plates with shares; how common a ride too quick is beside two vehicles is counted.
+
+    Counted from the plates themselves: most of both leave no doubt, whatever is thought first.
+    """
+    told: list[tuple[tuple[int, int], _Weighed]] = []
+    for _ in range(_COUNTED):
+        jumps = _JUMPS + sum(one.jump for _, one in told)
+        odds = jumps / (_TWICE + sum(one.shares[0] for _, one in told))
+        told = _of_plates([(pair, one.given(odds)) for pair, one in weighed])
+    return told
 
 
 def _of_plates(
@@ -556,7 +524,9 @@ def _worded(
     against = [
         (share, Wording(template))
         for share, template in zip(
-            weighed.shares[1:], (MAYBE_CLOCK, MAYBE_TWIN, MAYBE_CHANCE), strict=True
+            (weighed.shares[1] - weighed.jump, weighed.jump, *weighed.shares[2:]),
+            (MAYBE_CLOCK, MAYBE_JUMP, MAYBE_TWIN, MAYBE_CHANCE),
+            strict=True,
         )
         if share >= 0.01
     ]
