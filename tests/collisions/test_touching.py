@@ -58,7 +58,16 @@ def test_who_rides_on_stops_short_or_rolls_up_slowly_did_not():
 def test_a_track_born_on_another_is_no_witness():
     whole = ride("a", hit(7.0), start_m=-16.0)
     assert list(touches(whole.on_grid(), standing(at_m=0.3).on_grid()))
-    assert list(touches(whole[18:].on_grid(), standing(at_m=0.3).on_grid())) == []
+    assert list(touches(whole[20:].on_grid(), standing(at_m=0.3).on_grid())) == []
+
+
+def test_how_hard_one_slowed_down_at_the_touch_is_a_sign():
+    (hard,) = touches(ride("a", hit(7.0), start_m=-16.0).on_grid(), standing(at_m=0.3).on_grid())
+    (soft,) = touches(
+        ride("a", hit(7.0, brake=4.0), start_m=-16.0).on_grid(), standing(at_m=0.3).on_grid()
+    )
+    # a rider who braked long before, or hardly, is told from one whom the other stopped
+    assert hard.brake_m_s2 > 15 > 5 > soft.brake_m_s2 > 3
 
 
 def test_each_touch_is_told_once():
@@ -76,7 +85,7 @@ def test_those_never_seen_together_never_touch():
 
 any_touch = st.builds(
     Touch, st.just(0.0), st.just((0.0, 0.0)), st.floats(-1, 5), st.floats(0, 30), st.floats(-1, 9),
-    st.floats(0, 40), st.floats(0, np.pi),
+    st.floats(0, 40), st.floats(-5, 40), st.floats(0, np.pi),
 )  # fmt: skip
 
 
@@ -84,12 +93,13 @@ any_touch = st.builds(
 def test_more_of_a_sign_never_speaks_the_other_way(one: Touch, more: float):
     def chance(**changed: float) -> float:
         kept = {"depth_m": one.depth_m, "closing_m_s": one.closing_m_s, "apart_m": one.apart_m,
-                "pace_m_s": one.pace_m_s, "angle_rad": one.angle_rad}  # fmt: skip
+                "pace_m_s": one.pace_m_s, "brake_m_s2": one.brake_m_s2,
+                "angle_rad": one.angle_rad}  # fmt: skip
         return Touch(0.0, (0.0, 0.0), **(kept | changed)).chance
 
     assert 0 < one.chance < 1
     assert chance(depth_m=one.depth_m + more) >= one.chance
-    assert chance(closing_m_s=one.closing_m_s + more) >= one.chance
+    assert chance(brake_m_s2=one.brake_m_s2 + more) >= one.chance
     assert chance(apart_m=one.apart_m + more) >= one.chance
     assert chance(pace_m_s=one.pace_m_s + more) <= one.chance
     assert chance(angle_rad=min(one.angle_rad + more, np.pi)) >= one.chance

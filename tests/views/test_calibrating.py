@@ -94,3 +94,48 @@ def test_two_taps_make_a_length_and_lengths_do_without_points(one, small_root):
     one.check.clicks += 1
     assert "&lt;i&gt;" in one.told.object
     assert one.keep.disabled
+
+
+def shown(one):
+    return {mark["id"]: (mark["x"], mark["y"]) for mark in one.picture.objects[0].marks}
+
+
+def test_a_mark_stands_where_its_row_says_and_a_moved_mark_changes_its_row_alone(one):
+    tap_all(one)
+    before = one.rows.value.splitlines()
+    assert len(shown(one)) == 8
+    one.check.clicks += 1
+    assert not one.keep.disabled
+    picks = one.picture.objects[0]
+    picks._handle_msg({"moved": "p3", "x": 101.25, "y": 77})
+    after = one.rows.value.splitlines()
+    assert after[3].split(",") == ["101.2", "77.0", *before[3].split(",")[2:]]
+    assert after[:3] + after[4:] == before[:3] + before[4:]
+    assert shown(one)["p3"] == (101.2, 77.0)
+    assert one.keep.disabled  # what was moved must be checked again
+    one.rows.value = "\n".join(after[:2])  # and a row that is deleted takes its mark along
+    assert set(shown(one)) == {"p1"}
+
+
+def test_ends_of_lengths_are_marks_too_joined_by_a_line(one):
+    one.taps.value = "lengths"
+    one.tap_picture(10, 20)
+    assert shown(one) == {"l11": (10, 20)}
+    one.tap_picture(30, 40)
+    first, second = one.picture.objects[0].marks
+    assert (first["to"], second.get("to")) == ("l12", None)
+    one.picture.objects[0]._handle_msg({"moved": "l12", "x": 31, "y": 40})
+    assert one.lengths.value.splitlines()[1].startswith("10.0,20.0,31.0,40.0,,")
+
+
+@pytest.mark.parametrize("said", [
+    {"moved": "p9", "x": 1, "y": 1}, {"moved": "p1", "x": -1, "y": 1}, {"moved": ["p1"]},
+    {"moved": "p1", "x": "1", "y": 1}, {"moved": "p1", "x": True, "y": 1},
+    {"moved": "p1", "x": float("nan"), "y": 1},
+    {"tapped": True, "x": 1e9, "y": 1}, {"tapped": "yes", "x": 1, "y": 1}, "p1", None,
+])  # fmt: skip
+def test_a_message_that_no_page_of_ours_sends_moves_nothing(one, said):
+    one.tap_picture(5, 6)
+    before = one.rows.value
+    one.picture.objects[0]._handle_msg(said)
+    assert one.rows.value == before

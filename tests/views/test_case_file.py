@@ -3,9 +3,19 @@
 import cv2
 import panel as pn
 import pytest
+from make.measured_street import film, track_csv
 
+from workbench.collisions import steps as hand
 from workbench.errors import Refused
-from workbench.investigation import add_person, case_file, open_workbench
+from workbench.investigation import (
+    add_person,
+    case_file,
+    corrected,
+    keep_track,
+    open_workbench,
+    track_of_sheet,
+    undo_step,
+)
 from workbench.recognition.models import samples
 from workbench.records import Case, Purpose
 from workbench.timeline import SECOND_NS, Span, parse_instant
@@ -145,3 +155,25 @@ def test_a_case_is_opened_on_the_page_and_only_by_those_who_may(house):
     add_person(house, "minh", ["approver"], SECRET)
     with pytest.raises(Refused):
         without_a_case("minh")
+
+
+def test_tracks_kept_in_the_case_are_listed_with_each_step_and_what_was_taken_back(house, tmp_path):
+    assert "data-track" not in words(opened(house, "thu").tracks)
+    house.ingest(film(tmp_path / "street.mp4"), "S01-P1", START, clock_sigma_s=0.4)
+    segment = house.segments(["S01-P1"])[0]
+    pts = house.frame_index(segment).pts
+    track = track_of_sheet(segment, track_csv(pts), where="xe.csv")
+    why = Purpose("HS-1", "người rời xe")
+    steps = [hand.Omit(int(pts[at]), "thu", START, f"<i>khuất {at}") for at in (3, 5)]
+    kept = keep_track(house, corrected(track, steps), why)
+    undo_step(house, kept.kept, 1, "nhìn rõ", why)
+    shown = words(opened(house, "thu").tracks)
+    assert shown.count("data-track") == 1
+    assert "DD-1" in shown
+    assert "S01-P1" in shown
+    assert "chấm tay" in shown
+    assert shown.count("<li>") == 3  # two steps, and the first of them taken back
+    assert "&lt;i&gt;khuất 3" in shown
+    assert "<i>" not in shown
+    assert "bước 1 đã được thu rút lại" in shown
+    assert "nhìn rõ" in shown

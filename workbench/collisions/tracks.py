@@ -282,10 +282,11 @@ class _Filtered:
     spread_after: Floats
 
 
-def _steps(gap_s: float, lively: float) -> tuple[Floats, Floats]:
-    """Return the transition and the noise of one step of position, velocity, acceleration."""
-    t = gap_s
-    one = np.array([[1, t, t * t / 2], [0, 1, t], [0, 0, 1.0]])
+def _steps(gaps_s: Floats, lively: float) -> tuple[Floats, Floats]:
+    """Return (n, 6, 6) transitions of position, velocity, acceleration, and their noise."""
+    t = np.asarray(gaps_s, float)
+    zero, one = np.zeros_like(t), np.ones_like(t)
+    move = np.array([[one, t, t * t / 2], [zero, one, t], [zero, zero, one]])
     noise = lively * np.array(
         [
             [t**5 / 20, t**4 / 8, t**3 / 6],
@@ -293,35 +294,46 @@ def _steps(gap_s: float, lively: float) -> tuple[Floats, Floats]:
             [t**3 / 6, t**2 / 2, t],
         ]
     )
-    return np.asarray(np.kron(one, np.eye(2)), float), np.asarray(np.kron(noise, np.eye(2)), float)
+    return _of_both_axes(move), _of_both_axes(noise)
+
+
+def _of_both_axes(each: Floats) -> Floats:
+    """Return (n, 6, 6) of (3, 3, n): the same for either axis, and nothing between them."""
+    both = np.zeros((each.shape[2], 3, 2, 3, 2))
+    for axis in (0, 1):
+        both[:, :, axis, :, axis] = np.moveaxis(each, 2, 0)
+    return both.reshape(-1, 6, 6)
 
 
 def _filter(places: Floats, seconds: Floats, noise: Floats, lively: float) -> _Filtered:
     """Run the Kalman filter over (d, n, 2) places at once: gains do not depend on them."""
-    d, n = places.shape[:2]
-    before, after = np.zeros((d, n, 6)), np.zeros((d, n, 6))
+    count, n = places.shape[:2]
+    before, after = np.zeros((count, n, 6)), np.zeros((count, n, 6))
     spread_before, spread_after = np.zeros((n, 6, 6)), np.zeros((n, 6, 6))
-    state = np.zeros((d, 6))
+    state = np.zeros((count, 6))
     state[:, :2] = places[:, 0]
     spread = np.diag([100.0, 100.0, 900.0, 900.0, 9.0, 9.0])  # wide: up to 100 km/h, 3 m/s^2
     likelihood = 0.0
+    moves, drifts = _steps(np.diff(seconds), lively)
+    eye = np.eye(6)
     for k in range(n):
         if k:
-            move, drift = _steps(float(seconds[k] - seconds[k - 1]), lively)
-            state, spread = state @ move.T, move @ spread @ move.T + drift
+            move = moves[k - 1]
+            state, spread = state @ move.T, move @ spread @ move.T + drifts[k - 1]
         before[:, k], spread_before[k] = state, spread
         innovation = places[:, k] - state[:, :2]
         expected = spread[:2, :2] + noise[k]
-        gain = spread[:, :2] @ np.linalg.inv(expected)
+        (a, b), (_, d) = expected.tolist()
+        det = a * d - b * b
+        inverse = np.array([[d, -b], [-b, a]]) / det
+        gain = spread[:, :2] @ inverse
         state = state + innovation @ gain.T
-        keep = np.eye(6)
+        keep = eye.copy()
         keep[:, :2] -= gain
         spread = keep @ spread @ keep.T + gain @ noise[k] @ gain.T
         after[:, k], spread_after[k] = state, spread
         off = innovation[0]
-        likelihood -= 0.5 * float(
-            off @ np.linalg.solve(expected, off) + math.log(np.linalg.det(expected))
-        )
+        likelihood -= 0.5 * (float(off @ inverse @ off) + math.log(det))
     return _Filtered(likelihood, before, after, spread_before, spread_after)
 
 
@@ -329,9 +341,9 @@ def _smooth(forward: _Filtered, seconds: Floats, lively: float) -> tuple[Floats,
     """Return states (d, n, 6) and covariances (n, 6, 6) given the whole track."""
     states: Floats = forward.after.copy()
     spread: Floats = forward.spread_after.copy()
+    moves, _ = _steps(np.diff(seconds), lively)
     for k in range(len(seconds) - 2, -1, -1):
-        move, _ = _steps(float(seconds[k + 1] - seconds[k]), lively)
-        gain = forward.spread_after[k] @ move.T @ np.linalg.inv(forward.spread_before[k + 1])
+        gain = forward.spread_after[k] @ moves[k].T @ np.linalg.inv(forward.spread_before[k + 1])
         states[:, k] += (states[:, k + 1] - forward.before[:, k + 1]) @ gain.T
         spread[k] += gain @ (spread[k + 1] - forward.spread_before[k + 1]) @ gain.T
         spread[k] = (spread[k] + spread[k].T) / 2

@@ -116,6 +116,7 @@ from workbench.investigation.face_starting import (
 from workbench.investigation.flowing import export_flows, flows, summed_flows
 from workbench.investigation.following import Followed
 from workbench.investigation.giving import export_trace, trace_bytes
+from workbench.investigation.hand_words import words_of_track
 from workbench.investigation.in_time import InTime, sightings_in_time
 from workbench.investigation.keeping_tracks import (
     keep_track,
@@ -351,6 +352,7 @@ __all__ = [
     "use_shipped",
     "watched",
     "with_belief",
+    "words_of_track",
     "write_inspected",
     "write_measured",
     "write_papers",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from workbench.collisions.steps import Cut, Move, Step
+from workbench.cases.files import CaseTrack
+from workbench.collisions.steps import Cut, Move, Step, from_json
 from workbench.errors import N_
 from workbench.records import Wording
 from workbench.timeline import local_text
@@ -27,6 +29,23 @@ def words_by_hand(track: Track) -> tuple[Wording, ...]:
     if track.kept:
         words = N_("track and corrections are kept in the case as {id}; steps taken back: {undone}")
         told.append(Wording(words, (("id", track.kept), ("undone", str(track.undone)))))
+    return tuple(told)
+
+
+def words_of_track(track: CaseTrack) -> tuple[Wording, ...]:
+    """Return what a case's book says of a kept track's corrections, those taken back among them."""
+    told: list[Wording] = []
+    for number, one in enumerate(track.steps, start=1):
+        told += [_told(number, step) for step in from_json(json.dumps([dict(one.step)]))]
+        if one.undone_by:
+            words = N_("step {number} was taken back by {by}, {at}: {why}")
+            fields = (
+                ("number", str(number)),
+                ("by", one.undone_by),
+                ("at", local_text(one.undone_ns)),
+                ("why", one.why),
+            )
+            told.append(Wording(words, fields))
     return tuple(told)
 
 

@@ -1,20 +1,23 @@
 """*Hiệu chuẩn*: points of a camera's still and their places, how far each is off, and keeping them.
 
 A tap on the still begins a point, a tap on the map gives it its place; every row can be typed, too.
-Known lengths are two taps on the still each, and metres that are typed. Nothing is kept before it
-was checked, and a refusal is said in its sentence.
+Known lengths are two taps on the still each, and metres that are typed. A mark on the still stands
+where its row says; it is dragged, or moved a pixel by an arrow key, and its row with it. Nothing is
+kept before it was checked, and a refusal is said in its sentence.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 import numpy as np
 import panel as pn
 from bokeh.models import Range1d
 from bokeh.plotting import figure
-from numpy.typing import NDArray
 
 from workbench import investigation
 from workbench.collisions import GroundModel, KnownLength, PointPair, fit_ground, read_lengths
@@ -24,6 +27,7 @@ from workbench.investigation import Workbench
 from workbench.records import Purpose
 from workbench.timeline import parse_instant
 from workbench.views.page import Body, Visit, html, refusal
+from workbench.views.picks import Picks
 from workbench.views.text import Translate, local
 
 HEAD = "x_px,y_px,east_m,north_m,kind,sigma_m"
@@ -31,7 +35,6 @@ LENGTHS_HEAD = "x1_px,y1_px,x2_px,y2_px,length_m,sigma_m,use"
 MAP_CRS = "EPSG:32648"
 MAP_SIGMA_M = 1.0
 """A place tapped on the ward's map: its roads are axes, drawn no better than that."""
-_SHOWN_PX = 960
 _FRAME_PX = 560
 _REACH_M = (80.0, 45.0)
 
@@ -73,7 +76,7 @@ class Calibrating:
         self.check.on_click(lambda _event: self._safely(self._check))
         self.keep.on_click(lambda _event: self._safely(self._keep))
         for one in (self.rows, self.lengths):
-            one.param.watch(lambda _event: self._unchecked(), "value")
+            one.param.watch(lambda _event: self._changed(), "value")
         self.camera.param.watch(lambda _event: self._chosen(), "value")
         self._chosen()
 
@@ -103,6 +106,19 @@ class Calibrating:
                 return
         self.told.object = _sentence(self.tr("Tap the point on the picture first."))
 
+    def move(self, mark: str, x_px: float, y_px: float) -> None:
+        """Put a point, or an end of a length, elsewhere on the still: the row of its mark."""
+        text = self.lengths if mark.startswith("l") else self.rows
+        found = next((one for one in _marks(text.value, mark[0]) if one.mark == mark), None)
+        if found is None:
+            return
+        lines = text.value.splitlines()
+        cells = lines[found.line].split(",")
+        for at, value in zip(found.cells, (x_px, y_px), strict=True):
+            cells[at] = f"{value:.1f}"
+        lines[found.line] = ",".join(cells)
+        text.value = "\n".join(lines)
+
     def _chosen(self) -> None:
         camera_id = self.camera.value
         self.size_px = None
@@ -125,8 +141,18 @@ class Calibrating:
         none = escape(self.tr("This camera is not calibrated: no metres, no speeds."))
         self.known.object = f"<ul>{lines}</ul>" if lines else f"<p>{none}</p>"
 
-    def _unchecked(self) -> None:
-        self.keep.disabled = True
+    def _changed(self) -> None:
+        self.keep.disabled = True  # what was not checked is not kept
+        for shown in self.picture.objects:
+            shown.marks = self._marks()
+
+    def _marks(self) -> list[dict[str, object]]:
+        points = [one.shown() for one in _marks(self.rows.value, "p")]
+        ends = [one.shown() for one in _marks(self.lengths.value, "l")]
+        for first, second in pairwise(ends):
+            if first["label"] == second["label"]:
+                first["to"] = second["id"]
+        return points + ends
 
     def _safely(self, act: Callable[[], None]) -> None:
         try:
@@ -140,15 +166,19 @@ class Calibrating:
         segment, pts = investigation.frame_at(self.wb, self.camera.value, self.at_ns)
         still = self.wb.still(segment.sha256, pts, self.purpose)
         self.size_px = (still.shape[1], still.shape[0])
-        self.picture.objects = [picture_of(still, self.tap_picture)]
+        words = {"picture": self.tr("Picture"), "mark": self.tr("Mark on the picture")}
+        self.picture.objects = [
+            Picks(still, self.tap_picture, self.move, marks=self._marks(), words=words)
+        ]
         self.map.objects = [map_of(self.wb, self.camera.value, self.tap_map)]
         self.told.object = _sentence(
             self.tr(
                 "Tap a point of the road on the picture, then its place on the map; six points or "
-                "more, spread over the road. A place from the map is taken to be off by {sigma} m: "
-                "write what was surveyed into its row. Or tap both ends of lengths that were "
-                "measured on the road: eight or more, near and far, along and across, do without "
-                "points; beside points they add to them, or check them."
+                "more, spread over the road. A mark is dragged to where it belongs, or moved a "
+                "pixel by an arrow key; the wheel enlarges. A place from the map is taken to be "
+                "off by {sigma} m: write what was surveyed into its row. Or tap both ends of "
+                "lengths that were measured on the road: eight or more, near and far, along and "
+                "across, do without points; beside points they add to them, or check them."
             ).format(sigma=MAP_SIGMA_M)
         )
 
@@ -215,26 +245,42 @@ def calibration_page(visit: Visit) -> Body:
     )
 
 
-def picture_of(still: NDArray[np.uint8], tapped: Callable[[float, float], None]) -> pn.pane.Bokeh:
-    """Return a still (y, x, 3) that tells taps in its own pixels."""
-    high, wide = still.shape[:2]
-    step = max(1, -(-wide // _SHOWN_PX))
-    small = np.ascontiguousarray(still[::step, ::step])
-    packed = np.full((*small.shape[:2], 4), 255, np.uint8)
-    packed[..., :3] = small
-    colours = np.ascontiguousarray(packed[::-1]).view(np.uint32)[..., 0]
-    plot = _plot((0, wide), (0, high), aspect=wide / high)
-    plot.image_rgba(image=[colours], x=0, y=0, dw=wide, dh=high)
-    marks = plot.scatter(x=[], y=[], marker="cross", size=14, line_color="#ff3b30", line_width=2)
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A pick that stands in a row: its line, and in which of the line's cells."""
 
-    def tap(event: object) -> None:
-        x, y = float(getattr(event, "x", 0.0)), float(getattr(event, "y", 0.0))
-        if 0 <= x <= wide and 0 <= y <= high:
-            marks.data_source.stream({"x": [x], "y": [y]})
-            tapped(x, high - y)
+    mark: str
+    label: str
+    line: int
+    cells: tuple[int, int]
+    x_px: float
+    y_px: float
 
-    plot.on_event("tap", tap)
-    return pn.pane.Bokeh(plot, margin=0)
+    def shown(self) -> dict[str, object]:
+        return {"id": self.mark, "label": self.label, "x": self.x_px, "y": self.y_px}
+
+
+def _marks(text: str, kind: str) -> list[_Mark]:
+    """Return the picks in typed rows: points ("p") or ends of lengths ("l"); what is none is none.
+
+    The first line names the columns, in whatever order.
+    """
+    head, *lines = text.splitlines() or [""]
+    names = [one.strip() for one in head.split(",")]
+    sides = ("",) if kind == "p" else ("1", "2")
+    found = []
+    for number, line in enumerate(lines, start=1):
+        cells = line.split(",")
+        for side in sides:
+            try:
+                at = names.index(f"x{side}_px"), names.index(f"y{side}_px")
+                x_px, y_px = (float(cells[one]) for one in at)
+            except (ValueError, IndexError):
+                continue
+            if math.isfinite(x_px) and math.isfinite(y_px):
+                label = str(number) if kind == "p" else f"L{number}"
+                found.append(_Mark(f"{kind}{number}{side}", label, number, at, x_px, y_px))
+    return found
 
 
 def map_of(wb: Workbench, camera_id: str, tapped: Callable[[float, float], None]) -> pn.pane.Bokeh:

@@ -1,6 +1,6 @@
 """*Hồ sơ*: a case, what it is about, and what is written down in it.
 
-Subjects have plates and photographs; tasks and notes stand beside.
+Subjects have plates and photographs; tasks, notes and kept tracks of vehicles stand beside.
 Nothing is searched here: a plate leads to *Truy vết*, and a photograph is looked for only under
 leave (*Khuôn mặt*). What is written is kept as it is.
 """
@@ -12,7 +12,7 @@ from html import escape
 
 import panel as pn
 
-from workbench.cases.files import CaseSubject, CaseTask, ProbePhotograph
+from workbench.cases.files import CaseSubject, CaseTask, CaseTrack, ProbePhotograph
 from workbench.errors import WorkbenchError
 from workbench.investigation import (
     add_note,
@@ -23,6 +23,7 @@ from workbench.investigation import (
     could,
     end_task,
     subject_photographs,
+    words_of_track,
 )
 from workbench.views.case_particulars import NewCase, Particulars
 from workbench.views.face_words import GATE_WORDS
@@ -39,6 +40,7 @@ class CaseFilePage:
         self.visit, self.tr, self.purpose = visit, visit.tr, visit.selection.purpose
         self.told = html("")
         self.subjects, self.tasks, self.notes = _column(), _column(), _column()
+        self.tracks = _column()
         self.new_subject, self.new_task, self.new_note = _column(), _column(), _column()
         # asked for at once: without a case, or a role for it, the page is refused
         self.file = case_file(visit.wb, self.purpose)
@@ -105,6 +107,25 @@ class CaseFilePage:
             for one in self.file.notes
         ]
         self.notes.objects = [html("".join(told))] if told else [none]
+        self.tracks.objects = [html(self._track(one)) for one in self.file.tracks] or [none]
+
+    def _track(self, one: CaseTrack) -> str:
+        """Return a kept track and each correction of it, taken back or not."""
+        tr, found = self.tr, one.found
+        told = " · ".join(
+            escape(str(part))
+            for part in (
+                found["name"] or tr("track"), found["camera_id"],
+                tr("{count} frames").format(count=len(found["pts"])),
+                tr("found by the computer") if found["by_computer"] else tr("picked by hand"),
+            )
+        )  # fmt: skip
+        steps = "".join(f"<li>{escape(w.sentence(tr))}</li>" for w in words_of_track(one))
+        return (
+            f'<div data-track="{escape(one.track_id)}"><p><b class="mono">{escape(one.track_id)}'
+            f'</b> {told} <span class="small muted">{escape(clock(one.at_ns, date=True))} · '
+            f"{escape(one.written_by)}</span></p>{f'<ul>{steps}</ul>' if steps else ''}</div>"
+        )
 
     def _subject(self, one: CaseSubject) -> pn.Column:
         tr, wb = self.tr, self.visit.wb
@@ -194,6 +215,7 @@ def case_file_page(visit: Visit) -> Body:
         {
             "particulars": tr("The case"), "another": another, "open": tr("Open another case"),
             "subjects": tr("Subjects of the case"), "tasks": tr("Tasks"), "notes": tr("Notes"),
+            "tracks": tr("Tracks kept in the case"),
             **words(tr),
         },
         {
@@ -201,6 +223,7 @@ def case_file_page(visit: Visit) -> Body:
             "particulars": one.particulars.shown, "change": one.particulars.form,
             "subjects": one.subjects, "new_subject": one.new_subject, "tasks": one.tasks,
             "new_task": one.new_task, "notes": one.notes, "new_note": one.new_note,
+            "tracks": one.tracks,
         },
     )  # fmt: skip
 

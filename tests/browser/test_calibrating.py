@@ -1,0 +1,77 @@
+"""*Hiệu chuẩn* in headless Chromium: a mark is begun, dragged and stepped; its row says where."""
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+from make.small_root import CASE
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+IN_CASE = urlencode({"case": CASE.case_id, "reason": CASE.reason})
+
+
+def on_screen(picks, x_px, y_px):
+    """Return where a pixel of the still lies on the screen."""
+    return picks.evaluate(
+        "(svg, [x, y]) => { const at = new DOMPoint(x, y).matrixTransform(svg.getScreenCTM());"
+        " return [at.x, at.y]; }",
+        [x_px, y_px],
+    )
+
+
+def place(mark):
+    return float(mark.get_attribute("data-x")), float(mark.get_attribute("data-y"))
+
+
+def test_a_point_is_dragged_and_stepped_and_its_row_follows(page, server):
+    page.goto(f"{server.url}/hieu-chuan?{IN_CASE}")
+    page.get_by_role("button", name="Hiện ảnh").click()
+    picks = page.locator("svg.picks")
+    picks.wait_for()
+    rows = page.get_by_label("Điểm: mỗi điểm một dòng", exact=False)
+
+    page.mouse.click(*on_screen(picks, 100, 60))
+    mark = page.locator(".mark[data-id=p1]")
+    mark.wait_for()
+    x, y = place(mark)
+    assert abs(x - 100) < 2 > abs(y - 60)
+    expect(rows).to_have_value(re.compile(rf"\n{x:.1f},{y:.1f},,,map,1.0$"))
+
+    # taken a little beside its middle it does not jump: it goes as far as the pointer does
+    page.mouse.move(*on_screen(picks, x + 2, y + 1))
+    page.mouse.down()
+    page.mouse.move(*on_screen(picks, x + 30, y + 20), steps=4)
+    page.mouse.move(*on_screen(picks, x + 62, y + 41), steps=4)
+    page.mouse.up()
+    there = place(mark)
+    assert abs(there[0] - x - 60) < 1.5 > abs(there[1] - y - 40)
+    expect(rows).to_have_value(re.compile(rf"\n{there[0]:.1f},{there[1]:.1f},,,map,1.0$"))
+    assert rows.input_value().count("\n") == 1  # moved, not begun anew
+
+    # the arrow keys move what was taken last, a pixel each, faster than any answer comes
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+    here = place(mark)
+    assert here == (pytest.approx(there[0] + 3), pytest.approx(there[1] - 1))
+    expect(rows).to_have_value(re.compile(rf"\n{here[0]:.1f},{here[1]:.1f},,,map,1.0$"))
+    expect(mark).to_have_attribute("aria-label", f"Dấu trên ảnh 1: {here[0]:.1f}, {here[1]:.1f}")
+    assert place(mark) == here
+
+    # enlarged, a step is still a pixel of the still, and a click is where the pointer is
+    page.mouse.move(*on_screen(picks, *here))
+    page.mouse.wheel(0, -600)
+    expect(picks).not_to_have_attribute("viewBox", re.compile("^0 0 "))
+    spot = on_screen(picks, here[0] + 15, here[1] + 10)
+    page.mouse.click(*spot)
+    second = page.locator(".mark[data-id=p2]")
+    second.wait_for()
+    assert abs(place(second)[0] - here[0] - 15) < 1 > abs(place(second)[1] - here[1] - 10)
+    mark.focus()
+    page.keyboard.press("ArrowLeft")
+    assert place(mark) == (pytest.approx(here[0] - 1), here[1])
+    # a row that is typed moves its mark
+    rows.fill(rows.input_value().replace(f"{here[0] - 1:.1f},", "111.0,"))
+    rows.blur()
+    expect(mark).to_have_attribute("data-x", "111.0")
