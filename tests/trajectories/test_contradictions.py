@@ -108,11 +108,14 @@ def test_alike_kinds_speak_little_against_a_copied_plate() -> None:
     assert [one.plate for one in alerts if one.probability >= ALERT_AT] == ["99K188888"]
 
 
-def test_one_vehicle_that_is_once_too_quick_is_no_alert() -> None:
+def test_one_vehicle_that_is_once_too_quick_is_told_as_that_and_is_no_alert() -> None:
     # Before and after it all is as one vehicle drives on: a way that the map lacks, a wrong time.
     whole = ride("one", "99K1-888.88", 300)
     jumping = [*whole[:3], *((n, c, t - 40.0, p) for n, c, t, p in whole[3:])]
-    assert not asked([*traffic(), *jumping]).plates
+    found = asked([*traffic(), *jumping])
+    assert [one.plate for one in found.plates] == ["99K188888"]
+    assert found.plates[0].probability < 0.1
+    assert found.plates[0].speaks_against[0].template == MAYBE_JUMP
 
 
 def test_a_second_vehicle_that_sets_out_where_vehicles_do_is_an_alert() -> None:

@@ -207,9 +207,7 @@ def contradictions(believed: Believed, *, rules: Rules | None = None) -> Contrad
         for pair, rows in sorted(groups.items())
     ]
     answers = [
-        _worded(believed, chains, pair, one, factor)
-        for pair, one in _counted(weighed)
-        if one.shares[0] >= _WORTH_KEEPING
+        _worded(believed, chains, pair, one, factor) for pair, one in _worth_telling(weighed)
     ]
     doubts = [
         ClockDoubt(believed.cameras[camera], min(p, MOST_CLAIMED), against, fits)
@@ -473,6 +471,23 @@ def _counted(
         odds = jumps / (_TWICE + sum(one.shares[0] for _, one in told))
         told = _of_plates([(pair, one.given(odds)) for pair, one in weighed])
     return told
+
+
+def _worth_telling(
+    weighed: Sequence[tuple[tuple[int, int], _Weighed]],
+) -> list[tuple[tuple[int, int], _Weighed]]:
+    """Return the plates that two vehicles may bear, or one that was once too quick, each once.
+
+    What a single ride explains is told with that reason: nobody can have driven it, and which way
+    it was is for people to look at.
+    """
+    told: set[int] = set()
+    found = []
+    for pair, one in _counted(weighed):
+        if one.shares[0] + one.jump >= _WORTH_KEEPING and not told & set(pair):
+            found.append((pair, one))
+            told |= set(pair)
+    return found
 
 
 def _of_plates(
