@@ -128,7 +128,7 @@ class Search:
         return self._closed(t_s)
 
     def _pace(self, t_s: float, fps: float) -> None:
-        """Set when the next frame is due, and make up for much of what this one came late by.
+        """Set when the next frame is due, and make up for what this one came late by.
 
         Else 6 frames a second were looked at where 12 come and 10 are asked for. Half a millisecond
         of slack: a 10 fps file sampled at 10 fps must not lose every other.
