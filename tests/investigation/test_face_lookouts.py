@@ -508,7 +508,7 @@ def known_vectors() -> list[np.ndarray]:
 
     picture = portrait()
     (face,) = recognition.load_models().find_faces(picture, None)
-    network = faces_encoder._analysis(None).models["recognition"]
+    network = faces_encoder._analysis(None, 0.5, 640).models["recognition"]
     return [faces_encoder._encode(network, picture, face)]
 
 

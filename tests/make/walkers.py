@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,10 +62,10 @@ def give_faces(settings: ModelSettings) -> Models:
         give_faces.models = faces_alone(settings)  # type: ignore[attr-defined]
         real, mark = faces_encoder._analysis, os.environ.get(OPENED)
 
-        def told(pack: Path | None) -> object:
+        def told(*asked: Any) -> object:
             if mark:
                 Path(mark).touch()
-            return real(pack)
+            return real(*asked)
 
         faces_encoder._analysis = told  # type: ignore[assignment]
     return give_faces.models  # type: ignore[attr-defined,no-any-return]

@@ -41,7 +41,7 @@ def shot(encoder: FaceEncoder, weight: float = 1.0, name: str = "a") -> Shot:
 
 @pytest.mark.parametrize("now_ns", [START_NS - 1, START_NS + 3600 * SECOND_NS])
 def test_no_encoder_opens_outside_its_leave(now_ns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faces_encoder, "_analysis", lambda _: pytest.fail("a network was opened"))
+    monkeypatch.setattr(faces_encoder, "_analysis", lambda *_: pytest.fail("a network was opened"))
     with pytest.raises(Refused, match="does not stand now"):
         open_face_encoder(LEAVE, now_ns=now_ns)
 
@@ -49,7 +49,7 @@ def test_no_encoder_opens_outside_its_leave(now_ns: int, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("leave", [None, "yes", object()])
 def test_nothing_else_passes_for_leave(leave: object) -> None:
     with pytest.raises(TypeError, match="FaceAuthority only"):
-        FaceEncoder(faces_encoder._analysis(None), leave, "x")  # type: ignore[arg-type]
+        FaceEncoder(faces_encoder._analysis(None, 0.5, 640), leave, "x")  # type: ignore[arg-type]
     with pytest.raises(AttributeError):
         open_face_encoder(leave, now_ns=START_NS)  # type: ignore[arg-type]
 
@@ -149,6 +149,13 @@ def test_an_encoding_that_fails_midway_leaves_nothing(
     assert kept[0].any()
     encoder.destroy()
     assert not any(part.any() for part in kept)
+
+
+def test_one_more_encoder_leaves_those_at_work_their_network(encoder: FaceEncoder) -> None:
+    # threads of one worker share it; insightface's `prepare` would take it away for a moment
+    network = encoder._recogniser.session._sess
+    second = open_face_encoder(LEAVE, now_ns=START_NS)
+    assert second._recogniser.session._sess is encoder._recogniser.session._sess is network
 
 
 def test_pooling_weighs_by_quality_and_names_its_frames(

@@ -163,9 +163,8 @@ def open_face_encoder(
     authority.must_stand(now_ns)
     settings = settings or ModelSettings()
     pack = own.pack_in_use(settings)
-    analysis = _analysis(pack.folder if pack else None)
-    side = settings.face_max_side_px
-    analysis.prepare(ctx_id=-1, det_thresh=settings.face_min_score, det_size=(side, side))
+    folder = pack.folder if pack else None
+    analysis = _analysis(folder, settings.face_min_score, settings.face_max_side_px)
     return FaceEncoder(analysis, authority, encoder_ref(pack))
 
 
@@ -188,8 +187,7 @@ def known_scores(pack: weights.FacePack | None) -> tuple[float, float]:
         Where the detector does not find the portrait's one face, or there is no portrait.
     """
     portrait = samples.portrait()
-    analysis = _analysis(pack.folder if pack else None)
-    analysis.prepare(ctx_id=-1, det_thresh=0.5, det_size=(640, 640))
+    analysis = _analysis(pack.folder if pack else None, 0.5, 640)
     faces = [] if portrait is None else FaceFinder(_DetectorOf(analysis))(portrait, None)
     if portrait is None or len(faces) != 1:
         raise Unavailable(
@@ -227,8 +225,18 @@ class _DetectorOf:
 
 
 @lru_cache(maxsize=1)
-def _analysis(pack: Path | None) -> FaceAnalysis:
-    """Return detector and encoder, loaded once a process; only the doors above hand them on."""
+def _analysis(pack: Path | None, min_score: float, side: int) -> FaceAnalysis:
+    """Return detector and encoder, loaded once a process; only the doors above hand them on.
+
+    They are prepared here, once: insightface's `prepare` takes the session apart and builds it
+    anew, while another thread of this process may be using it.
+    """
+    analysis = _loaded(pack)
+    analysis.prepare(ctx_id=-1, det_thresh=min_score, det_size=(side, side))
+    return analysis
+
+
+def _loaded(pack: Path | None) -> FaceAnalysis:
     if pack is not None:
         analysis = app.FaceAnalysis(
             name=str(pack),
