@@ -19,6 +19,7 @@ from scipy.optimize import linear_sum_assignment
 Boxes = NDArray[np.float64]
 """One row a box: x, y, w, h in px."""
 
+_INSIDE_LEAST = 0.5
 _COMMON_LEAST = 2
 _Z95 = 1.959964
 
@@ -115,10 +116,14 @@ def agreement(
     return agreeing, common
 
 
-def _row_overlaps(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+def _shared(a: Boxes, b: Boxes) -> NDArray[np.float64]:
     low = np.maximum(a[:, :2], b[:, :2])
     high = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(-1)
+    return np.asarray(np.clip(high - low, 0, None).prod(-1))
+
+
+def _row_overlaps(a: Boxes, b: Boxes) -> NDArray[np.float64]:
+    shared = _shared(a, b)
     whole = a[:, 2:].prod(-1) + b[:, 2:].prod(-1) - shared
     return np.asarray(shared / np.maximum(whole, 1e-9))
 
@@ -152,10 +157,21 @@ def paired(
 def touches_some(
     truth: Sequence[Trail], one: Trail, *, least_iou: float = 0.1, least_share: float = 0.5
 ) -> bool:
-    """Tell whether a found trail lies on true things for most of its frames, whichever they are."""
+    """Tell whether a found trail lies on true things for most of its frames, whichever they are.
+
+    It lies on one where they overlap by `least_iou`, or where half of its box is inside: a wheel is
+    a piece of its motorcycle, however small.
+
+    >>> frames = np.arange(3)
+    >>> bus = Trail("bus", frames, np.array([[0.0, 0, 100, 100]] * 3))
+    >>> touches_some([bus], Trail("lamp", frames, np.array([[5.0, 5, 6, 6]] * 3)))
+    True
+    >>> touches_some([bus], Trail("leaf", frames, np.array([[97.0, 5, 20, 20]] * 3)))
+    False
+    """
     if not truth:
         return False
-    best = np.zeros(len(one.frames))
+    lies = np.zeros(len(one.frames), bool)
     for true in truth:
         inside = (one.frames >= true.frames[0]) & (one.frames <= true.frames[-1])
         at = one.frames[inside]
@@ -163,8 +179,10 @@ def touches_some(
             boxes = np.column_stack(
                 [np.interp(at, true.frames, true.boxes[:, k]) for k in range(4)]
             )
-            best[inside] = np.maximum(best[inside], _row_overlaps(boxes, one.boxes[inside]))
-    return bool((best >= least_iou).mean() >= least_share)
+            own = one.boxes[inside]
+            lies[inside] |= _row_overlaps(boxes, own) >= least_iou
+            lies[inside] |= _shared(boxes, own) >= _INSIDE_LEAST * own[:, 2:].prod(-1)
+    return bool(lies.mean() >= least_share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class Counted:
     dense: list[Trail]
     best: list[float]
     """For each pass both runs have: the product's best shot over the dense run's."""
+    best_true: list[float]
+    """For each true pass found: the product's best shot over the best there is, by true boxes."""
     swept: int
     """True passes that the sweep saw on some key frame."""
     cpu_s: tuple[float, float]
@@ -112,8 +114,9 @@ def counted(rig: Rig, clip: Clip) -> Counted:
         sweep = sweep_of(clip, rig.settings)
         swept = sum(swept_over(true, sweep[0]) for true in truth)
         best = best_shots(clip, moving, found, dense)
+        best_true = best_shots(clip, moving, found, truth, known=True)
         sys.stderr.write(f"{clip.name}: {product_s:.0f} CPU s, dense {dense_s:.0f}\n")
-        return Counted(clip, truth, found, dense, best, swept, (product_s, dense_s))
+        return Counted(clip, truth, found, dense, best, best_true, swept, (product_s, dense_s))
 
     return rig.once(f"counted {clip.segment.sha256}", make)
 
@@ -132,20 +135,29 @@ def swept_over(true: Trail, sweep: Sequence[Swept], least_iou: float = 0.1) -> b
 
 
 def best_shots(
-    clip: Clip, rows: Sequence[Row], found: Sequence[Trail], dense: Sequence[Trail]
+    clip: Clip,
+    rows: Sequence[Row],
+    found: Sequence[Trail],
+    by: Sequence[Trail],
+    *,
+    known: bool = False,
 ) -> list[float]:
     """Return, for each pass of both, what the product's best frame is worth of the best there is.
 
-    Worth is area times sharpness of the dense run's box, less where the frame's border cuts it; the
-    best there is, of all frames on which the dense run has the pass.
+    Worth is area times sharpness of a box, less where the frame's border cuts it; the best there
+    is, of all frames of the pass. Boxes and passes are those of `by`: of the dense run, whose boxes
+    may hold two things as the product's may, or the true ones (`known`): where these have none on
+    the product's frame, it shows nothing; where the dense run has none, the product's box counts.
     """
-    pairs = [(i, j) for i, j in enumerate(paired(dense, found)) if j is not None]
+    pairs = [(i, j) for i, j in enumerate(paired(by, found)) if j is not None]
     chosen = {j: int(np.searchsorted(clip.index.pts, rows[j]["pts"])) for _, j in pairs}
     wanted: dict[int, list[tuple[int, NDArray[np.float64], bool]]] = {}
     for i, j in pairs:
-        for frame, box in zip(dense[i].frames.tolist(), dense[i].boxes, strict=True):
+        for frame, box in zip(by[i].frames.tolist(), by[i].boxes, strict=True):
             wanted.setdefault(frame, []).append((i, box, False))
-        box = box_at(dense[i], chosen[j])
+        box = box_at(by[i], chosen[j])
+        if box is None and known:
+            continue
         if box is None:
             box = np.array([rows[j][key] for key in ("box_x", "box_y", "box_w", "box_h")])
         wanted.setdefault(chosen[j], []).append((i, box, True))
@@ -203,6 +215,7 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
     true = dense_hits = hits = both = kept_all = dense_all = swept = 0
     rows = on_truth = 0
     best: list[float] = []
+    best_true: list[float] = []
     for one in all_:
         by_dense, by_product = paired(one.truth, one.dense), paired(one.truth, one.found)
         true += len(one.truth)
@@ -217,6 +230,7 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
         lost = set(range(len(one.found))) - {j for j in by_product if j is not None}
         on_truth += sum(touches_some(list(one.clip.truth or ()), one.found[j]) for j in lost)
         best += one.best
+        best_true += one.best_true
         swept += one.swept
     nothing = rows - hits - on_truth
     return {
@@ -224,6 +238,9 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
         "kept of the true passes that the dense run finds": share(both, dense_hits),
         "kept of all moving rows of the dense run": share(kept_all, dense_all),
         "best shot >= .8 of the best": share(sum(v >= BEST_LEAST for v in best), len(best)),
+        "the same by true boxes, of all frames": share(
+            sum(v >= BEST_LEAST for v in best_true), len(best_true)
+        ),
         "recall against the truth": share(hits, true),
         "recall of the dense run": share(dense_hits, true),
         "recall of the sweep": share(swept, true),

@@ -1,9 +1,9 @@
 """One job of recognition: a frame range of one archived file in, rows of SIGHTINGS out.
 
-Two passes over the pixels. The search decodes without the deblocking filter, looks at a small
-picture five to ten times a second, follows what moves and asks the detector for names. The second
-look decodes a few frames a pass again, exactly, and reads plates and counts faces on them; the
-frame a sighting names is always one of these.
+The sweep looks at key frames alone, decoded without the deblocking filter. Where one shows
+something the search decodes every frame exactly, looks at a small picture of five to ten a second,
+follows what moves and asks the detector for names; of the best few frames of a pass it keeps a
+part, on which plates are read and faces counted as soon as the pass closes.
 """
 
 from __future__ import annotations
