@@ -62,7 +62,7 @@ def test_a_pass_of_a_calibrated_camera_is_measured_and_never_without_its_words(h
     for words in (VI(SPEED_NOTE), "khoảng tin cậy 95 %", "hiệu chuẩn", "0.400", "<polygon",
                   "1 trong 36 điểm"):  # fmt: skip
         assert words in told, words
-    figure = page.speeds.passes.rows[0]["cells"][2]
+    figure = page.speeds.passes.rows[0]["cells"][2]["text"]
     low, high = (float(one) for one in figure.split("(")[1].rstrip(")").split("–"))
     assert low <= 3.6 * SPEED_M_S <= high
     assert [one.action for one in house.audit()].count("measure") == 1

@@ -23,6 +23,7 @@ import pandas as pd
 from scipy.signal import savgol_filter
 
 from workbench.bench import accidents_conflicts as conflicts
+from workbench.bench import accidents_seen as seen
 from workbench.bench.accidents_poles import (
     PICK_PX,
     SIZE_PX,
@@ -171,6 +172,10 @@ PARTS: dict[str, Callable[[Tracks, Path, bool], Figures]] = {
         whole, cameras=2 if quick else 4
     ),
     "onset": lambda whole, _home, quick: conflicts.onset_part(whole, quick=quick),
+    "onset seen": lambda _whole, home, quick: {
+        "drawn": seen.seen_figures(seen.SEEDS[: 1 if quick else None], clips=1 if quick else 4),
+        "real": seen.real_figures(home),
+    },
     "refused": _refused,
 }
 """What is measured, by name, in this order: of all the measured tracks, of the folder of real data
