@@ -115,3 +115,19 @@ def test_a_place_on_the_map_is_dragged_and_stepped_and_its_row_follows(page, ser
     assert rows.input_value().count("\n") == 1
     # the picture keeps its own mark where it was
     assert abs(place(page.locator(".mark[data-id=p1]"))[0] - 100) < 2
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_in_a_narrow_window_every_page_name_stands_whole_on_one_line(page, server, language):
+    page.set_viewport_size({"width": 1100, "height": 800})
+    page.goto(f"{server.url}/hieu-chuan?{IN_CASE}&lang={language}")
+    page.locator(".bar nav a[aria-current=page]").wait_for()
+    names = page.evaluate(
+        "() => [...document.querySelectorAll('.bar nav a')].map((one) => {"
+        " const text = document.createRange(); text.selectNodeContents(one);"
+        " const at = [...text.getClientRects()];"
+        " return [one.textContent.trim(), at.length, Math.max(...at.map((box) => box.right))]; })"
+    )
+    assert len(names) == 9
+    assert [name for name, lines, right in names if lines != 1 or right > 1100] == []
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 1100
