@@ -70,6 +70,52 @@ def test_how_hard_one_slowed_down_at_the_touch_is_a_sign():
     assert hard.brake_m_s2 > 15 > 5 > soft.brake_m_s2 > 3
 
 
+def braked(*, at_s: float, by: float) -> Floats:
+    """Ride at 5 m/s, and be 3 m/s slower within a fifth of a second, so long after 2 s."""
+    paces = np.full(90, 5.0)
+    first = 20 + round(10 * at_s)
+    paces[first : first + 2] = 5.0 - 0.1 * by * np.arange(1, 3)
+    paces[first + 2 :] = 5.0 - 0.2 * by
+    return paces
+
+
+@pytest.mark.parametrize(
+    ("at_s", "counts"), [(-1.0, False), (0.0, True), (0.5, True), (1.4, False)]
+)
+def test_only_braking_from_the_touch_to_a_little_later_counts(at_s: float, counts: bool):
+    # the outlines overlap from 2 s on
+    moving = ride("a", braked(at_s=at_s, by=15.0), start_m=-10.95 if at_s >= 0 else -8.1)
+    first = next(iter(touches(moving.on_grid(), standing(at_m=0.3).on_grid())))
+    assert first.at_s == pytest.approx(2.0, abs=0.15)
+    assert (first.brake_m_s2 > 6) is counts
+    assert first.brake_m_s2 < 16
+
+
+def test_who_hardly_moves_brakes_for_nothing():
+    still = standing(at_m=0.3)
+    shaken = GroundTrack(
+        "b", still.kind, still.time_s, np.hstack([still.state[:, :4], np.full((90, 2), -8.0)]),
+        still.covariance, still.heading, still.size_m,
+    )  # fmt: skip
+    rolling = ride("a", np.full(90, 2.0), start_m=-6.0)
+    first = next(iter(touches(rolling.on_grid(), shaken.on_grid())))
+    assert first.brake_m_s2 < 0.5  # 8 m/s^2 of noise along a way that is noise itself
+
+
+def test_how_far_they_were_apart_is_that_of_two_seconds_before():
+    first = next(iter(touches(
+        ride("a", np.full(90, 2.0), start_m=-8.0).on_grid(), standing(at_m=0.3).on_grid()
+    )))  # fmt: skip
+    assert first.apart_m == pytest.approx(2 * 2.0, abs=0.25)
+
+
+def test_who_was_seen_for_less_than_half_a_second_before_is_a_witness_yet():
+    whole = ride("a", hit(7.0), start_m=-16.0).on_grid()
+    (told,) = touches(whole, standing(at_m=0.3).on_grid())
+    born = round(10 * (told.at_s - 0.5))
+    assert [one.at_s for one in touches(whole[born:], standing(at_m=0.3).on_grid())] == [told.at_s]
+
+
 def test_each_touch_is_told_once():
     back_and_forth = np.r_[hit(7.0)[:60], np.full(30, -3.0), np.full(30, 3.0), np.full(30, 0.0)]
     moving = ride("a", back_and_forth, start_m=-15.5)

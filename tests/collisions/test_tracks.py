@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from make.calibrations import EIGHT, ORIGIN, SIX, SIZE, pairs, pinhole
 from numpy.typing import NDArray
 
+from workbench.collisions import tracks
 from workbench.collisions.calibration import PointClass, fit_ground, map_points
 from workbench.collisions.tracks import TimeBase, distance_m, measure_motion
 from workbench.errors import BadInput
@@ -102,6 +103,50 @@ def test_the_95_per_cent_interval_of_a_speed_holds(
         low, _, high = measure_motion(model, *ride(seed=seed), EXACT).speed_km_h
         held.append(((low <= 36.0) & (high >= 36.0)).mean())
     assert np.mean(held) >= 0.8  # 8 rides only; workbench bench accidents counts many
+
+
+def test_smoothing_is_what_all_measurements_at_once_say() -> None:
+    """Against the Gaussian formula over the whole track: no recursion, no gains."""
+    rng = np.random.default_rng(3)
+    seconds = np.cumsum([0.0, 0.05, 0.2, 0.05, 0.1, 0.4, 0.05])
+    n, lively = len(seconds), 1.5
+    root = rng.standard_normal((n, 2, 2))
+    noise = 0.02 * root @ np.swapaxes(root, 1, 2) + 0.01 * np.eye(2)  # with errors that are tied
+    places = np.column_stack([6 * seconds, seconds**2]) + 0.2 * rng.standard_normal((n, 2))
+    prior = np.diag([100.0, 100.0, 900.0, 900.0, 9.0, 9.0])
+    joint = np.zeros((n, 6, n, 6))
+    joint[0, :, 0] = prior
+    mean = np.zeros((n, 6))
+    mean[:, :2] = places[0]
+    for k in range(1, n):
+        t = seconds[k] - seconds[k - 1]
+        move = np.kron([[1, t, t * t / 2], [0, 1, t], [0, 0, 1]], np.eye(2))
+        # the drift of acceleration is white: integrated over the step, by a fine sum
+        fine = (np.arange(2000) + 0.5) / 2000 * t
+        push = np.stack([fine**2 / 2, fine, np.ones_like(fine)])
+        drift = np.kron(lively * push @ push.T * t / 2000, np.eye(2))
+        for j in range(k):
+            joint[k, :, j] = move @ joint[k - 1, :, j]
+            joint[j, :, k] = joint[k, :, j].T
+        joint[k, :, k] = move @ joint[k - 1, :, k - 1] @ move.T + drift
+    joint = joint.reshape(6 * n, 6 * n)
+    seen = np.kron(np.eye(n), np.eye(2, 6))
+    expected = seen @ joint @ seen.T
+    for k in range(n):
+        expected[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] += noise[k]
+    off = (places - mean[:, :2]).ravel()
+    gain = joint @ seen.T @ np.linalg.inv(expected)
+    state = mean.ravel() + gain @ off
+    spread = joint - gain @ seen @ joint
+    likelihood = -0.5 * (off @ np.linalg.solve(expected, off) + np.linalg.slogdet(expected)[1])
+
+    forward = tracks._filter(places[None], seconds, noise, lively)
+    states, spreads = tracks._smooth(forward, seconds, lively)
+    assert forward.likelihood == pytest.approx(likelihood, rel=1e-4)
+    assert states[0].ravel() == pytest.approx(state, rel=1e-4, abs=1e-4)
+    for k in range(n):
+        at = slice(6 * k, 6 * k + 6)
+        assert spreads[k] == pytest.approx(spread[at, at], rel=1e-3, abs=1e-4)
 
 
 def test_a_standing_vehicle_may_stand() -> None:

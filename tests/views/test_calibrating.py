@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from make.calibrations import EIGHT, LADDER, LADDER_ENDS, ORIGIN, pinhole
 from make.small_root import CASE
+from shapely.geometry import Point
 
 from workbench import investigation
 from workbench.collisions.calibration import map_points
@@ -126,6 +127,70 @@ def test_ends_of_lengths_are_marks_too_joined_by_a_line(one):
     assert (first["to"], second.get("to")) == ("l12", None)
     one.picture.objects[0]._handle_msg({"moved": "l12", "x": 31, "y": 40})
     assert one.lengths.value.splitlines()[1].startswith("10.0,20.0,31.0,40.0,,")
+
+
+def test_two_lengths_are_two_lines_and_columns_may_stand_in_any_order(one):
+    one.taps.value = "lengths"
+    for x in (10, 30, 50, 70):
+        one.tap_picture(x, 20)
+    assert [mark.get("to") for mark in one.picture.objects[0].marks] == ["l12", None, "l22", None]
+    one.rows.value = "kind,y_px,x_px,north_m,east_m\nmap,7,5,,\nmap,nan,5,,\nmap,inf,1,,\nmap,9,x,,"
+    assert shown(one)["p1"] == (5, 7)
+    assert not {"p2", "p3", "p4"} & shown(one).keys()
+    one.picture.objects[0]._handle_msg({"moved": "p1", "x": 6, "y": 8})
+    assert one.rows.value.splitlines()[1] == "map,8.0,6.0,,"
+
+
+def on_map(one):
+    return {mark["id"]: (mark["x"], mark["y"]) for mark in one.map.objects[0].marks}
+
+
+def test_a_place_is_moved_on_the_map_and_checked_again(one):
+    tap_all(one)
+    east, north = (round(float(x), 2) for x in (EIGHT + ORIGIN)[2])
+    one.rows.value = one.rows.value.replace(f"{north:.2f},map,1.0", f"{north:.2f},surveyed,0.03")
+    before = one.rows.value.splitlines()
+    assert before[3].endswith("surveyed,0.03")
+    one.check.clicks += 1
+    assert not one.keep.disabled
+    ground = one.map.objects[0]
+    places = on_map(one)
+    assert list(places) == [f"m{n}" for n in range(1, 9)]
+    x, y = places["m3"]
+    assert one.ground.metres(x, y) == pytest.approx((east, north), abs=1e-6)
+    ground._handle_msg({"tapped": True, "x": 2400, "y": 1350})
+    assert "trên ảnh trước" in one.told.object
+    # 12.3 m to the east and 4.56 m to the south
+    ground._handle_msg({"moved": "m3", "x": x + 123, "y": y + 45.6})
+    after = one.rows.value.splitlines()
+    assert after[3].split(",") == [
+        *before[3].split(",")[:2], f"{east + 12.3:.2f}", f"{north - 4.56:.2f}",
+        "map", "1.0",  # no surveyed place any more
+    ]  # fmt: skip
+    assert after[:3] + after[4:] == before[:3] + before[4:]
+    assert on_map(one) == places | {"m3": (pytest.approx(x + 123), pytest.approx(y + 45.6))}
+    assert one.keep.disabled
+    for said in ({"moved": "m3", "x": 4801, "y": 1}, {"moved": "m9", "x": 1, "y": 1},
+                 {"moved": "p3", "x": 1, "y": 1}):  # fmt: skip
+        ground._handle_msg(said)
+    assert one.rows.value.splitlines() == after
+    assert set(shown(one)) == {f"p{n}" for n in range(1, 9)}  # the picture has marks of its own
+    # what lies beyond the map has no mark on it
+    one.rows.value = "\n".join([*after[:3], "1,2,1.00,2.00,map,1.0"])
+    assert list(on_map(one)) == ["m1", "m2"]
+
+
+def test_roads_are_drawn_north_up_as_far_as_the_map_reaches(one, small_root):
+    roads = [np.array(line) for line in one.map.objects[0].roads]
+    assert roads
+    every = np.concatenate(roads)
+    assert (every >= -0.1).all()
+    assert (every <= np.array(one.ground.size_px) + 0.1).all()
+    spot = small_root.ward.roads.to_crs("EPSG:32648").geometry.union_all()
+    off = [spot.distance(Point(one.ground.metres(*px))) for px in every]
+    assert max(off) < 0.05
+    upper, lower = one.ground.metres(0, 0), one.ground.metres(10, 20)
+    assert np.subtract(lower, upper) == pytest.approx((1.0, -2.0))
 
 
 @pytest.mark.parametrize("said", [

@@ -162,7 +162,8 @@ def test_tracks_kept_in_the_case_are_listed_with_each_step_and_what_was_taken_ba
     house.ingest(film(tmp_path / "street.mp4"), "S01-P1", START, clock_sigma_s=0.4)
     segment = house.segments(["S01-P1"])[0]
     pts = house.frame_index(segment).pts
-    track = track_of_sheet(segment, track_csv(pts), where="xe.csv")
+    sheet = track_csv(pts)
+    track = track_of_sheet(segment, sheet, where="xe.csv", name="xe <u>xám")
     why = Purpose("HS-1", "người rời xe")
     steps = [hand.Omit(int(pts[at]), "thu", START, f"<i>khuất {at}") for at in (3, 5)]
     kept = keep_track(house, corrected(track, steps), why)
@@ -175,5 +176,7 @@ def test_tracks_kept_in_the_case_are_listed_with_each_step_and_what_was_taken_ba
     assert shown.count("<li>") == 3  # two steps, and the first of them taken back
     assert "&lt;i&gt;khuất 3" in shown
     assert "<i>" not in shown
+    assert "xe &lt;u&gt;xám" in shown
+    assert f"{sheet.count(chr(10)) - 1} khung hình" in shown
     assert "bước 1 đã được thu rút lại" in shown
     assert "nhìn rõ" in shown

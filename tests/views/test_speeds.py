@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import pytest
 from make.drawn_passes import drawn_pass
@@ -60,9 +62,9 @@ def test_a_pass_of_a_calibrated_camera_is_measured_and_never_without_its_words(h
     page.speeds.passes._handle_msg({"chosen": row["key"]})
     told = page.speeds.told.object
     for words in (VI(SPEED_NOTE), "khoảng tin cậy 95 %", "hiệu chuẩn", "0.400", "<polygon",
-                  "1 trong 36 điểm"):  # fmt: skip
+                  "1 trong 36 điểm", "(1/90000 "):  # fmt: skip
         assert words in told, words
-    figure = page.speeds.passes.rows[0]["cells"][2]
+    figure = page.speeds.passes.rows[0]["cells"][2]["text"]
     low, high = (float(one) for one in figure.split("(")[1].rstrip(")").split("–"))
     assert low <= 3.6 * SPEED_M_S <= high
     assert [one.action for one in house.audit()].count("measure") == 1
@@ -144,7 +146,12 @@ def test_a_frame_is_left_out_on_the_page_kept_with_the_case_and_taken_back(house
     assert speeds._shown.pts.tolist() == before[:10] + before[11:]
     assert speeds.passes.chosen == "kept:DD-1"
     assert "bị &lt;b&gt;che" in speeds.told.object
-    assert "DD-1" in str(speeds.passes.rows[0]["cells"])
+    kept = speeds.passes.rows[0]["cells"][1]
+    assert kept["text"] == "DD-1, số lần sửa tay: 1"
+    assert kept["sub"].startswith("S01-P1 · ")
+    speeds._kept = [replace(speeds._kept[0], name="")]
+    speeds._list("")
+    assert speeds.passes.rows[0]["cells"][1]["sub"] == "S01-P1"
     assert speeds.undo.visible
     speeds.undo.clicks += 1
     assert speeds._shown.pts.tolist() == before

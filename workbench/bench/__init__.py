@@ -36,7 +36,7 @@ def run(
         A demonstration built already, for ``ward``; a folder of simulated hours by seed, for
         ``trajectories``; one simulated stretch, for ``rendered``.
     only
-        One part of ``live``, of ``recognition`` or of ``fuzz``.
+        One part of ``live`` or of ``fuzz``; parts of ``recognition`` or ``accidents``, by commas.
     clips
         A folder of clips for ``recognition``.
     seeds
@@ -58,7 +58,7 @@ def run(
             seeds=seeds, quick=quick, folder=root
         ),
         "blur": lambda quick, _root: bench_blur(footage_folder(), quick=quick),
-        "accidents": lambda quick, _root: bench_accidents(quick=quick),
+        "accidents": lambda quick, _root: bench_accidents(quick=quick, only=only),
         "fuzz": lambda quick, _root: bench_fuzz(
             HOUSE / "tests", quick=quick, minutes=minutes, only=only
         ),

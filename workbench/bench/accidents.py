@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ import numpy as np
 import pandas as pd
 from scipy.signal import savgol_filter
 
-from workbench.bench.accidents_conflicts import conflict_figures
+from workbench.bench import accidents_conflicts as conflicts
+from workbench.bench import accidents_seen as seen
 from workbench.bench.accidents_poles import (
     PICK_PX,
     SIZE_PX,
@@ -81,14 +84,28 @@ _TAPED = (
 """Between which of eight marks lengths are measured, the first ones first: two are diagonals."""
 
 
-def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figures:
+def bench_accidents(*, quick: bool = False, folder: Path | None = None, only: str = "") -> Figures:
     """Return figures of speeds by calibration class, of conflicts, and what was refused.
+
+    A run that is interrupted returns what was measured before, and names the part it was in.
+
+    Parameters
+    ----------
+    only
+        Parts of :data:`PARTS`, divided by commas; all where it is empty.
 
     Raises
     ------
     BadInput
-        Where the folder of real data is not there.
+        Where the folder of real data is not there, or there is no such part.
     """
+    asked = [part.strip() for part in only.split(",")] if only else list(PARTS)
+    for part in asked:
+        if part not in PARTS:
+            raise BadInput(
+                N_("the benchmark has no part '{part}'"), N_("choose one of: {known}"),
+                part=part, known=", ".join(PARTS),
+            )  # fmt: skip
     home = footage_folder() if folder is None else folder
     if not (home / "dlr_ut").is_dir():
         raise BadInput(
@@ -97,11 +114,28 @@ def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figur
             where=str(home),
         )
     whole = read_tracks(home / "dlr_ut", quick=quick)
-    half = whole.seconds.max() / 2
     figures: Figures = {
         "data": "DLR Urban Traffic dataset v1.2.0, measured tracks at 20 Hz"
         + (" (excerpt of 180 s)" if quick else " (15 min)")
-        + ", seen by made-up cameras; OTVision test video, 5 surveyed points",
+        + ", seen by made-up cameras; simulated crossing and road (SUMO); OTVision test video, "
+        "5 surveyed points",
+        "quick": quick,
+    }
+    for part, measure in PARTS.items():
+        if part in asked:
+            began = time.process_time()
+            try:
+                figures[part] = measure(whole, home, quick)
+            except KeyboardInterrupt:  # after an hour, what is measured already is not lost
+                figures["stopped in"] = part
+                break
+            sys.stderr.write(f"{part}: {time.process_time() - began:.0f} CPU s\n")
+    return figures
+
+
+def _speeds(whole: Tracks, _home: Path, quick: bool) -> Figures:
+    half = whole.seconds.max() / 2
+    figures: Figures = {
         "assumed": {
             "pick_px": PICK_PX,
             "contact_point_px": _PIXEL_PX,
@@ -111,22 +145,41 @@ def bench_accidents(*, quick: bool = False, folder: Path | None = None) -> Figur
             "range_m": list(RANGE_M),
             "frames": "20/s with 10 % dropped, times uneven by 4 ms",
             "seed": SPEED_SEED,
-        },
-        "speeds": {},
+        }
     }
     for name, (kind, count, lengths) in CLASSES.items():
         poles = _CAMERAS[0 if quick else 1]
         rows = pd.DataFrame(measured(whole, kind, count, lengths=lengths, poles=poles))
-        figures["speeds"][name] = summary(rows) | {
+        figures[name] = summary(rows) | {
             "first_half": summary(rows[rows.at_s < half]),
             "second_half": summary(rows[rows.at_s >= half]),
         }
-    figures["conflicts"] = conflict_figures(whole, quick=quick)
-    figures["refused"] = {
+    return figures
+
+
+def _refused(whole: Tracks, home: Path, _quick: bool) -> Figures:
+    return {
         "four_points": refusal(_four(whole)),
         "otvision_five_points": refusal(otvision_points(home / "otvision"), (800, 600)),
     }
-    return figures
+
+
+PARTS: dict[str, Callable[[Tracks, Path, bool], Figures]] = {
+    "speeds": _speeds,
+    "crossing": lambda _whole, _home, quick: conflicts.crossing_part(quick=quick),
+    "weaving": lambda _whole, _home, quick: conflicts.weaving_part(quick=quick),
+    "ordinary traffic": lambda whole, _home, quick: conflicts.ordinary_figures(
+        whole, cameras=2 if quick else 4
+    ),
+    "onset": lambda whole, _home, quick: conflicts.onset_part(whole, quick=quick),
+    "onset seen": lambda _whole, home, quick: {
+        "drawn": seen.seen_figures(seen.SEEDS[: 1 if quick else None], clips=1 if quick else 4),
+        "real": seen.real_figures(home),
+    },
+    "refused": _refused,
+}
+"""What is measured, by name, in this order: of all the measured tracks, of the folder of real data
+(only what the part needs), and whether a first look will do."""
 
 
 def measured(

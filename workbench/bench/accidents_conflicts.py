@@ -43,48 +43,50 @@ _LISTED = 12
 Key = tuple[str, str]
 
 
-def conflict_figures(tracks: Tracks, *, quick: bool, seeds: Sequence[int] = SEEDS) -> Figures:
-    """Return the figures of near misses, collisions, weaving and of calm measured traffic."""
+def crossing_part(*, quick: bool, seeds: Sequence[int] = SEEDS) -> Figures:
+    """Return the figures of near misses and collisions of the simulated crossing, by noise."""
     seeds = seeds[:1] if quick else seeds
     minutes = 8.0 if quick else 10.0
-    crossings = [(seed, simulate_crossing(seed, minutes=minutes)) for seed in seeds]
-    roads = [
-        (seed, simulate_crossing(seed, minutes=10.0, straight=True, vehicles_per_hour=900))
-        for seed in ROAD_SEEDS[: 2 if quick else 4]
-    ]
-    noises = (2.0,) if quick else (0.0, 2.0, 4.0)
     cameras = 1 if quick else 2
-    simulated = {
-        f"{noise:g}_px": crossing_figures(
-            crossings if noise == 2.0 else crossings[:_OTHER_NOISES],
-            noise_px=noise, cameras=cameras,
-        )
-        for noise in noises
-    }  # fmt: skip
-    return {
+    crossings = [(seed, simulate_crossing(seed, minutes=minutes)) for seed in seeds]
+    told: Figures = {
         "seeds": list(seeds),
-        "seeds_weaving": list(ROAD_SEEDS[: 2 if quick else 4]),
         "tuned_on": list(TUNED_ON),
         "assumed": {
             "pole_m": HEIGHT_M, "minutes_a_seed": minutes, "cameras_a_seed": cameras,
             "frames": "10/s, 10 % dropped", "calibration": "8 surveyed points",
         },
-        "simulated": simulated,
-        "weaving": {
-            f"{noise:g}_px": weaving_figures(roads, noise_px=noise)
-            for noise in ((2.0,) if quick else (0.0, 1.0, 2.0, 4.0))
-        },
-        "ordinary_traffic": ordinary_figures(tracks, cameras=2 if quick else 4),
-        "onset_without_calibration": {
-            "simulated": accidents_onset.onset_figures(
-                (seed, simulate_crossing(seed, minutes=10.0))
-                for seed in accidents_onset.SEEDS[: 1 if quick else None]
-            ),
-            "ordinary_traffic": accidents_onset.calm_figures(
-                accidents_onset.measured_views(_dlr(tracks), 1 if quick else 4)
-            ),
-        },
     }  # fmt: skip
+    for noise in (2.0,) if quick else (0.0, 2.0, 4.0):
+        some = crossings if noise == 2.0 else crossings[:_OTHER_NOISES]
+        told[f"{noise:g}_px"] = crossing_figures(some, noise_px=noise, cameras=cameras)
+    return told
+
+
+def weaving_part(*, quick: bool) -> Figures:
+    """Return how well weaving riders are told from restless ones, by noise."""
+    seeds = ROAD_SEEDS[: 2 if quick else 4]
+    roads = [
+        (seed, simulate_crossing(seed, minutes=10.0, straight=True, vehicles_per_hour=900))
+        for seed in seeds
+    ]
+    told: Figures = {"seeds": list(seeds)}
+    for noise in (2.0,) if quick else (0.0, 1.0, 2.0, 4.0):
+        told[f"{noise:g}_px"] = weaving_figures(roads, noise_px=noise)
+    return told
+
+
+def onset_part(tracks: Tracks, *, quick: bool) -> Figures:
+    """Return how well a moment is marked without calibration, and how often one where none was."""
+    return {
+        "simulated": accidents_onset.onset_figures(
+            (seed, simulate_crossing(seed, minutes=10.0))
+            for seed in accidents_onset.SEEDS[: 1 if quick else None]
+        ),
+        "ordinary_traffic": accidents_onset.calm_figures(
+            accidents_onset.measured_views(_dlr(tracks), 1 if quick else 4)
+        ),
+    }
 
 
 def crossing_figures(

@@ -447,7 +447,8 @@ def bench(
     only: Annotated[
         str,
         typer.Option(
-            "--only", help="A part of live or fuzz, or parts of recognition divided by commas."
+            "--only",
+            help="A part of live or fuzz, or parts of recognition or accidents divided by commas.",
         ),
     ] = "",
     clips: Annotated[

@@ -14,6 +14,7 @@ CANDIDATE_NOTE = N_(
 )
 ONSET_NOTE = N_(
     "The moment is told from boxes in the picture alone, without metres. It was tried on simulated "
-    "collisions only: about half were marked, nearly all of these within 1 s. What it does not "
-    "mark may have happened all the same."
+    "collisions only: of exact boxes about half were marked, nearly all of these within 1 s; of "
+    "boxes that recognition found in drawn footage, none of eight, and one mark was wrong. What it "
+    "does not mark may have happened all the same."
 )

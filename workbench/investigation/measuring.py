@@ -358,7 +358,7 @@ def time_base(
     else:
         base = collisions.TimeBase(segment.tick_s)
     rate = 1 / (step * base.tick_s)
-    words = [Wording(base.statement(), (("tick", f"{float(base.tick_s):.3g}"),))]
+    words = [Wording(base.statement(), (("tick", str(base.tick_s)),))]
     words.append(
         Wording(
             N_("frames: {used} a second were reckoned with, the file says {said}"),

@@ -1,23 +1,21 @@
 """*Hiệu chuẩn*: points of a camera's still and their places, how far each is off, and keeping them.
 
 A tap on the still begins a point, a tap on the map gives it its place; every row can be typed, too.
-Known lengths are two taps on the still each, and metres that are typed. A mark on the still stands
-where its row says; it is dragged, or moved a pixel by an arrow key, and its row with it. Nothing is
-kept before it was checked, and a refusal is said in its sentence.
+Known lengths are two taps on the still each, and metres that are typed. A mark, on the still or
+the map, stands where its row says; it is dragged, or moved by an arrow key, and its row with it.
+Nothing is kept before it was checked, and a refusal is said in its sentence.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
 import numpy as np
 import panel as pn
-from bokeh.models import Range1d
-from bokeh.plotting import figure
 
 from workbench import investigation
 from workbench.collisions import GroundModel, KnownLength, PointPair, fit_ground, read_lengths
@@ -27,7 +25,7 @@ from workbench.investigation import Workbench
 from workbench.records import Purpose
 from workbench.timeline import parse_instant
 from workbench.views.page import Body, Visit, html, refusal
-from workbench.views.picks import Picks
+from workbench.views.picks import Picks, still_of
 from workbench.views.text import Translate, local
 
 HEAD = "x_px,y_px,east_m,north_m,kind,sigma_m"
@@ -35,8 +33,17 @@ LENGTHS_HEAD = "x1_px,y1_px,x2_px,y2_px,length_m,sigma_m,use"
 MAP_CRS = "EPSG:32648"
 MAP_SIGMA_M = 1.0
 """A place tapped on the ward's map: its roads are axes, drawn no better than that."""
-_FRAME_PX = 560
 _REACH_M = (80.0, 45.0)
+_BEYOND = 3
+"""The map reaches so many times as far as what is seen of it first."""
+_PX_M = 10
+"""Pixels of the map a metre: an arrow key moves a mark by 10 cm."""
+_CELLS = {
+    "p": (("", "x_px", "y_px"),),
+    "m": (("", "east_m", "north_m"),),
+    "l": (("1", "x1_px", "y1_px"), ("2", "x2_px", "y2_px")),
+}
+"""Marks of a row: points on the still, their places on the map, ends of lengths."""
 
 
 class Calibrating:
@@ -45,6 +52,7 @@ class Calibrating:
     def __init__(self, wb: Workbench, purpose: Purpose, cameras: list[str], tr: Translate) -> None:
         self.wb, self.purpose, self.tr = wb, purpose, tr
         self.size_px: tuple[int, int] | None = None
+        self.ground: Ground | None = None
         self.at_ns = 0
         self.camera = pn.widgets.Select(name=tr("Camera"), options=cameras, width=150)
         self.at = pn.widgets.TextInput(name=tr("Instant of the picture"), width=260)
@@ -106,16 +114,24 @@ class Calibrating:
                 return
         self.told.object = _sentence(self.tr("Tap the point on the picture first."))
 
-    def move(self, mark: str, x_px: float, y_px: float) -> None:
-        """Put a point, or an end of a length, elsewhere on the still: the row of its mark."""
+    def move(self, mark: str, x: float, y: float) -> None:
+        """Put a point or an end of a length elsewhere on the still, or a place (m) on the map.
+
+        What was surveyed and is moved on the map is a place from the map from then on.
+        """
         text = self.lengths if mark.startswith("l") else self.rows
-        found = next((one for one in _marks(text.value, mark[0]) if one.mark == mark), None)
+        found = next((one for one in _marks(text.value, mark[:1]) if one.mark == mark), None)
         if found is None:
             return
         lines = text.value.splitlines()
         cells = lines[found.line].split(",")
-        for at, value in zip(found.cells, (x_px, y_px), strict=True):
-            cells[at] = f"{value:.1f}"
+        for at, value in zip(found.cells, (x, y), strict=True):
+            cells[at] = f"{value:.2f}" if mark.startswith("m") else f"{value:.1f}"
+        if mark.startswith("m"):
+            names = [one.strip() for one in lines[0].split(",")]
+            for name, told in (("kind", "map"), ("sigma_m", str(MAP_SIGMA_M))):
+                if name in names and names.index(name) < len(cells):
+                    cells[names.index(name)] = told
         lines[found.line] = ",".join(cells)
         text.value = "\n".join(lines)
 
@@ -145,6 +161,9 @@ class Calibrating:
         self.keep.disabled = True  # what was not checked is not kept
         for shown in self.picture.objects:
             shown.marks = self._marks()
+        if self.ground is not None:
+            for shown in self.map.objects:
+                shown.marks = self.ground.marks(self.rows.value)
 
     def _marks(self) -> list[dict[str, object]]:
         points = [one.shown() for one in _marks(self.rows.value, "p")]
@@ -168,17 +187,23 @@ class Calibrating:
         self.size_px = (still.shape[1], still.shape[0])
         words = {"picture": self.tr("Picture"), "mark": self.tr("Mark on the picture")}
         self.picture.objects = [
-            Picks(still, self.tap_picture, self.move, marks=self._marks(), words=words)
-        ]
-        self.map.objects = [map_of(self.wb, self.camera.value, self.tap_map)]
+            Picks(
+                self.size_px, self.tap_picture, self.move,
+                still=still_of(still), marks=self._marks(), words=words,
+            )
+        ]  # fmt: skip
+        self.ground = Ground(self.wb, self.camera.value)
+        words = {"picture": self.tr("Map"), "mark": self.tr("Mark on the map")}
+        self.map.objects = [self.ground.picks(self.tap_map, self.move, self.rows.value, words)]
         self.told.object = _sentence(
             self.tr(
                 "Tap a point of the road on the picture, then its place on the map; six points or "
-                "more, spread over the road. A mark is dragged to where it belongs, or moved a "
-                "pixel by an arrow key; the wheel enlarges. A place from the map is taken to be "
-                "off by {sigma} m: write what was surveyed into its row. Or tap both ends of "
-                "lengths that were measured on the road: eight or more, near and far, along and "
-                "across, do without points; beside points they add to them, or check them."
+                "more, spread over the road. A mark on the picture or the map is dragged to where "
+                "it belongs, or moved by an arrow key, a pixel or 10 cm; the wheel enlarges. A "
+                "place from the map is taken to be off by {sigma} m: write what was surveyed into "
+                "its row. Or tap both ends of lengths that were measured on the road: eight or "
+                "more, near and far, along and across, do without points; beside points they add "
+                "to them, or check them."
             ).format(sigma=MAP_SIGMA_M)
         )
 
@@ -247,66 +272,101 @@ def calibration_page(visit: Visit) -> Body:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """A pick that stands in a row: its line, and in which of the line's cells."""
+    """A pick or a place that stands in a row: its line, and in which of the line's cells."""
 
     mark: str
     label: str
     line: int
     cells: tuple[int, int]
-    x_px: float
-    y_px: float
+    x: float
+    y: float
 
     def shown(self) -> dict[str, object]:
-        return {"id": self.mark, "label": self.label, "x": self.x_px, "y": self.y_px}
+        return {"id": self.mark, "label": self.label, "x": self.x, "y": self.y}
 
 
 def _marks(text: str, kind: str) -> list[_Mark]:
-    """Return the picks in typed rows: points ("p") or ends of lengths ("l"); what is none is none.
+    """Return what stands in typed rows of a kind of :data:`_CELLS`; what is none is none.
 
     The first line names the columns, in whatever order.
     """
     head, *lines = text.splitlines() or [""]
     names = [one.strip() for one in head.split(",")]
-    sides = ("",) if kind == "p" else ("1", "2")
     found = []
     for number, line in enumerate(lines, start=1):
         cells = line.split(",")
-        for side in sides:
+        for side, across, down in _CELLS[kind]:
             try:
-                at = names.index(f"x{side}_px"), names.index(f"y{side}_px")
-                x_px, y_px = (float(cells[one]) for one in at)
+                at = names.index(across), names.index(down)
+                x, y = (float(cells[one]) for one in at)
             except (ValueError, IndexError):
                 continue
-            if math.isfinite(x_px) and math.isfinite(y_px):
-                label = str(number) if kind == "p" else f"L{number}"
-                found.append(_Mark(f"{kind}{number}{side}", label, number, at, x_px, y_px))
+            if math.isfinite(x) and math.isfinite(y):
+                label = f"L{number}" if kind == "l" else str(number)
+                found.append(_Mark(f"{kind}{number}{side}", label, number, at, x, y))
     return found
 
 
-def map_of(wb: Workbench, camera_id: str, tapped: Callable[[float, float], None]) -> pn.pane.Bokeh:
-    """Return the ward's roads about a camera, in metres, that tell taps in metres."""
-    roads = wb.ward.roads.to_crs(MAP_CRS)
-    camera = wb.camera(camera_id)
-    place = investigation.place_m(camera, MAP_CRS)
-    lines = [
-        np.asarray(one.coords) for line in roads.geometry for one in getattr(line, "geoms", [line])
-    ]
-    east, north = ((at - reach, at + reach) for at, reach in zip(place, _REACH_M, strict=True))
-    plot = _plot(east, north, aspect=_REACH_M[0] / _REACH_M[1])
-    plot.multi_line(
-        [line[:, 0].tolist() for line in lines], [line[:, 1].tolist() for line in lines],
-        line_color="#6b7f93", line_width=3,
-    )  # fmt: skip
-    plot.scatter([place[0]], [place[1]], size=12, marker="triangle", color="#0b559f")
-    marks = plot.scatter(x=[], y=[], marker="cross", size=14, line_color="#ff3b30", line_width=2)
+class Ground:
+    """The ward's roads about a camera: metres of :data:`MAP_CRS`, and the pixels they are shown in.
 
-    def tap(event: object) -> None:
-        x, y = float(getattr(event, "x", 0.0)), float(getattr(event, "y", 0.0))
-        marks.data_source.stream({"x": [x], "y": [y]})
-        tapped(x, y)
+    Pixels go from the upper left corner, which is the north-western one.
+    """
 
-    plot.on_event("tap", tap)
-    return pn.pane.Bokeh(plot, margin=0)
+    def __init__(self, wb: Workbench, camera_id: str) -> None:
+        self.wb = wb
+        self.camera_m = investigation.place_m(wb.camera(camera_id), MAP_CRS)
+        reach = [_BEYOND * one for one in _REACH_M]
+        self.size_px = (round(2 * reach[0] * _PX_M), round(2 * reach[1] * _PX_M))
+        # whole metres: a place in hundredths has one pixel, and is the same when it comes back
+        self.west_m = float(round(self.camera_m[0] - reach[0]))
+        self.north_m = float(round(self.camera_m[1] + reach[1]))
+
+    def px(self, east_m: float, north_m: float) -> tuple[float, float]:
+        """Return where a place is shown."""
+        across, down = (east_m - self.west_m) * _PX_M, (self.north_m - north_m) * _PX_M
+        return round(across, 1), round(down, 1)
+
+    def metres(self, x_px: float, y_px: float) -> tuple[float, float]:
+        """Return the place of a pixel of the map, m."""
+        return self.west_m + x_px / _PX_M, self.north_m - y_px / _PX_M
+
+    def marks(self, rows: str) -> list[dict[str, object]]:
+        """Return the marks of typed rows whose place is on the map."""
+        found = []
+        for one in _marks(rows, "m"):
+            x, y = self.px(one.x, one.y)
+            if 0 <= x <= self.size_px[0] and 0 <= y <= self.size_px[1]:
+                found.append(one.shown() | {"x": x, "y": y})
+        return found
+
+    def picks(
+        self,
+        tapped: Callable[[float, float], None],
+        moved: Callable[[str, float, float], None],
+        rows: str,
+        words: dict[str, str],
+    ) -> Picks:
+        """Return the map, that tells taps and moves in metres."""
+        camera = self.px(*self.camera_m)
+        wide, high = (2 * one * _PX_M for one in _REACH_M)
+        return Picks(
+            self.size_px,
+            lambda x, y: tapped(*self.metres(x, y)),
+            lambda mark, x, y: moved(mark, *self.metres(x, y)),
+            marks=self.marks(rows), words=words, here=list(camera), roads=list(self._roads()),
+            view=[camera[0] - wide / 2, camera[1] - high / 2, wide],
+            axes=[self.west_m, 1 / _PX_M, self.north_m, -1 / _PX_M],
+        )  # fmt: skip
+
+    def _roads(self) -> Iterator[list[list[float]]]:
+        east_m, south_m = self.metres(*self.size_px)
+        near = self.wb.ward.roads.to_crs(MAP_CRS).geometry.clip_by_rect(
+            self.west_m, south_m, east_m, self.north_m
+        )
+        for line in near[~near.is_empty]:
+            for one in getattr(line, "geoms", [line]):
+                yield [list(self.px(*place[:2])) for place in one.coords]
 
 
 def residuals(
@@ -359,18 +419,6 @@ def _lengths_table(lengths: list[KnownLength], model: GroundModel, tr: Translate
 def _table(heads: list[str], rows: str) -> str:
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
     return f'<table class="residuals"><tr>{head}</tr>{rows}</table>'
-
-
-def _plot(x: tuple[float, float], y: tuple[float, float], *, aspect: float) -> figure:
-    plot = figure(
-        x_range=Range1d(*x), y_range=Range1d(*y), tools="pan,wheel_zoom,reset,tap",
-        active_scroll="wheel_zoom", toolbar_location="above",
-        frame_width=_FRAME_PX, frame_height=round(_FRAME_PX / aspect),
-    )  # fmt: skip
-    plot.toolbar.logo = None
-    plot.axis.visible = False
-    plot.grid.visible = False
-    return plot
 
 
 def _sentence(text: str) -> str:

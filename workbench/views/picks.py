@@ -1,4 +1,4 @@
-"""A still with marks in its own pixels that a person begins, drags and moves by arrow keys."""
+"""A still or a plan with marks that a person begins, drags and moves by arrow keys."""
 
 from __future__ import annotations
 
@@ -18,34 +18,36 @@ _QUALITY = 95
 
 
 class Picks(JSComponent):  # type: ignore[misc]  # Panel is untyped
-    """Shows a still (y, x, 3) and marks on it; what a person does to them is told.
+    """Shows a still, or roads drawn as lines, and marks on it; what a person does to them is told.
 
     A mark is ``{"id": str, "x": px, "y": px, "label": str}``, with ``to``: another's id, a line is
     drawn to it. ``on_tap`` is called with the pixel of a click beside all marks, ``on_move`` with
-    the id of a mark and the pixel that it was moved to.
+    the id of a mark and the pixel that it was moved to. ``roads`` are lists of pixels, ``here`` is
+    where a triangle stands, ``view`` what is seen first (left, upper, width). A reader of the
+    screen hears ``axes[0] + axes[1] * x, axes[2] + axes[3] * y`` of a mark.
     """
 
     still = param.String(default="")
     size = param.List(default=[1, 1])
     marks = param.List(default=[])
     words = param.Dict(default={})
+    roads = param.List(default=[])
+    here = param.List(default=[])
+    view = param.List(default=[])
+    axes = param.List(default=[0, 1, 0, 1])
 
     _esm = ASSETS / "picks.js"
     _stylesheets = [COMPONENTS_CSS]  # noqa: RUF012 - Panel reads it from the class
 
     def __init__(
         self,
-        rgb: NDArray[np.uint8],
+        size: tuple[int, int],
         on_tap: Callable[[float, float], None],
         on_move: Callable[[str, float, float], None],
         **params: Any,
     ) -> None:
         self._on_tap, self._on_move = on_tap, on_move
-        code = b64encode(jpeg(np.ascontiguousarray(rgb), _QUALITY)).decode()
-        super().__init__(
-            still=f"data:image/jpeg;base64,{code}", size=[rgb.shape[1], rgb.shape[0]],
-            sizing_mode="stretch_width", margin=0, **params,
-        )  # fmt: skip
+        super().__init__(size=list(size), sizing_mode="stretch_width", margin=0, **params)
 
     def _handle_msg(self, data: Any) -> None:
         if not isinstance(data, dict):
@@ -59,6 +61,11 @@ class Picks(JSComponent):  # type: ignore[misc]  # Panel is untyped
             self._on_move(moved, x, y)
         elif data.get("tapped") is True:
             self._on_tap(x, y)
+
+
+def still_of(rgb: NDArray[np.uint8]) -> str:
+    """Return a picture (y, x, 3) as :class:`Picks` takes it."""
+    return f"data:image/jpeg;base64,{b64encode(jpeg(np.ascontiguousarray(rgb), _QUALITY)).decode()}"
 
 
 def _within(value: object, most: int) -> float | None:

@@ -41,7 +41,7 @@ from workbench.investigation import (
 from workbench.investigation.measured_paper import chart_of
 from workbench.timeline import SECOND_NS, Span
 from workbench.views.page import Visit, html, refusal
-from workbench.views.rows import Rows, marked
+from workbench.views.rows import Cell, Rows, marked
 from workbench.views.text import clock
 
 MOST_PASSES = 200
@@ -140,15 +140,16 @@ class Speeds:
             key = f"{_KEPT}{track.kept}"
             done = self._done.get(key)
             start_ns = self.visit.wb.utc(track.segment, int(track.pts[0]))[0]
-            said = tr("{id}, corrected in {count} steps").format(
+            said = tr("{id}, corrections by hand: {count}").format(
                 id=track.kept, count=len(track.steps)
             )
+            named = (track.segment.camera_id, track.name)
             rows.append({
                 "key": key,
                 "cells": [
                     clock(start_ns, millis=True),
-                    marked(said, sub=f"{track.segment.camera_id} · {track.name}"),
-                    "" if done is None else _figure(done.motion.mean_speed_km_h),
+                    marked(said, sub=" · ".join(filter(None, named))),
+                    "" if done is None else _cell(done.motion.mean_speed_km_h),
                 ],
             })  # fmt: skip
         for row in known.passes.head(MOST_PASSES).to_dict("records"):
@@ -159,7 +160,7 @@ class Speeds:
                 "cells": [
                     clock(int(pd.Timestamp(row["utc"]).value), millis=True),
                     marked(tr(row["kind"]), sub=f"{row['camera_id']}{plate}"),
-                    "" if done is None else _figure(done.motion.mean_speed_km_h),
+                    "" if done is None else _cell(done.motion.mean_speed_km_h),
                 ],
             })  # fmt: skip
         empty = tr("Nothing was recognised here") if known.calibrated else tr("No metres here")
@@ -392,6 +393,10 @@ class Speeds:
             f'<p class="big">{escape(mean)}</p><p data-part="here">{escape(here)}</p>'
             f'<div class="two"><div>{chart}</div><ul>{lines}</ul></div></div>'
         )
+
+
+def _cell(interval: np.ndarray[Any, Any]) -> Cell:
+    return marked(_figure(interval), "nowrap")
 
 
 def _figure(interval: np.ndarray[Any, Any]) -> str:

@@ -1,4 +1,4 @@
-// A still with marks in its own pixels: a click begins one, dragging or an arrow key moves one.
+// A still, or roads as lines, with marks in its pixels: a click begins one, dragging or an arrow key moves one.
 // The wheel zooms about the pointer, dragging beside the marks moves what is seen of the still.
 const NS = "http://www.w3.org/2000/svg", MARK_PX = 9, CLICK_PX = 4, CLOSEST = 16;
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -11,12 +11,17 @@ function made(name, given) {
 
 export function render({ model, el }) {
   const [wide, high] = model.size;
-  let view = { x: 0, y: 0, w: wide }, held = null;
+  const [left, upper, width] = model.view.length ? model.view : [0, 0, wide];
+  let view = { x: left, y: upper, w: width }, held = null;
   const at = new Map(), waits = new Map(), drawn = new Map();
-  const svg = made("svg", { class: "picks", role: "group", "aria-label": model.words.picture || "" });
+  const svg = made("svg", { class: model.still ? "picks" : "picks ground", role: "group", "aria-label": model.words.picture || "" });
   svg.style.aspectRatio = `${wide} / ${high}`;
   const lines = made("g", {}), marks = made("g", {});
-  svg.append(made("image", { href: model.still, width: wide, height: high }), lines, marks);
+  if (model.still) svg.append(made("image", { href: model.still, width: wide, height: high }));
+  for (const one of model.roads) svg.append(made("polyline", { class: "road", points: one.join(" ") }));
+  const here = made("path", { class: "here", d: "M0 -8L7 6H-7Z" });
+  if (model.here.length) svg.append(here);
+  svg.append(lines, marks);
 
   const round = (value) => Math.round(value * 10) / 10;
   const within = (value, most) => Math.min(Math.max(value, 0), most);
@@ -30,14 +35,16 @@ export function render({ model, el }) {
     view.x = Math.min(Math.max(view.x, 0), wide - view.w);
     view.y = Math.min(Math.max(view.y, 0), high - h);
     svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.w} ${h}`);
+    if (model.here.length) here.setAttribute("transform", `translate(${model.here}) scale(${scale()})`);
     for (const id of drawn.keys()) place(id);
   }
+  const scale = () => view.w / Math.max(svg.clientWidth, 1);
   function place(id) {
-    const [x, y] = at.get(id), scale = view.w / Math.max(svg.clientWidth, 1);
+    const [x, y] = at.get(id), [east, per, north, down] = model.axes;
     const one = drawn.get(id);
-    one.setAttribute("transform", `translate(${x} ${y}) scale(${scale})`);
+    one.setAttribute("transform", `translate(${x} ${y}) scale(${scale()})`);
     one.dataset.x = x.toFixed(1); one.dataset.y = y.toFixed(1);
-    one.setAttribute("aria-label", `${model.words.mark || ""} ${one.dataset.label}: ${one.dataset.x}, ${one.dataset.y}`);
+    one.setAttribute("aria-label", `${model.words.mark || ""} ${one.dataset.label}: ${(east + per * x).toFixed(1)}, ${(north + down * y).toFixed(1)}`);
     for (const line of lines.children) {
       if (line.dataset.from === id) { line.setAttribute("x1", x); line.setAttribute("y1", y); }
       if (line.dataset.to === id) { line.setAttribute("x2", x); line.setAttribute("y2", y); }
@@ -97,9 +104,8 @@ export function render({ model, el }) {
       const [x, y] = pixel(event);
       if (drawn.has(held.id)) move(held.id, x + held.off[0], y + held.off[1]);
     } else {
-      const scale = view.w / svg.clientWidth;
-      view.x = held.view.x - (event.clientX - held.x) * scale;
-      view.y = held.view.y - (event.clientY - held.y) * scale;
+      view.x = held.view.x - (event.clientX - held.x) * scale();
+      view.y = held.view.y - (event.clientY - held.y) * scale();
       look();
     }
   });
