@@ -1,12 +1,14 @@
 """Linking measured on the simulated ward: who follows whom, and whether the claims hold.
 
 Every scenario is linked by belief and by three simpler means in the same run. The linker is given
-sightings, roads and nothing of the scenario.
+sightings, roads and nothing of the scenario. Each scenario is a part by its name, reach and clone
+alerts are two more; any of them can be run alone.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 
 from workbench import trajectories, ward
 from workbench.bench import trajectories_score as score
-from workbench.bench.clips import Figures
+from workbench.bench.clips import Figures, parts_asked
 from workbench.bench.trajectories_clones import cloned, told, totals
 from workbench.bench.trajectories_reach import reached
 from workbench.demonstration import WARD
@@ -34,6 +36,8 @@ SEEDS = (9001, 9002)
 GRID = tuple(f"miss{miss}-sign{sign}" for miss in (0, 10, 30) for sign in (0, 3, 8))
 COMBINED = ("realistic", "hard")
 CLONED = ("miss10-sign3", "miss30-sign8", *COMBINED)
+PARTS = (*GRID, *COMBINED, "reach", "clones")
+"""What is measured, by name: linking in a scenario, and two questions asked of some of them."""
 JOINED_AT = 0.1
 """From this probability on an unread sighting counts as the vehicle's, for IDF1 over all: low, for
 that figure never punishes a wrong guess about a sighting that nobody else claims."""
@@ -76,31 +80,47 @@ class Run:
 
 
 def bench_trajectories(
-    *, seeds: Sequence[int] = SEEDS, quick: bool = False, folder: Path | None = None
+    *,
+    seeds: Sequence[int] = SEEDS,
+    quick: bool = False,
+    folder: Path | None = None,
+    only: str = "",
 ) -> Figures:
     """Return figures by scenario, means over seeds.
 
     Parameters
     ----------
     quick
-        One seed of a quarter of an hour, four scenarios.
+        One seed of a quarter of an hour, four scenarios unless others are named.
     folder
         Where simulated hours lie by seed (``FOLDER/9001``), or are to be left; None: nowhere.
+    only
+        Parts of :data:`PARTS`, divided by commas; all where it is empty.
+
+    Raises
+    ------
+    BadInput
+        When there is no such part.
     """
+    asked = parts_asked(only, (*CLONED, "reach", "clones") if quick and not only else PARTS)
     graph = RoadGraph(ward.load(WARD))
-    names = ("miss10-sign3", "miss30-sign8", *COMBINED) if quick else (*GRID, *COMBINED)
     by_name: dict[str, list[Run]] = defaultdict(list)
     reaches: dict[str, list[dict[str, Any]]] = defaultdict(list)
     clones: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as made:
         for seed in seeds[:1] if quick else seeds:
             one = simulated(folder or Path(made), seed, hours=0.25 if quick else 1.0)
-            for name in names:
-                by_name[name].append(linked(one, name, seed, graph))
-                if name in COMBINED:
-                    reaches[name].append(reached(one, name, seed, graph))
-                if name in CLONED:
-                    clones[name].append(cloned(one, name, seed, graph))
+            for part in asked:
+                began = time.process_time()
+                if part == "reach":
+                    for name in COMBINED:
+                        reaches[name].append(reached(one, name, seed, graph))
+                elif part == "clones":
+                    for name in CLONED:
+                        clones[name].append(cloned(one, name, seed, graph))
+                else:
+                    by_name[part].append(linked(one, part, seed, graph))
+                sys.stderr.write(f"{seed}, {part}: {time.process_time() - began:.0f} CPU s\n")
     figures: Figures = {
         "data": f"simulated ward, one hour, seeds {', '.join(map(str, seeds))}"
         if not quick
@@ -109,12 +129,15 @@ def bench_trajectories(
     }
     for name, runs in by_name.items():
         figures[name] = _mean([run.figures for run in runs])
-    figures["reach"] = {name: _mean(rows) for name, rows in reaches.items()}
-    figures["clones"] = {name: totals(rows) for name, rows in clones.items()}
-    figures["reliability"] = {
-        name: score.reliability(*_joined([run.links for run in runs]))
-        for name, runs in by_name.items()
-    }
+    if reaches:
+        figures["reach"] = {name: _mean(rows) for name, rows in reaches.items()}
+    if clones:
+        figures["clones"] = {name: totals(rows) for name, rows in clones.items()}
+    if by_name:
+        figures["reliability"] = {
+            name: score.reliability(*_joined([run.links for run in runs]))
+            for name, runs in by_name.items()
+        }
     return figures
 
 

@@ -447,7 +447,9 @@ def bench(
     only: Annotated[
         str,
         typer.Option(
-            "--only", help="A part of live or fuzz, or parts of recognition divided by commas."
+            "--only",
+            help="A part of live or fuzz, or parts of recognition or trajectories divided by "
+            "commas.",
         ),
     ] = "",
     clips: Annotated[
