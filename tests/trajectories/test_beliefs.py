@@ -221,13 +221,15 @@ def test_marginals_are_those_of_all_pairings_counted_out() -> None:
 def test_the_curve_of_claims_names_its_seeds_and_never_falls() -> None:
     curve = default_calibration()
     assert "seeds 101, 102, 103" in curve.origin
-    for claimed_p, held in (curve.links, *curve.unread):
+    for claimed_p, held in (*curve.links, *curve.unread):
         assert list(claimed_p) == sorted(claimed_p)
         assert list(held) == sorted(held)
         assert held[0] >= 0
         assert held[-1] <= 1
     claimed = np.linspace(0.0, 1.0, 11)
-    few, many = (curve.of_unread(claimed, share) for share in curve.shares)
-    assert curve.of_unread(claimed, np.mean(curve.shares)) == pytest.approx((few + many) / 2)
-    assert curve.of_unread(claimed, 0.0) == pytest.approx(few)
-    assert curve.of_unread(claimed, 1.0) == pytest.approx(many)
+    for of in (curve.of_links, curve.of_unread):
+        few, many = (of(claimed, share) for share in curve.shares)
+        assert few != pytest.approx(many)
+        assert of(claimed, np.mean(curve.shares)) == pytest.approx((few + many) / 2)
+        assert of(claimed, 0.0) == pytest.approx(few)
+        assert of(claimed, 1.0) == pytest.approx(many)

@@ -42,6 +42,8 @@ JOINED_AT = 0.1
 """From this probability on an unread sighting counts as the vehicle's, for IDF1 over all: low, for
 that figure never punishes a wrong guess about a sighting that nobody else claims."""
 
+ANOTHER_DRAW = 1000
+"""So far apart are the seeds of two draws of what is made worse of one simulated hour."""
 _LEAST_DRAWN = 20
 _LEAST_UNREAD = 0.25
 """Where fewer stay unread they are vehicles without a plate: such claims teach no curve."""
@@ -306,11 +308,15 @@ def _joined(
     return np.concatenate([c for c, _ in claims]), np.concatenate([r for _, r in claims])
 
 
-def fit_calibration(seeds: Sequence[int], folders: Sequence[Path], out: Path) -> None:
+def fit_calibration(
+    seeds: Sequence[int], folders: Sequence[Path], out: Path, *, draws: int = 3
+) -> None:
     """Fit the curves of the claims on some seeds and write them with where they come from.
 
     ``folders`` hold simulated scenarios by seed, one folder for each length: hours alone would
-    trust what little was learned from a quarter of one too much.
+    trust what little was learned from a quarter of one too much. The combined scenarios are drawn
+    ``draws`` times: which cameras are out and whose clock is how far off matters more to their
+    claims than which vehicles drive.
     """
     graph = RoadGraph(ward.load(WARD))
     runs = []
@@ -318,8 +324,15 @@ def fit_calibration(seeds: Sequence[int], folders: Sequence[Path], out: Path) ->
     for folder in folders:
         for seed in seeds:
             one = simulated(folder, seed, hours=1.0)
-            runs += [linked(one, name, seed, graph) for name in names]
-    origin = f"isotonic, simulated ward, seeds {', '.join(map(str, seeds))}: {', '.join(names)}"
+            runs += [
+                linked(one, name, seed + ANOTHER_DRAW * draw, graph)
+                for name in names
+                for draw in range(draws if name in COMBINED else 1)
+            ]
+    origin = (
+        f"isotonic, simulated ward, seeds {', '.join(map(str, seeds))}: {', '.join(names)}, "
+        f"{draws} draws of the last two, {len(folders)} lengths"
+    )
     text = json.dumps(curves_of(runs, origin), indent=1) + "\n"
     partial = out.with_name(out.name + ".part")
     partial.write_text(text, encoding="utf-8")
@@ -329,17 +342,19 @@ def fit_calibration(seeds: Sequence[int], folders: Sequence[Path], out: Path) ->
 def curves_of(runs: Sequence[Run], origin: str) -> dict[str, Any]:
     """Return the curves fitted on the claims of runs, as ``calibration.json`` holds them.
 
-    Claims about unread sightings have two, for runs where few and where many stayed unread.
+    There are two for links and two for unread sightings: for runs where few and where many stayed
+    unread.
     """
     from sklearn.isotonic import IsotonicRegression
 
-    links, few, many = Claims(), Claims(), Claims()
+    claims = {f"{of}, {share}": Claims() for of in ("links", "unread") for share in ("few", "many")}
     shares = [run.share_unread for run in runs if run.share_unread > _LEAST_UNREAD]
     middle = 0.5 * (min(shares) + max(shares))
     for run in runs:
-        links.add(*run.raw)
+        share = "many" if run.share_unread > middle else "few"
+        claims[f"links, {share}"].add(*run.raw)
         if run.share_unread > _LEAST_UNREAD:
-            (many if run.share_unread > middle else few).add(*run.raw_unread)
+            claims[f"unread, {share}"].add(*run.raw_unread)
     low, high = (
         float(np.mean([share for share in shares if (share > middle) == above]))
         for above in (False, True)
@@ -348,8 +363,8 @@ def curves_of(runs: Sequence[Run], origin: str) -> dict[str, Any]:
     tails = 10.0 ** -np.arange(2, 8.5, 0.5)
     grid = np.unique(np.concatenate([[0.0, 1.0], tails, np.linspace(0.02, 0.98, 49), 1 - tails]))
     curves: dict[str, Any] = {"origin": origin, "shares unread": [round(low, 4), round(high, 4)]}
-    for name, claims in (("links", links), ("unread, few", few), ("unread, many", many)):
-        claimed, right = claims.all()
+    for name, some in claims.items():
+        claimed, right = some.all()
         fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(claimed, right)
         curves[name] = [grid.tolist(), np.round(fitted.predict(grid), 5).tolist()]
     return curves
