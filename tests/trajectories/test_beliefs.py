@@ -23,6 +23,7 @@ from workbench.trajectories import (
     with_claims,
 )
 from workbench.trajectories.beliefs import Believed
+from workbench.trajectories.claims import PLAIN, Calibration
 from workbench.trajectories.matching import chosen, marginals
 
 PLATE = "99B1-123.45"
@@ -150,6 +151,19 @@ def test_unread_ones_join_and_never_lead_on() -> None:
     assert len(read) < len(set(truth.values()))
     whole = np.bincount(possible.row, possible.probability)
     assert whole.max() <= 1.0 + 1e-6
+
+
+def test_the_more_stay_unread_the_more_the_curve_for_many_counts() -> None:
+    _, _, believed = run(town.Errors(miss=0.1, unread=0.4), vehicles=150)
+    share = believed.share_unread
+    assert 0.2 < share < 0.7
+    as_claimed, halved = ((0.0, 1.0), (0.0, 1.0)), ((0.0, 1.0), (0.0, 0.5))
+    curves = Calibration((as_claimed, halved), (as_claimed, as_claimed))
+    plain, mixed = (rivals(believed, calibration=one) for one in (PLAIN, curves))
+    sure = plain.unseen > 0
+    held = plain.probability[sure] * (1.0 - share / 2)
+    assert mixed.probability[sure] == pytest.approx(held)
+    assert held.max() > 0.5
 
 
 def test_legs_carry_probability_rivals_and_evidence() -> None:
