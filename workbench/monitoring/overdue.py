@@ -20,7 +20,7 @@ from workbench.store.keeping import MARGIN_NS, Why
 from workbench.store.upkeep import HealthFile
 from workbench.timeline import SECOND_NS, Span, gaps, union
 
-_EVER = Span(-(2**62), 2**62)
+_NEVER, _LATER = -(2**62), 2**62
 _SIGMAS = 2.0
 """Clocks of other systems may be off by more than a minute: so far a protection reaches, too."""
 
@@ -73,11 +73,17 @@ def overdue_imports(
     by_ref = {one.model_ref: one for one in records}
     table = imports.rows(latest_ns).to_pandas()
     table["utc"] = table["utc"].astype("int64")
-    cutoff = table["camera_id"].map({one: cutoff_of(one) for one in table["camera_id"].unique()})
-    came = table["model_ref"].map({ref: one.at_ns for ref, one in by_ref.items()})
+    # whole numbers throughout: instants in ns do not fit a float
+    cutoffs = {one: cutoff_of(one) for one in table["camera_id"].unique()}
+    cutoff = table["camera_id"].map(
+        {one: _NEVER if at is None else at for one, at in cutoffs.items()}
+    )
     # nobody knows when those without a record came: they stay, and verify names them
-    since = np.maximum(table["utc"] + 1, came.fillna(2**62).astype("int64"))
-    over = (since <= cutoff.fillna(-(2**62)).astype("int64")) & ~_held(table, holds)
+    came = table["model_ref"].map(
+        {ref: by_ref[ref].at_ns if ref in by_ref else _LATER for ref in table["model_ref"].unique()}
+    )
+    since = np.maximum(table["utc"] + 1, came.astype("int64"))
+    over = (since <= cutoff.astype("int64")) & ~_held(table, holds)
     going, since = table[over], since[over]
     counts: dict[tuple[str, str], list[int]] = {}
     sites = going["camera_id"].map(site_of)
@@ -144,7 +150,7 @@ def _left(
             for one in holds
             if not one.cameras or camera_id in one.cameras
         ]
-        goes = gaps(union([*kept, Span(cutoff, _EVER.stop_ns)]), span)
+        goes = gaps(union([*kept, Span(cutoff, _LATER)]), span)
         if goes:
             cut.append((camera_id, min(stop_ns, cutoff)))
         left += [(camera_id, one.start_ns, one.stop_ns) for one in gaps(goes, span)]
