@@ -145,6 +145,8 @@ MISTAKES = {
     ),
     "closing no such case": (("case", "close", "{root}", "X-1", "--reason", "r"), 2, "X-1"),
     "unknown bench": (("bench", "speed"), 2, "speed"),
+    "unknown part of linking": (("bench", "trajectories", "--only", "hard,speed"), 2, "'speed'"),
+    "unknown part of recognition": (("bench", "recognition", "--only", "speed"), 2, "'speed'"),
     "recognise first at no such camera": (
         ("recognise", "{root}", "--first", "S99-P9", "--estimate"), 2, "S99-P9",
     ),

@@ -23,6 +23,7 @@ from workbench.trajectories import (
     with_claims,
 )
 from workbench.trajectories.beliefs import Believed
+from workbench.trajectories.claims import PLAIN, Calibration
 from workbench.trajectories.matching import chosen, marginals
 
 PLATE = "99B1-123.45"
@@ -152,6 +153,19 @@ def test_unread_ones_join_and_never_lead_on() -> None:
     assert whole.max() <= 1.0 + 1e-6
 
 
+def test_the_more_stay_unread_the_more_the_curve_for_many_counts() -> None:
+    _, _, believed = run(town.Errors(miss=0.1, unread=0.4), vehicles=150)
+    share = believed.share_unread
+    assert 0.2 < share < 0.7
+    as_claimed, halved = ((0.0, 1.0), (0.0, 1.0)), ((0.0, 1.0), (0.0, 0.5))
+    curves = Calibration((as_claimed, halved), (as_claimed, as_claimed))
+    plain, mixed = (rivals(believed, calibration=one) for one in (PLAIN, curves))
+    sure = plain.unseen > 0
+    held = plain.probability[sure] * (1.0 - share / 2)
+    assert mixed.probability[sure] == pytest.approx(held)
+    assert held.max() > 0.5
+
+
 def test_legs_carry_probability_rivals_and_evidence() -> None:
     table, _, believed = run(town.Errors(miss=0.2, sign=0.05), vehicles=300)
     legs = claimed_legs(believed, table, town.graph().between)
@@ -221,13 +235,15 @@ def test_marginals_are_those_of_all_pairings_counted_out() -> None:
 def test_the_curve_of_claims_names_its_seeds_and_never_falls() -> None:
     curve = default_calibration()
     assert "seeds 101, 102, 103" in curve.origin
-    for claimed_p, held in (curve.links, *curve.unread):
+    for claimed_p, held in (*curve.links, *curve.unread):
         assert list(claimed_p) == sorted(claimed_p)
         assert list(held) == sorted(held)
         assert held[0] >= 0
         assert held[-1] <= 1
     claimed = np.linspace(0.0, 1.0, 11)
-    few, many = (curve.of_unread(claimed, share) for share in curve.shares)
-    assert curve.of_unread(claimed, np.mean(curve.shares)) == pytest.approx((few + many) / 2)
-    assert curve.of_unread(claimed, 0.0) == pytest.approx(few)
-    assert curve.of_unread(claimed, 1.0) == pytest.approx(many)
+    for of in (curve.of_links, curve.of_unread):
+        few, many = (of(claimed, share) for share in curve.shares)
+        assert few != pytest.approx(many)
+        assert of(claimed, np.mean(curve.shares)) == pytest.approx((few + many) / 2)
+        assert of(claimed, 0.0) == pytest.approx(few)
+        assert of(claimed, 1.0) == pytest.approx(many)

@@ -36,7 +36,8 @@ def run(
         A demonstration built already, for ``ward``; a folder of simulated hours by seed, for
         ``trajectories``; one simulated stretch, for ``rendered``.
     only
-        One part of ``live`` or of ``fuzz``; parts of ``recognition`` or ``accidents``, by commas.
+        A part of ``live`` or of ``fuzz``; parts of ``recognition``, ``trajectories`` or
+        ``accidents``, divided by commas.
     clips
         A folder of clips for ``recognition``.
     seeds
@@ -55,7 +56,7 @@ def run(
         "ward": lambda quick, root: bench_ward(root, quick=quick),
         "recognition": lambda quick, _root: bench_recognition(quick=quick, clips=clips, only=only),
         "trajectories": lambda quick, root: bench_trajectories(
-            seeds=seeds, quick=quick, folder=root
+            seeds=seeds, quick=quick, folder=root, only=only
         ),
         "blur": lambda quick, _root: bench_blur(footage_folder(), quick=quick),
         "accidents": lambda quick, _root: bench_accidents(quick=quick, only=only),

@@ -23,7 +23,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from workbench import demonstration, media, recognition, trajectories, twin
-from workbench.errors import N_, Unavailable
+from workbench.errors import N_, BadInput, Unavailable
 from workbench.investigation import Workbench, open_workbench
 from workbench.recognition import evaluate
 from workbench.records import FrameIndex, Purpose
@@ -31,6 +31,29 @@ from workbench.timeline import parse_instant
 
 HOUSE = Path(__file__).resolve().parents[2]
 Figures = dict[str, Any]
+
+
+def parts_asked(only: str, known: Sequence[str]) -> list[str]:
+    """Return the parts of a benchmark that are asked for, in the order they are known in.
+
+    Raises
+    ------
+    BadInput
+        When there is no such part.
+
+    >>> parts_asked("reach, hard", ("hard", "clones", "reach")), parts_asked("", ("hard",))
+    (['hard', 'reach'], ['hard'])
+    """
+    asked = [part.strip() for part in only.split(",")] if only else list(known)
+    for part in asked:
+        if part not in known:
+            raise BadInput(
+                N_("the benchmark has no part '{part}'"),
+                N_("choose one of: {known}"),
+                part=part,
+                known=", ".join(known),
+            )
+    return [part for part in known if part in asked]
 
 
 def footage_folder() -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 
 from workbench.bench import recognition_drawn as drawn
-from workbench.bench.clips import footage_folder
+from workbench.bench.clips import footage_folder, parts_asked
 from workbench.bench.recognition_costs import cost, ten_cameras, two_workers
 from workbench.bench.recognition_passes import hard, recall, tracking
 from workbench.bench.recognition_plates import plates_part
@@ -71,15 +71,7 @@ def bench_recognition(*, quick: bool = False, clips: Path | None = None, only: s
     BadInput
         When there is no such part, or no such folder.
     """
-    asked = [part.strip() for part in only.split(",")] if only else list(PARTS)
-    for part in asked:
-        if part not in PARTS:
-            raise BadInput(
-                N_("the benchmark has no part '{part}'"),
-                N_("choose one of: {known}"),
-                part=part,
-                known=", ".join(PARTS),
-            )
+    asked = parts_asked(only, list(PARTS))
     if clips is not None and not clips.is_dir():
         raise BadInput(N_("there is no such folder"), where=str(clips))
     try:
@@ -100,10 +92,9 @@ def bench_recognition(*, quick: bool = False, clips: Path | None = None, only: s
     }
     with tempfile.TemporaryDirectory() as name:
         rig = Rig(Path(name), quick, clips, footage)
-        for part, measure in PARTS.items():
-            if part in asked:
-                began = time.process_time()
-                figures[part] = measure(rig, figures)
-                spent = time.process_time() - began
-                sys.stderr.write(f"{part}: {spent:.0f} CPU s\n")
+        for part in asked:
+            began = time.process_time()
+            figures[part] = PARTS[part](rig, figures)
+            spent = time.process_time() - began
+            sys.stderr.write(f"{part}: {spent:.0f} CPU s\n")
     return figures

@@ -1,12 +1,14 @@
 """Linking measured on the simulated ward: who follows whom, and whether the claims hold.
 
 Every scenario is linked by belief and by three simpler means in the same run. The linker is given
-sightings, roads and nothing of the scenario.
+sightings, roads and nothing of the scenario. Each scenario is a part by its name, reach and clone
+alerts are two more; any of them can be run alone.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 
 from workbench import trajectories, ward
 from workbench.bench import trajectories_score as score
-from workbench.bench.clips import Figures
+from workbench.bench.clips import Figures, parts_asked
 from workbench.bench.trajectories_clones import cloned, told, totals
 from workbench.bench.trajectories_reach import reached
 from workbench.demonstration import WARD
@@ -34,10 +36,14 @@ SEEDS = (9001, 9002)
 GRID = tuple(f"miss{miss}-sign{sign}" for miss in (0, 10, 30) for sign in (0, 3, 8))
 COMBINED = ("realistic", "hard")
 CLONED = ("miss10-sign3", "miss30-sign8", *COMBINED)
+PARTS = (*GRID, *COMBINED, "reach", "clones")
+"""What is measured, by name: linking in a scenario, and two questions asked of some of them."""
 JOINED_AT = 0.1
 """From this probability on an unread sighting counts as the vehicle's, for IDF1 over all: low, for
 that figure never punishes a wrong guess about a sighting that nobody else claims."""
 
+ANOTHER_DRAW = 1000
+"""So far apart are the seeds of two draws of what is made worse of one simulated hour."""
 _LEAST_DRAWN = 20
 _LEAST_UNREAD = 0.25
 """Where fewer stay unread they are vehicles without a plate: such claims teach no curve."""
@@ -76,31 +82,47 @@ class Run:
 
 
 def bench_trajectories(
-    *, seeds: Sequence[int] = SEEDS, quick: bool = False, folder: Path | None = None
+    *,
+    seeds: Sequence[int] = SEEDS,
+    quick: bool = False,
+    folder: Path | None = None,
+    only: str = "",
 ) -> Figures:
     """Return figures by scenario, means over seeds.
 
     Parameters
     ----------
     quick
-        One seed of a quarter of an hour, four scenarios.
+        One seed of a quarter of an hour, four scenarios unless others are named.
     folder
         Where simulated hours lie by seed (``FOLDER/9001``), or are to be left; None: nowhere.
+    only
+        Parts of :data:`PARTS`, divided by commas; all where it is empty.
+
+    Raises
+    ------
+    BadInput
+        When there is no such part.
     """
+    asked = parts_asked(only, (*CLONED, "reach", "clones") if quick and not only else PARTS)
     graph = RoadGraph(ward.load(WARD))
-    names = ("miss10-sign3", "miss30-sign8", *COMBINED) if quick else (*GRID, *COMBINED)
     by_name: dict[str, list[Run]] = defaultdict(list)
     reaches: dict[str, list[dict[str, Any]]] = defaultdict(list)
     clones: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as made:
         for seed in seeds[:1] if quick else seeds:
             one = simulated(folder or Path(made), seed, hours=0.25 if quick else 1.0)
-            for name in names:
-                by_name[name].append(linked(one, name, seed, graph))
-                if name in COMBINED:
-                    reaches[name].append(reached(one, name, seed, graph))
-                if name in CLONED:
-                    clones[name].append(cloned(one, name, seed, graph))
+            for part in asked:
+                began = time.process_time()
+                if part == "reach":
+                    for name in COMBINED:
+                        reaches[name].append(reached(one, name, seed, graph))
+                elif part == "clones":
+                    for name in CLONED:
+                        clones[name].append(cloned(one, name, seed, graph))
+                else:
+                    by_name[part].append(linked(one, part, seed, graph))
+                sys.stderr.write(f"{seed}, {part}: {time.process_time() - began:.0f} CPU s\n")
     figures: Figures = {
         "data": f"simulated ward, one hour, seeds {', '.join(map(str, seeds))}"
         if not quick
@@ -109,12 +131,15 @@ def bench_trajectories(
     }
     for name, runs in by_name.items():
         figures[name] = _mean([run.figures for run in runs])
-    figures["reach"] = {name: _mean(rows) for name, rows in reaches.items()}
-    figures["clones"] = {name: totals(rows) for name, rows in clones.items()}
-    figures["reliability"] = {
-        name: score.reliability(*_joined([run.links for run in runs]))
-        for name, runs in by_name.items()
-    }
+    if reaches:
+        figures["reach"] = {name: _mean(rows) for name, rows in reaches.items()}
+    if clones:
+        figures["clones"] = {name: totals(rows) for name, rows in clones.items()}
+    if by_name:
+        figures["reliability"] = {
+            name: score.reliability(*_joined([run.links for run in runs]))
+            for name, runs in by_name.items()
+        }
     return figures
 
 
@@ -283,11 +308,15 @@ def _joined(
     return np.concatenate([c for c, _ in claims]), np.concatenate([r for _, r in claims])
 
 
-def fit_calibration(seeds: Sequence[int], folders: Sequence[Path], out: Path) -> None:
+def fit_calibration(
+    seeds: Sequence[int], folders: Sequence[Path], out: Path, *, draws: int = 3
+) -> None:
     """Fit the curves of the claims on some seeds and write them with where they come from.
 
     ``folders`` hold simulated scenarios by seed, one folder for each length: hours alone would
-    trust what little was learned from a quarter of one too much.
+    trust what little was learned from a quarter of one too much. The combined scenarios are drawn
+    ``draws`` times: which cameras are out and whose clock is how far off matters more to their
+    claims than which vehicles drive.
     """
     graph = RoadGraph(ward.load(WARD))
     runs = []
@@ -295,8 +324,15 @@ def fit_calibration(seeds: Sequence[int], folders: Sequence[Path], out: Path) ->
     for folder in folders:
         for seed in seeds:
             one = simulated(folder, seed, hours=1.0)
-            runs += [linked(one, name, seed, graph) for name in names]
-    origin = f"isotonic, simulated ward, seeds {', '.join(map(str, seeds))}: {', '.join(names)}"
+            runs += [
+                linked(one, name, seed + ANOTHER_DRAW * draw, graph)
+                for name in names
+                for draw in range(draws if name in COMBINED else 1)
+            ]
+    origin = (
+        f"isotonic, simulated ward, seeds {', '.join(map(str, seeds))}: {', '.join(names)}, "
+        f"{draws} draws of the last two, {len(folders)} lengths"
+    )
     text = json.dumps(curves_of(runs, origin), indent=1) + "\n"
     partial = out.with_name(out.name + ".part")
     partial.write_text(text, encoding="utf-8")
@@ -306,17 +342,19 @@ def fit_calibration(seeds: Sequence[int], folders: Sequence[Path], out: Path) ->
 def curves_of(runs: Sequence[Run], origin: str) -> dict[str, Any]:
     """Return the curves fitted on the claims of runs, as ``calibration.json`` holds them.
 
-    Claims about unread sightings have two, for runs where few and where many stayed unread.
+    There are two for links and two for unread sightings: for runs where few and where many stayed
+    unread.
     """
     from sklearn.isotonic import IsotonicRegression
 
-    links, few, many = Claims(), Claims(), Claims()
+    claims = {f"{of}, {share}": Claims() for of in ("links", "unread") for share in ("few", "many")}
     shares = [run.share_unread for run in runs if run.share_unread > _LEAST_UNREAD]
     middle = 0.5 * (min(shares) + max(shares))
     for run in runs:
-        links.add(*run.raw)
+        share = "many" if run.share_unread > middle else "few"
+        claims[f"links, {share}"].add(*run.raw)
         if run.share_unread > _LEAST_UNREAD:
-            (many if run.share_unread > middle else few).add(*run.raw_unread)
+            claims[f"unread, {share}"].add(*run.raw_unread)
     low, high = (
         float(np.mean([share for share in shares if (share > middle) == above]))
         for above in (False, True)
@@ -325,8 +363,8 @@ def curves_of(runs: Sequence[Run], origin: str) -> dict[str, Any]:
     tails = 10.0 ** -np.arange(2, 8.5, 0.5)
     grid = np.unique(np.concatenate([[0.0, 1.0], tails, np.linspace(0.02, 0.98, 49), 1 - tails]))
     curves: dict[str, Any] = {"origin": origin, "shares unread": [round(low, 4), round(high, 4)]}
-    for name, claims in (("links", links), ("unread, few", few), ("unread, many", many)):
-        claimed, right = claims.all()
+    for name, some in claims.items():
+        claimed, right = some.all()
         fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(claimed, right)
         curves[name] = [grid.tolist(), np.round(fitted.predict(grid), 5).tolist()]
     return curves

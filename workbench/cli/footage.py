@@ -448,7 +448,8 @@ def bench(
         str,
         typer.Option(
             "--only",
-            help="A part of live or fuzz, or parts of recognition or accidents divided by commas.",
+            help="A part of live or fuzz, or parts of recognition, trajectories or accidents "
+            "divided by commas.",
         ),
     ] = "",
     clips: Annotated[

@@ -31,6 +31,7 @@ _WHY = {
     "age": "its days are over",
     "disk": "the disk is short of room",
     "health": "checks of health, their days are over",
+    "imported": "of other systems and what these looked at, their days are over",
 }
 
 
@@ -39,7 +40,7 @@ def retention(
     root: Root,
     apply: Annotated[bool, typer.Option("--apply", help="Drop it; without, it is shown.")] = False,
 ) -> None:
-    """Show what is overdue, footage and what closed cases hold; --apply drops and logs it."""
+    """Show what is overdue: footage, imports, what closed cases hold; --apply drops, logs it."""
     house = open_workbench(root, actor=account())
     if apply:
         house.allow("upkeep")
@@ -52,12 +53,15 @@ def retention(
     keeping = monitoring.open_monitoring(root, actor=account()).keeping
     found = keeping.retention(apply=apply)
     for one in found:
-        typer.echo(
-            f"{one.day}  {one.site_id or '(none)':<8} {one.files:>7} files "
-            f"{one.size_bytes / 1e9:9.2f} GB  {_WHY[one.why]}"
-        )
+        what = f"{one.files:>7} files {one.size_bytes / 1e9:9.2f} GB  {_WHY[one.why]}"
+        if one.why == "imported":
+            what = f"{one.sightings:>7} sightings, {one.spans} spans  {_WHY[one.why]}"
+        typer.echo(f"{one.day}  {one.site_id or '(none)':<8} {what}")
     count, size = sum(one.files for one in found), sum(one.size_bytes for one in found)
-    typer.echo(f"{count} files, {size / 1e9:.2f} GB {'dropped' if apply else 'would be dropped'}")
+    rows = sum(one.sightings for one in found)
+    others = f", {rows} sightings of other systems" if rows else ""
+    done = "dropped" if apply else "would be dropped"
+    typer.echo(f"{count} files, {size / 1e9:.2f} GB{others} {done}")
     disk = keeping.disk()
     typer.echo(f"{keeping.note()}; {disk.free_percent:.1f} % of the disk is free", err=True)
 

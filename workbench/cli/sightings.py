@@ -114,8 +114,9 @@ def list_(root: Root) -> None:
     found = investigation.imports(open_workbench(root, actor=account()))
     for one in found:
         span = f"{format_utc(one.first_ns)} to {format_utc(one.last_ns)}" if one.rows else "empty"
+        gone = f", {one.dropped} dropped since" if one.dropped else ""
         typer.echo(
-            f"{one.sha256[:12]}  {one.source}: {one.added} of {one.rows} sightings, {span}\n"
+            f"{one.sha256[:12]}  {one.source}: {one.added} of {one.rows} sightings{gone}, {span}\n"
             f"    {one.file}, by {one.actor} at {format_utc(one.at_ns)}: {one.reason}; "
             f"{len(one.covered)} spans searched elsewhere"
         )

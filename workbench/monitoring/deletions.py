@@ -15,6 +15,7 @@ from workbench.timeline import Span
 FOR_EVER, OTHERS, DAYS = N_("for ever"), N_("other sites"), N_("{days} days")
 _FOOTAGE, _CHECKS = N_("{count} files of {cameras}"), N_("{count} files with checks of health")
 _ROWS, _CANDIDATES = N_("rows of {count} recordings"), N_("{count} face candidates of {request}")
+_IMPORTED = N_("{count} sightings of {source}")
 _PHOTOGRAPHS = N_("{count} photographs of {request}")
 _CLOSED = N_("closed cases by category: {days}")
 _WHY = {"age": N_("its days were over"), "disk": N_("the disk was short of room")}
@@ -56,6 +57,9 @@ def _told(entry: AuditEntry, tr: Callable[[str], str]) -> Iterator[Deletion]:
         yield entry.at_ns, said, _size(facts["bytes"]), why, who
     if facts.get("provisional"):
         said = tr(_ROWS).format(count=len(facts["provisional"]))
+        yield entry.at_ns, said, "–", why, who
+    for one in facts.get("imported", ()):
+        said = tr(_IMPORTED).format(count=one["sightings"], source=one["source"])
         yield entry.at_ns, said, "–", why, who
     if facts.get("health"):
         said = tr(_CHECKS).format(count=facts["health"]["files"])

@@ -9,11 +9,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from workbench import archive, media
 from workbench.errors import N_, BadInput, Refused, Unavailable, WorkbenchError
 from workbench.monitoring import roles
+from workbench.monitoring.overdue import (
+    Dropping,
+    Overdue,
+    of_health,
+    overdue_imports,
+    statement_of,
+    summed,
+)  # fmt: skip
 from workbench.monitoring.retention import (
     DAY_NS,
     DROPPED_DAYS,
@@ -45,20 +53,6 @@ BATCH = 1000
 """Segments dropped in one transaction, about two seconds; between two it can be stopped."""
 MOST_DAYS = 3
 """The recorder drops no more days at once by itself: a leap of the clock must not empty it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dropping:
-    """What is to go, or went: by site and local day, files and bytes.
-
-    ``why`` is age or disk; health: checks of the cameras' health, which are of no site.
-    """
-
-    site_id: str
-    day: str
-    files: int
-    size_bytes: int
-    why: Why | Literal["health"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +220,41 @@ class Keeping:
             for why, found in going.items():
                 self._drop(found, why, stopped)
             self._drop_provisional(policy)
+        taken_in = self._overdue_imports(policy)
         checks = self._overdue_health(policy)
         if apply:
+            self._drop_imports(policy, taken_in, most_days, stopped)
             self._drop_health(checks, most_days)
             self._compact(stopped)
             self._refuse_stuck({**self._stuck, **self._unseen})
-        return _summed(going) + _of_health(checks)
+        return summed(going) + list(taken_in.listed) + of_health(checks)
+
+    def _overdue_imports(self, policy: Policy) -> Overdue:
+        records, bad = self._store.imports.readable()
+        self._unseen |= bad
+        return overdue_imports(
+            self._store.imports, records, self._site_of, policy, self._holds(), self._house.now()
+        )
+
+    def _drop_imports(
+        self, policy: Policy, found: Overdue, most_days: int | None, stopped: Callable[[], bool]
+    ) -> None:
+        """Drop sightings of other systems whose days are over, and what these had looked at."""
+        days = {one.day for one in found.listed}
+        if most_days is not None and len(days) > most_days:
+            raise Refused(
+                N_("imported sightings of {count} days are overdue, too much without a person"),
+                N_("see it with: workbench retention ROOT, then add --apply"),
+                count=len(days),
+            )
+        if days:
+            holds = self._holds()
+            self._store.imports.drop(
+                lambda: self._overdue_imports(policy).leaving,
+                lambda going: self._tell(statement_of(going)),
+                lambda: self._holds() == holds,
+                stopped,
+            )
 
     def _overdue_health(self, policy: Policy) -> list[HealthFile]:
         """Return the files of checks whose days are over; what was checked in a kept span stays."""
@@ -523,29 +546,6 @@ def _hindered(act: Callable[[], None]) -> str:
     except Exception as error:  # noqa: BLE001 - its thread must live on, and say so
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-def _summed(going: Mapping[Why, Sequence[Candidate]]) -> list[Dropping]:
-    sums: dict[tuple[str, str, Why], list[int]] = {}
-    for why, found in going.items():
-        for one in found:
-            count = sums.setdefault((day_of(one.since_ns - 1), one.site_id, why), [0, 0])
-            count[0] += 1
-            count[1] += one.size_bytes
-    return [
-        Dropping(site_id, day, count, size, why)
-        for (day, site_id, why), (count, size) in sorted(sums.items())
-    ]
-
-
-def _of_health(found: Sequence[HealthFile]) -> list[Dropping]:
-    sizes: dict[str, list[int]] = {}
-    for one in found:
-        sizes.setdefault(day_of(one.since_ns), []).append(one.size_bytes)
-    return [
-        Dropping("", day, len(of_day), sum(of_day), "health")
-        for day, of_day in sorted(sizes.items())
-    ]
 
 
 def rebuild(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,10 @@ _FOLDER = "imports"
 class Imported:
     """One file of sightings of another system: what it was, who took it in, when and why.
 
-    ``rows`` are the distinct sightings in it, ``added`` those that were not here before;
-    ``first_ns`` and ``last_ns`` (UTC) bound them. ``covered`` are the spans ``(camera, start_ns,
-    stop_ns)`` that the other system says it looked at; without them no sighting means nothing.
+    ``rows`` are the distinct sightings in it, ``added`` those that were not here before, of which
+    ``dropped`` went when their days were over; ``first_ns`` and ``last_ns`` (UTC) bound ``rows``.
+    ``covered`` are the spans ``(camera, start_ns, stop_ns)`` that the other system says it looked
+    at; without them no sighting means nothing.
     """
 
     sha256: str
@@ -47,6 +48,7 @@ class Imported:
     first_ns: int
     last_ns: int
     covered: tuple[tuple[str, int, int], ...] = ()
+    dropped: int = 0
 
     @property
     def model_ref(self) -> str:
@@ -58,6 +60,24 @@ class Imported:
         facts = asdict(self)
         told = {**facts, "record_sha256": _digest(facts)}
         return (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What is to go of one import: ``ids`` by camera and UTC day; ``covered`` are spans that stay.
+
+    ``cut`` is of how many spans something goes.
+    """
+
+    record: Imported
+    ids: Mapping[tuple[str, str], Sequence[str]]
+    covered: tuple[tuple[str, int, int], ...]
+    cut: int
+
+    @property
+    def rows(self) -> int:
+        """How many sightings go."""
+        return sum(len(of_day) for of_day in self.ids.values())
 
 
 class Imports:
@@ -107,6 +127,64 @@ class Imports:
             self._path(sha256).unlink(missing_ok=True)
             return gone
 
+    def drop(
+        self,
+        choose: Callable[[], Sequence[Leaving]],
+        tell: Callable[[Sequence[Leaving]], None],
+        still: Callable[[], bool],
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take away what is chosen, a camera and day at a time, each with its count at once.
+
+        Spans that were looked at go no later than the sightings in them: where these are gone, no
+        sighting must not look like nobody having passed. A record of which nothing is left goes.
+
+        Parameters
+        ----------
+        choose
+            Asked while nothing can be imported.
+        tell
+            Told of it before anything goes: it writes that into the log.
+        still
+            Asked before each step, while nothing can be protected: where it says no, the rest
+            stays for the next time.
+        """
+        with files.locked(self._lock):
+            going = choose()
+            if going:
+                tell(going)
+            for one in going:
+                record = replace(one.record, covered=one.covered)
+                # of spans alone: no row of the day goes with them
+                for (camera_id, day), ids in one.ids.items() or [(("", ""), ())]:
+                    made: list[Imported] = []
+
+                    def told(
+                        count: int, record: Imported = record, made: list[Imported] = made
+                    ) -> dict[str, bytes | None]:
+                        now = replace(record, dropped=record.dropped + count)
+                        made.append(now)
+                        left = now.added > now.dropped or now.covered
+                        return {f"{_FOLDER}/{now.sha256}.json": now.as_json() if left else None}
+
+                    if stopped() or not self._lake.take_away(camera_id, day, ids, told, still):
+                        return
+                    record = made[0]
+
+    def rows(self, before_ns: int) -> pa.Table:
+        """Return the imported rows before an instant, as ``Lake.made_by`` does."""
+        return self._lake.made_by(MARK, before_ns)
+
+    def readable(self) -> tuple[list[Imported], dict[str, str]]:
+        """Return the records that can be read, and why others cannot, by path."""
+        found, bad = [], {}
+        for path in sorted(self._folder.glob("[!.]*.json")):
+            try:
+                found.append(_read(path))
+            except Damaged as damage:
+                bad[str(path)] = damage.sentence()
+        return found, bad
+
     def all(self) -> list[Imported]:
         """Return every import, oldest first.
 
@@ -145,13 +223,13 @@ class Imports:
             except Damaged as damage:
                 yield damage
                 continue
-            if count != record.added:
+            if count != record.added - record.dropped:
                 yield Damaged(
-                    N_("{count} sightings of this import are here, {added} were added"),
+                    N_("{count} sightings of this import are here, {due} should be"),
                     N_("import the file again: what is missing is added"),
                     where=str(path),
                     count=count,
-                    added=record.added,
+                    due=record.added - record.dropped,
                 )
         for ref, count in sorted(counts.items()):
             yield Damaged(

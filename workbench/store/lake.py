@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -116,6 +116,52 @@ class Lake:
             return {}
         return dict(zip(found["model_ref"].to_pylist(), found["rows"].to_pylist(), strict=True))
 
+    def made_by(self, start: str, before_ns: int) -> pa.Table:
+        """Return the rows whose `model_ref` begins so and whose ``utc`` is before an instant.
+
+        Their columns are sighting_id, camera_id, utc, sigma_s and model_ref, ``day`` beside them:
+        the UTC day they lie under.
+        """
+        before = Span(-(2**62), before_ns)
+        where, values = _conditions(before, None, False, None, None)
+        # the day as folders are named, whole days of UTC
+        query = (
+            "SELECT sighting_id, camera_id, utc, sigma_s, model_ref, "
+            f"strftime(utc::TIMESTAMPTZ, '%Y-%m-%d') AS day FROM lake{where} "
+            "AND starts_with(model_ref, $start) ORDER BY utc, sighting_id"
+        )
+        found = self._run(query, values | {"start": start}, None, before)
+        return found if found is not None else _MADE_BY.empty_table()
+
+    def take_away(
+        self,
+        camera_id: str,
+        day: str,
+        ids: Sequence[str],
+        told: Callable[[int], Mapping[str, bytes | None]],
+        still: Callable[[], bool],
+    ) -> bool:
+        """Take away rows of a camera and a UTC day, and change files that tell of them, at once.
+
+        Parameters
+        ----------
+        told
+            From the number of rows to those files' names inside the lake and their bytes now, None
+            for one that goes.
+        still
+            Asked last, while nobody can write into the catalogue; where it says no, nothing goes
+            and False is returned.
+        """
+        with files.locked(self._writers):
+            with self._settled():
+                old = self.files([camera_id], days=[day])
+            rows = self._read(old)
+            left = rows.filter(pc.invert(pc.is_in(rows["sighting_id"], pa.array(ids, pa.string()))))
+            changed = told(rows.num_rows - left.num_rows)
+            beside = {name: data for name, data in changed.items() if data is not None}
+            gone = [self._folder / name for name in changed.keys() - beside.keys()]
+            return self._replace([*old, *gone], left, beside=beside, still=still)
+
     def forget(self, segments: Sequence[str], *, made_by: str | None = None) -> int:
         """Take away the sightings of segments that were dropped; return how many they were.
 
@@ -174,11 +220,17 @@ class Lake:
             return int(differs.sum())
 
     def _replace(
-        self, old: Sequence[Path], rows: pa.Table, *, beside: Mapping[str, bytes] | None = None
-    ) -> None:
+        self,
+        old: Sequence[Path],
+        rows: pa.Table,
+        *,
+        beside: Mapping[str, bytes] | None = None,
+        still: Callable[[], bool] | None = None,
+    ) -> bool:
         """Put files of these rows in the place of old ones. The caller holds the writers' lock.
 
-        `beside` are other files of the lake that appear in the same step, by name.
+        `beside` are other files of the lake that appear in the same step, by name. `still` is asked
+        last, inside a write transaction of the catalogue: where it says no, nothing is changed.
         """
         self._note_days(rows)
         self._tidy(self._folder)
@@ -200,9 +252,16 @@ class Lake:
                 renames.append([self._name(temporary), self._name(final)])
         removals = [self._name(path) for path in old if path not in kept]
         journal = {"rename": renames, "remove": removals}
-        files.write_bytes(self._journal, json.dumps(journal).encode())
+        # what is protected meanwhile waits for the transaction: the journal decides
+        with self._catalogue.write() if still is not None else nullcontext():
+            if still is not None and not still():
+                for unfinished, _final in renames:
+                    (self._folder / unfinished).unlink()
+                return False
+            files.write_bytes(self._journal, json.dumps(journal).encode())
         with files.locked(self._swap):
             self._carry_out()
+        return True
 
     def query(
         self,
@@ -381,6 +440,12 @@ PLATES = pa.schema(
     ]
 )
 """One row a distinct plate text."""
+
+_MADE_BY = pa.schema(
+    [*(SIGHTINGS.field(name) for name in ("sighting_id", "camera_id", "utc", "sigma_s")),
+     SIGHTINGS.field("model_ref"), ("day", pa.string())]
+)  # fmt: skip
+"""What :meth:`Lake.made_by` returns."""
 
 
 @contextmanager

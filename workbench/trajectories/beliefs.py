@@ -105,6 +105,11 @@ class Believed:
     clocks: clock_model.Clocks
     unread: Reads
 
+    @property
+    def share_unread(self) -> float:
+        """Share of all sightings that had no plate."""
+        return len(self.unread.ids) / max(len(self.unread.ids) + len(self.reads.ids), 1)
+
     def chains(self) -> list[list[int]]:
         """Return rows of `reads` by vehicle, each chain in order of time."""
         to_next, before = neighbours(self.edges.i, self.edges.j, self.links, len(self.reads.ids))

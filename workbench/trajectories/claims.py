@@ -51,32 +51,37 @@ Curve = tuple[tuple[float, ...], tuple[float, ...]]
 class Calibration:
     """Curves from what was claimed to what held; ``origin`` says on what they were fitted.
 
-    Of unread sightings there are two, for where few and where many sightings stay unread
-    (``shares`` of all); between the two what they say is mixed. Where many are unread, more of
-    those who compete for one are nobody's, and the same claim holds less often.
+    There are two of each kind, for where few and where many sightings stay unread (``shares`` of
+    all); between the two what they say is mixed. Where many are unread, links skip more, and more
+    of those who compete for an unread sighting are nobody's: the same claim holds less often.
     """
 
-    links: Curve
+    links: tuple[Curve, Curve]
     unread: tuple[Curve, Curve]
     shares: tuple[float, float] = (0.0, 1.0)
     origin: str = ""
 
-    def of_links(self, claimed: Floats) -> Floats:
-        """Return the share of links, claimed with such probabilities, that held."""
-        return np.interp(claimed, *self.links)
-
-    def of_unread(self, claimed: Floats, share: float) -> Floats:
-        """Return the same for unread sightings that were given to a vehicle.
+    def of_links(self, claimed: Floats, share: float) -> Floats:
+        """Return the share of links, claimed with such probabilities, that held.
 
         ``share`` of all sightings that were linked had no plate.
         """
-        few, many = (np.interp(claimed, *curve) for curve in self.unread)
+        return self._mixed(self.links, claimed, share)
+
+    def of_unread(self, claimed: Floats, share: float) -> Floats:
+        """Return the same for unread sightings that were given to a vehicle."""
+        return self._mixed(self.unread, claimed, share)
+
+    def _mixed(self, curves: tuple[Curve, Curve], claimed: Floats, share: float) -> Floats:
+        few, many = (np.interp(claimed, *curve) for curve in curves)
         mixed = float(np.interp(share, self.shares, (0.0, 1.0)))
         return np.asarray((1.0 - mixed) * few + mixed * many)
 
 
 _AS_CLAIMED: Curve = ((0.0, 1.0), (0.0, 1.0))
-PLAIN = Calibration(_AS_CLAIMED, (_AS_CLAIMED, _AS_CLAIMED), origin="none: as claimed")
+PLAIN = Calibration(
+    (_AS_CLAIMED, _AS_CLAIMED), (_AS_CLAIMED, _AS_CLAIMED), origin="none: as claimed"
+)
 _FILE = Path(__file__).with_name("calibration.json")
 
 
@@ -86,12 +91,17 @@ def default_calibration() -> Calibration:
     if not _FILE.is_file():
         return PLAIN
     data = json.loads(_FILE.read_text(encoding="utf-8"))
-    links, few, many = (
-        (tuple(map(float, data[name][0])), tuple(map(float, data[name][1])))
-        for name in ("links", "unread, few", "unread, many")
+    links, unread = (
+        tuple(
+            (tuple(map(float, claimed)), tuple(map(float, held)))
+            for claimed, held in (data[f"{name}, few"], data[f"{name}, many"])
+        )
+        for name in ("links", "unread")
     )
     low, high = data["shares unread"]
-    return Calibration(links, (few, many), (float(low), float(high)), str(data["origin"]))
+    return Calibration(
+        (links[0], links[1]), (unread[0], unread[1]), (float(low), float(high)), str(data["origin"])
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +124,8 @@ def rivals(believed: Believed, *, most: int = 3, calibration: Calibration | None
     row = np.full((count, most), -1, np.int64)
     probability = np.zeros((count, most))
     order = np.lexsort((j, -claimed, i))
-    i, j, held = i[order], j[order], curve.of_links(claimed[order])
+    i, j = i[order], j[order]
+    held = curve.of_links(claimed[order], believed.share_unread)
     rank = np.arange(len(i)) - np.searchsorted(i, i, side="left")
     top = rank < most
     row[i[top], rank[top]] = j[top]

@@ -398,6 +398,8 @@ def _draw_sites(chart: folium.Map, ward: Any, *, quiet: bool) -> None:
         lambda _f: {
             "color": "#0b559f", "weight": 1.2 if quiet else 2, "fillColor": "#ffffff",
             "fillOpacity": 1,
+            # without it a tap on the middle of the ring goes to the road under it
+            "fill": True,
         },
         marker=folium.CircleMarker(radius=3.5 if quiet else 5),
     )  # fmt: skip
