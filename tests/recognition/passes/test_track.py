@@ -115,3 +115,45 @@ def test_the_same_boxes_give_the_same_tracks() -> None:
     first, second = run(at, 30)[1], run(at, 30)[1]
     assert [t.seen for t in first] == [t.seen for t in second]
     assert len(first) == 3
+
+
+def lies_then_taken_along(i: int) -> list[Box]:
+    """A wet patch lies for four seconds; then the box is that of a car which drives over it."""
+    return [Box(300, 200, 50, 40)] if i < 40 else [Box(276 - 14 * (i - 40), 190, 90, 60)]
+
+
+def test_what_lay_and_was_taken_along_is_no_pass_of_its_own() -> None:
+    _, passes = run(lies_then_taken_along, 54)
+    assert passes == []
+
+
+def test_what_the_detector_named_is_a_pass_however_it_lay() -> None:
+    tracker = Tracker(S, 640, 360)
+    for i in range(54):
+        tracker.step(i, i * 100, i / 10, lies_then_taken_along(i))
+        if i == 20:
+            tracker.live[0].named.append(("car", 0.8))
+    assert [t.seen[0].number for t in tracker.finish() if tracker.is_pass(t)] == [0]
+
+
+def test_what_stood_and_drove_off_itself_is_a_pass() -> None:
+    def at(i: int) -> list[Box]:
+        gone = max(0, i - 50)
+        return [Box(300 - 1.2 * gone * gone, 200, 60, 40)]
+
+    _, passes = run(at, 64)
+    assert len(passes) == 1
+
+
+def test_what_came_and_stayed_is_a_pass() -> None:
+    _, passes = run(lambda i: [Box(10 + 14 * min(i, 20), 100, 60, 40)], 80)
+    assert len(passes) == 1
+
+
+def test_what_goes_away_along_the_road_grows_small_and_is_a_pass() -> None:
+    def at(i: int) -> list[Box]:  # most of its looks are far away, nearly in one place
+        size = 240 / (1 + 0.35 * i)
+        return [Box(320 - size / 2, 60 + size, size, size)]
+
+    _, passes = run(at, 60)
+    assert len(passes) == 1
