@@ -33,7 +33,7 @@ from workbench.bench.accidents_poles import (
     pole_at,
     read_tracks,
 )
-from workbench.bench.clips import Figures, footage_folder
+from workbench.bench.clips import Figures, footage_folder, parts_asked
 from workbench.collisions.calibration import (
     SIGMA_M,
     Floats,
@@ -99,13 +99,7 @@ def bench_accidents(*, quick: bool = False, folder: Path | None = None, only: st
     BadInput
         Where the folder of real data is not there, or there is no such part.
     """
-    asked = [part.strip() for part in only.split(",")] if only else list(PARTS)
-    for part in asked:
-        if part not in PARTS:
-            raise BadInput(
-                N_("the benchmark has no part '{part}'"), N_("choose one of: {known}"),
-                part=part, known=", ".join(PARTS),
-            )  # fmt: skip
+    asked = parts_asked(only, tuple(PARTS))
     home = footage_folder() if folder is None else folder
     if not (home / "dlr_ut").is_dir():
         raise BadInput(
