@@ -145,13 +145,6 @@ class Settings:
     Asked only of what the detector has not named."""
     pass_most_slim: float = 5.0
     """Long side over short side; a fluttering tape is slimmer than anything that passes."""
-    rest_s: float = 1.5
-    rest_share: float = 0.5
-    rest_shift: float = 0.3
-    """Of its own size: what the detector never named, and what stayed this near to one place for
-    so long and in so many of its looks, lay there."""
-    rest_growth: float = 1.5
-    """Times its area from the last look there to the next: what jumps more is something else."""
     shared_most: float = 0.6
     stitch_s: float = 2.0
 

@@ -225,41 +225,8 @@ class Tracker:
             and track.last.t_s - track.seen[0].t_s >= s.pass_least_s
             and self._went(track)
             and (vouched or track.reach_px >= s.pass_least_straight * track.way_px)
-            and (vouched or self._set_out(track))
             and slim <= s.pass_most_slim
         )
-
-    def _set_out(self, track: Track) -> bool:
-        """Tell whether what mostly lay in one place came or went itself, as large as it lay.
-
-        A shred of light or a wet patch where something drives by is taken along: the box jumps to
-        the vehicle, grows to its size, or goes on inside it.
-        """
-        s = self._s
-        centres = np.array([_centre(o.box) for o in track.seen])
-        areas = np.maximum([_area(o.box) for o in track.seen], 1.0)
-        near_px = s.rest_shift * track.size_px
-        there = np.hypot(*(centres - np.median(centres, axis=0)).T) <= near_px
-        where = np.flatnonzero(there)
-        if there.mean() < s.rest_share or (
-            track.seen[where[-1]].t_s - track.seen[where[0]].t_s < s.rest_s
-        ):
-            return True
-
-        def alike(a: float, b: float) -> bool:
-            return 1 / s.rest_growth <= a / b <= s.rest_growth
-
-        usual = float(np.median(areas[there]))
-        lay = there & np.array([alike(area, usual) for area in areas])
-        alone = ~lay & ~np.array([o.shared for o in track.seen])
-        # stretches away of some length, each with the look before it and the look after it
-        for run in np.split(np.arange(len(lay)), np.flatnonzero(np.diff(alone)) + 1):
-            if not alone[run[0]] or len(run) < s.pass_least_looks:
-                continue
-            for i, j in ((run[0], run[0] - 1), (run[-1], run[-1] + 1)):
-                if 0 <= j < len(lay) and lay[j] and alike(areas[i], areas[j]):
-                    return True
-        return False
 
     def is_going(self, track: Track) -> bool:
         """Tell what has set out from what flickers on the spot, a burnt-in clock above all."""
