@@ -62,8 +62,9 @@ check-words:
 types:
 	$(BIN)/mypy
 
+# three on two cores: half of their time tests wait for streams, clocks and pages
 tests:  ## doctests, unit, browser and notebook tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup --durations=25
 
 format:  ## format and fix what can be fixed
 	$(BIN)/ruff check --fix
