@@ -25,7 +25,7 @@ SEEDS = tuple(range(251, 257))
 TUNED_ON = (101, 102, 103, 114)
 CLIP_S = 30.0
 HEIGHT_M, AWAY_M, NOISE_PX = 8.0, 24.0, 2.0
-_TILT, _FOCAL = math.radians(21.0), 1100.0
+TILT, FOCAL_PX = math.radians(21.0), 1100.0
 _FROM_TO_M = (6.0, 60.0)
 _LEAST_PX, _EDGE_S = 14.0, 0.5
 _SIZES = {
@@ -80,12 +80,12 @@ def _boxed(one: pd.DataFrame, foot: Floats, ahead: Floats) -> tuple[Floats, Floa
             at = m + a * along + b * across
             for z in (0.0, high):
                 drop = HEIGHT_M - z
-                depth = math.cos(_TILT) * (at @ ahead) + math.sin(_TILT) * drop
-                below = -math.sin(_TILT) * (at @ ahead) + math.cos(_TILT) * drop
+                depth = math.cos(TILT) * (at @ ahead) + math.sin(TILT) * drop
+                below = -math.sin(TILT) * (at @ ahead) + math.cos(TILT) * drop
                 near = np.maximum(depth, 0.1)
                 corners.append(np.column_stack([
-                    SIZE_PX[0] / 2 + _FOCAL * (at @ right) / near,
-                    SIZE_PX[1] / 2 + _FOCAL * below / near, depth,
+                    SIZE_PX[0] / 2 + FOCAL_PX * (at @ right) / near,
+                    SIZE_PX[1] / 2 + FOCAL_PX * below / near, depth,
                 ]))  # fmt: skip
     every = np.stack(corners)
     return np.hstack([every[..., :2].min(axis=0), every[..., :2].max(axis=0)]), every[..., 2].min(0)
@@ -149,7 +149,7 @@ def onset_figures(crossings: Iterable[tuple[int, Crossing]], least: float = SCOR
         "share_of_marks_within_1_s": round(right / max(1, marked), 3),
         "share_of_clips_marked_within_1_s": round(right / max(1, clips), 3),
         "ordinary_clips": calm, "ordinary_marked": false,
-        "ordinary_marked_at_most_95": round(_upper(false, calm), 3),
+        "ordinary_marked_at_most_95": round(at_most(false, calm), 3),
     }  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def calm_figures(views: Iterable[tuple[list[BoxTrack], float]], least: float = S
             false += _marked(found, start) is not None
     return {
         "ordinary_clips": calm, "ordinary_marked": false,
-        "ordinary_marked_at_most_95": round(_upper(false, calm), 3),
+        "ordinary_marked_at_most_95": round(at_most(false, calm), 3),
     }  # fmt: skip
 
 
@@ -192,6 +192,6 @@ def _marked(found: Sequence[Onset], start: float) -> Onset | None:
     return next((one for one in found if start <= one.at_s <= start + CLIP_S), None)
 
 
-def _upper(hits: int, of: int) -> float:
+def at_most(hits: int, of: int) -> float:
     """Return the 95 % upper bound of a share (Clopper and Pearson, one side)."""
     return 1.0 if hits >= of else float(beta.ppf(0.95, hits + 1, of - hits))

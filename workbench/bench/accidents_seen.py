@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 from workbench import demonstration
-from workbench.bench.accidents_onset import _FOCAL, _TILT, AWAY_M, HEIGHT_M, _upper
+from workbench.bench.accidents_onset import AWAY_M, FOCAL_PX, HEIGHT_M, TILT, at_most
 from workbench.bench.accidents_traffic import Crossing, simulate_crossing
 from workbench.bench.clips import Figures
 from workbench.collisions.onset import SCORE, WITHIN_S, BoxTrack, onsets
 from workbench.investigation import Workbench, find_onsets, open_workbench
-from workbench.investigation.onsets import _boxes
+from workbench.investigation.onsets import box_track_of
 from workbench.records import Purpose
 from workbench.timeline import SECOND_NS, Span
 from workbench.twin import render
@@ -89,7 +89,7 @@ def seen_figures(seeds: Sequence[int] = SEEDS, *, clips: int = _CLIPS) -> Figure
     for kind in ("true", "seen"):
         one = ordinary[f"{kind}_boxes"]
         del one["within_1_s"]
-        one["at_most_95"] = round(_upper(one["marked"], ordinary["clips"]), 3)
+        one["at_most_95"] = round(at_most(one["marked"], ordinary["clips"]), 3)
     del ordinary["both_passes_seen"]
     off = rows.loc[rows.hit & rows.seen_marked, "seen_off_s"]
     told["collision"]["seen_off_s"] = [round(float(one), 2) for one in sorted(off)]
@@ -177,7 +177,7 @@ def _scenario(
     ward = load(demonstration.WARD)
     view = replace(
         view_of(ward.cameras[CAMERA], 40.0, seed),
-        height_m=HEIGHT_M, pitch=_TILT, focal_px=_FOCAL,
+        height_m=HEIGHT_M, pitch=TILT, focal_px=FOCAL_PX,
     )  # fmt: skip
     by_kind: dict[str, list[Vehicle]] = {}
     for one in looks:
@@ -256,7 +256,7 @@ def _both(wb: Workbench, clip: Clip, truth: Sequence[BoxTrack], start_ns: int) -
     table = wb._store.sightings(cameras=(CAMERA,), span=span,
                                 columns=["sighting_id", "track_pts", "track_box", "first_pts",
                                          "last_pts", "first_utc", "last_utc"])  # fmt: skip
-    seen = [_boxes(row, start_ns) for row in table.to_pylist() if row["track_pts"]]
+    seen = [box_track_of(row, start_ns) for row in table.to_pylist() if row["track_pts"]]
     matched: set[str] = set()
     for name in clip.pairs[0]:
         best, of = 0.3, ""

@@ -228,8 +228,7 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
         dense_all += len(one.dense)
         kept_all += sum(j is not None for j in paired(one.dense, one.found))
         rows += len(one.found)
-        lost = set(range(len(one.found))) - {j for j in by_product if j is not None}
-        on_truth += sum(touches_some(list(one.clip.truth or ()), one.found[j]) for j in lost)
+        on_truth += beyond(one.clip, one.found, by_product)[0]
         best += one.best
         best_true += one.best_true
         swept += one.swept
@@ -248,6 +247,14 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
         "precision: rows that are a pass": share(hits, rows),
         "rows beyond, pieces of true things / of nothing": [on_truth, nothing],
     }
+
+
+def beyond(clip: Clip, found: Sequence[Trail], pairs: Sequence[int | None]) -> list[int]:
+    """Return how many found rows that are no pass are pieces of true things, and of nothing."""
+    hit = {j for j in pairs if j is not None}
+    lost = [one for j, one in enumerate(found) if j not in hit]
+    pieces = sum(touches_some(list(clip.truth or ()), one) for one in lost)
+    return [pieces, len(lost) - pieces]
 
 
 def by_size(all_: Sequence[Counted]) -> Figures:
@@ -368,8 +375,6 @@ def hard(rig: Rig) -> Figures:
     for name, clip in hard_scenes(rig):
         rows, truth, found, pairs, cpu_s = hard_run(rig, clip)
         hits = sum(j is not None for j in pairs)
-        lost = set(range(len(found))) - {j for j in pairs if j is not None}
-        pieces = sum(touches_some(list(clip.truth or ()), found[j]) for j in lost)
         read = [
             rows[j]["plate"] == clip.plates.get(true.name, "")
             for true, j in zip(truth, pairs, strict=True)
@@ -378,7 +383,7 @@ def hard(rig: Rig) -> Figures:
         figures[name] = {
             "recall": share(hits, len(truth)),
             "precision": share(hits, len(found)),
-            "rows beyond, pieces of true things / of nothing": [pieces, len(lost) - pieces],
+            "rows beyond, pieces of true things / of nothing": beyond(clip, found, pairs),
             "plates read / exactly": [len(read), sum(read)],
             "CPU s": round(cpu_s, 1),
         }
@@ -420,17 +425,17 @@ def draw_hard_scenes(rig: Rig, out: Path, *, across_px: int = 480) -> None:
     for name, clip in hard_scenes(rig):
         _, truth, found, pairs, _ = hard_run(rig, clip)
         hit = {j for j in pairs if j is not None}
-        beyond = [one for j, one in enumerate(found) if j not in hit]
+        lost = [one for j, one in enumerate(found) if j not in hit]
         missed = [one for one, j in zip(truth, pairs, strict=True) if j is None]
         met = [one for one, j in zip(truth, pairs, strict=True) if j is not None]
         wrong = np.zeros(len(clip.index), int)
-        for one in (*beyond, *missed):
+        for one in (*lost, *missed):
             wrong[one.frames[0] : one.frames[-1] + 1] += 1
         number = int(wrong.argmax())
         ((_, frame),) = media.decode(clip.path, clip.index, number, number + 1)
         picture = media.to_rgb(frame, clip.segment.rotation_deg).copy()
         for trails, colour in (
-            (met, (60, 220, 60)), (beyond, (255, 220, 0)), (missed, (255, 60, 60)),
+            (met, (60, 220, 60)), (lost, (255, 220, 0)), (missed, (255, 60, 60)),
         ):  # fmt: skip
             for box in (box_at(one, number) for one in trails):
                 if box is not None:

@@ -59,7 +59,7 @@ def find_onsets(house: Workbench, cameras: Sequence[str], span: Span, purpose: P
         table = house._store.sightings(cameras=(camera_id,), span=wide, columns=_READ)
         rows = [one for one in table.to_pylist() if one["kind"] in VEHICLES and one["track_pts"]]
         passes += len(rows)
-        for one in onsets([_boxes(row, bounds.start_ns) for row in rows]):
+        for one in onsets([box_track_of(row, bounds.start_ns) for row in rows]):
             at_ns = bounds.start_ns + round(one.at_s * SECOND_NS)
             if at_ns in bounds:
                 found.append(SeenOnset(camera_id, at_ns, one.score, one.words))
@@ -72,7 +72,8 @@ def find_onsets(house: Workbench, cameras: Sequence[str], span: Span, purpose: P
     return Onsets(tuple(found), tuple(cameras), passes)
 
 
-def _boxes(row: dict[str, Any], origin_ns: int) -> BoxTrack:
+def box_track_of(row: dict[str, Any], origin_ns: int) -> BoxTrack:
+    """Return the boxes of a row of sightings, in px, at seconds since an instant."""
     pts = np.asarray(row["track_pts"], dtype=np.int64)
     order = np.argsort(pts, kind="stable")
     box = np.asarray(row["track_box"], dtype=np.float64).reshape(-1, 4)[order]
