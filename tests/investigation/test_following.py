@@ -252,15 +252,14 @@ def test_without_time_for_all_the_lesser_camera_loses_footage_and_it_is_said(
         if not told:
             return False
         less, more = told["cameras"][small], told["cameras"][great]
-        # both may lose the same while the worker is busy with what it had before: wait for the turn
-        # of the greater one
-        return less["left_out_s"] > 6 and less["searched_s"] + 0.5 < more["searched_s"]
+        # two that take turns are never more than a fragment of a second apart: two seconds are a
+        # preference. What still waits when it is stopped is searched whosever it is, so that the
+        # sums at the end tell nothing of it.
+        return less["left_out_s"] > 6 and less["searched_s"] + 2 < more["searched_s"]
 
     followed = wb.follow(
         PURPOSE, priority=[great], workers=1, models=give_slow_cars, stopped=once(lost)
     )
-    shares = {c: followed.searched_s[c] / followed.arrived_s[c] for c in CAMERAS}
-    assert shares[small] < shares[great]
     for camera in CAMERAS:
         both = followed.searched_s[camera] + followed.left_out_s[camera]
         assert followed.arrived_s[camera] == pytest.approx(both, abs=0.2)
