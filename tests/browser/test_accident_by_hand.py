@@ -198,7 +198,19 @@ def test_a_turned_picture_enlarged_and_a_finger_put_points_in_displayed_pixels(p
 
 def test_where_a_track_begins_and_ends_is_said_on_its_frames(page, street):
     wb, _ = street
-    opened(page, street, PAPERS, frame=5)
+    tile = opened(page, street, PAPERS, frame=5)
+    # while it plays the points are seen, and cannot be moved
+    page.locator(".together [data-part=speed]").select_option("0.1")
+    page.locator(".together").press(" ")
+    expect(tile.locator(".fixed.own")).to_have_count(1)
+    expect(tile.locator(".mark")).to_have_count(0)
+    page.locator(".together").press(" ")
+    expect(tile.locator(".mark")).to_have_count(1)
+    page.locator(".together").press("Home")
+    for _ in range(5):
+        page.locator(".together").press("ArrowRight")
+    expect(tile).to_have_attribute("data-pts", str(pts_of(wb, PAPERS)[5]))
+    expect(page.locator("#speeds")).to_contain_text(f"PTS {pts_of(wb, PAPERS)[5]}")
     speeds, frames = page.locator("#speeds"), pts_of(wb, PAPERS)
     page.get_by_placeholder("Lý do sửa").fill("trước đó là xe khác")
     page.get_by_role("button", name="Đường đi từ đây").click()

@@ -142,20 +142,26 @@ def test_a_step_is_kept_with_what_it_measures_or_not_at_all(house: Workbench) ->
             keep_track(house, corrected(done.track, [step]), WHY)
     (known,) = case_file(house, WHY).tracks
     assert len(known.steps) == 1
+    # of a track that is kept already the step joins those that hold, whichever row it was taken on
+    joined = keep_step(house, found, hand.Omit(pts[20], reason="bị che"), WHY)
+    assert joined.track.kept_numbers == (1, 2)
+    with pytest.raises(BadInput, match="no point at the frame named"):
+        keep_step(house, found, hand.Omit(pts[20], reason="bị che"), WHY)
+    undo_step(house, "DD-1", 2, "nhầm", WHY)
     # a calibration that is taken away: there are no metres, and no step either
     folder = house.root / "calibrations"
     folder.rename(house.root / "away")
     with pytest.raises(BadInput, match="not calibrated"):
         keep_step(house, done.track, hand.Omit(pts[5], reason="bị che"), WHY)
     (house.root / "away").rename(folder)
-    assert len(case_file(house, WHY).tracks[0].steps) == 1
+    assert len(case_file(house, WHY).tracks[0].steps) == 2
     # who may only look keeps nothing, and the log says that they tried
     for name, roles in (("lan", ["traffic", "operator"]), ("xem", ["operator"])):
         add_person(house, name, roles, "một mật khẩu thật dài")
     with pytest.raises(Refused, match="has none of the roles"):
         keep_step(house.as_actor("xem"), done.track, hand.Omit(pts[5], reason="bị che"), WHY)
     assert (house.audit()[-1].action, house.audit()[-1].actor) == ("case.write.refused", "xem")
-    assert len(case_file(house, WHY).tracks[0].steps) == 1
+    assert len(case_file(house, WHY).tracks[0].steps) == 2
 
 
 def test_papers_list_every_step_and_the_log_names_them(house: Workbench) -> None:

@@ -189,7 +189,7 @@ from workbench.investigation.scene_papers import (
     papers_bytes,
     write_papers,
 )
-from workbench.investigation.speeding import Measurable, measurable, measure_sighting
+from workbench.investigation.speeding import Measurable, measurable
 
 __all__ = [
     "ALWAYS",
@@ -325,7 +325,6 @@ __all__ = [
     "lookouts_mark",
     "measurable",
     "measure",
-    "measure_sighting",
     "no_point",
     "notices_of",
     "on_the_way",

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.cases import files as rules
-from workbench.cases.files import CaseTrack
+from workbench.cases.files import CaseFile, CaseTrack
 from workbench.collisions import steps as hand
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation import people
@@ -55,20 +55,11 @@ def keep_track(house: Workbench, track: Track, purpose: Purpose) -> Track:
     _may(house, track, purpose)
     for step in track.steps[len(track.kept_numbers) :]:
         _refuse_step(track, step)
-    before = track.before if track.before is not None else track.points_px
-    found = {
-        "segment_sha256": track.segment.sha256,
-        "camera_id": track.segment.camera_id,
-        "name": track.name,
-        "by_computer": track.found,
-        "origin": [track.origin.template, [list(one) for one in track.origin.fields]],
-        "pts": [int(one) for one in track.pts],
-        "points_px": [None if math.isnan(x) else [x, y] for x, y in before.tolist()],
-    }
+    found = _as_found(track)
     book = CaseBook(house.root, purpose.case_id)
     with book.changing():
         file = _file(house, purpose.case_id)
-        known = next((one for one in file.tracks if dict(one.found) == found), None)
+        known = _known(file, found)
         if known is None and len(file.tracks) >= MOST_TRACKS:
             raise _too_many()
         track_id = known.track_id if known else f"DD-{len(file.tracks) + 1}"
@@ -99,6 +90,8 @@ def keep_step(house: Workbench, track: Track, step: hand.Step, purpose: Purpose)
         :func:`measure` refuses: no calibration in force, a camera that moved, too few points left.
     """
     _may(house, track, purpose)
+    if not track.kept and (known := _known(_file(house, purpose.case_id), _as_found(track))):
+        track = track_of_case(house, known)  # the step joins those that hold already
     _refuse_step(track, step)
     if not isinstance(step, hand.Cut):
         point = track.points_px[track.pts == step.pts]
@@ -232,6 +225,24 @@ def _held(one: CaseTrack) -> list[tuple[int, hand.Step]]:
                 by = f"{by} ({kept.written_by})"
             held.append((number, replace(step, actor=by, at_ns=step.at_ns or kept.at_ns)))
     return held
+
+
+def _as_found(track: Track) -> dict[str, Any]:
+    """Return what is written down of a track itself: as it was found, without any step."""
+    before = track.before if track.before is not None else track.points_px
+    return {
+        "segment_sha256": track.segment.sha256,
+        "camera_id": track.segment.camera_id,
+        "name": track.name,
+        "by_computer": track.found,
+        "origin": [track.origin.template, [list(one) for one in track.origin.fields]],
+        "pts": [int(one) for one in track.pts],
+        "points_px": [None if math.isnan(x) else [x, y] for x, y in before.tolist()],
+    }
+
+
+def _known(file: CaseFile, found: Mapping[str, Any]) -> CaseTrack | None:
+    return next((one for one in file.tracks if dict(one.found) == found), None)
 
 
 def _may(house: Workbench, track: Track, purpose: Purpose) -> None:
