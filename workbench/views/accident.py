@@ -123,7 +123,7 @@ class _AccidentPage:
         acts = {
             "open": self._open_at, "snapshot": self._snapshot, "bookmark": self._mark,
             "here": self._arrived,
-            "moved": self._moved,
+            "moved": self._moved, "playing": self._played,
         }  # fmt: skip
         self.tiles = Tiles(acts, words=_words(tr))
         self._shown: Together | None = None
@@ -132,7 +132,7 @@ class _AccidentPage:
         self._near: tuple[Span, list[Near]] | None = None
         self._marks: list[Bookmark] = []
         self._chosen: list[str] = []
-        self._serial, self._at_ns = 0, 0
+        self._serial, self._at_ns, self._stands = 0, 0, False
         here, at_ns, span = self._asked()
         self._here = here
         self._chosen = self._asked_cameras() or self._default(here, at_ns, span)
@@ -331,6 +331,7 @@ class _AccidentPage:
         """Take note of the instant at which the tiles stand."""
         at = asked.get("at")
         if self._shown is not None and type(at) is int:
+            self._stands = True
             span = self._shown.span
             self._at_ns = min(max(span.start_ns + at, span.start_ns), span.stop_ns - 1)
             self.speeds.stand(self._at_ns)
@@ -341,6 +342,11 @@ class _AccidentPage:
             self._serial += 1
             self.tiles.seek = [at_ns - self._shown.span.start_ns, self._serial]
 
+    def _played(self, _asked: Mapping[str, Any]) -> None:
+        """Take note that no frame stands any more, until one is told."""
+        self._stands = False
+        self.speeds.by_hand.stand()
+
     def _moved(self, asked: Mapping[str, Any]) -> None:
         """Take note of where a point of the track was put, which keeps nothing."""
         self.speeds.by_hand.moved(asked)
@@ -349,8 +355,8 @@ class _AccidentPage:
         self.tiles.track = track
 
     def _frame_of(self, camera_id: str) -> Frame | None:
-        """Return the frame that a camera's tile shows at the instant at which the tiles stand."""
-        for strip in self._shown.strips if self._shown is not None else ():
+        """Return the frame on which a camera's tile stands; None in a gap, and while it plays."""
+        for strip in self._shown.strips if self._shown is not None and self._stands else ():
             number = int(strip.shown(np.array([self._at_ns]))[0])
             if strip.camera_id == camera_id and number >= 0:
                 stretch = [one for one in strip.stretches if one.first <= number][-1]

@@ -102,7 +102,7 @@ class ByHand:
         self.move.disabled = self._away is None
         point = None if pts is None else _point(track, pts)
         if point is None:
-            said = tr("The frame shown has no point of this track: go to one that has.")
+            said = tr("No point of this track here: stand on a frame that has one.")
         else:
             said = tr("Point of PTS {pts}: {x}, {y} px.").format(
                 pts=pts, x=f"{point[0]:.1f}", y=f"{point[1]:.1f}"

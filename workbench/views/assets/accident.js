@@ -98,6 +98,7 @@ export function render({ model, el }) {
     playing = true; basis = null; pace = null; playButton.textContent = words.pause;
     const [from, to] = bounds();
     if (wanted < from || wanted >= to - 1) wanted = from;
+    model.send_msg({ playing: {} }); // no frame stands: nothing of one can be corrected
     requestAnimationFrame(frame);
   }
   function stop(show = true) {
