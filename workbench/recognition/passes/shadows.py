@@ -1,0 +1,153 @@
+"""Cast shadows: what of a thing in the gate's mask is the shadow it throws beside it. Pure.
+
+The gate tells bare shadows from things; a shadow that hangs on its thing makes the thing's box up
+to twice as wide, and two people one region. Such a shadow is darker than the road by one factor in
+all channels, lies low beside its thing and is either even or, far from the camera, a strip so thin
+that its soft border is all of it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.recognition.settings import Settings
+from workbench.recognition.types import RGB
+
+Mask = NDArray[np.uint8]
+Corners = tuple[int, int, int, int]
+"""Left, top, right, bottom in whole pixels of the gate picture."""
+
+_WHOLE = 200
+"""Of a ratio of one, in the eight bits ratios are kept in: up to 1.27 can be told."""
+_LIFT = (8, 8, 8, 0)
+"""Grey levels added before dividing: of black divided by black nothing can be said."""
+_SQUARE_2 = np.ones((2, 2), np.uint8)
+
+
+def without_shadow(
+    box: Corners, mask: Mask, picture: RGB, background: RGB, settings: Settings
+) -> list[Corners]:
+    """Return the boxes of what stands in a box of the mask, without the shadows they cast.
+
+    Parameters
+    ----------
+    box
+        Of one thing, or of several whose shadows join them.
+    mask
+        255 where the picture is not the background, (y, x) uint8.
+    picture, background
+        Gate pictures, (y, x, 3) uint8.
+
+    Returns
+    -------
+    list of tuple
+        One box, or one each of small things that only a shadow joined; the box as it was where
+        nothing would be left of it.
+    """
+    s = settings
+    left, top, right, bottom = box
+    part = np.s_[top:bottom, left:right]
+    inside = cv2.compare(mask[part], 0, cv2.CMP_GT)
+    dark, even = _shade(inside, picture[part], background[part], s)
+    height = bottom - top
+    tall = _count(inside, 0)
+    head = np.where(tall > 0, (inside > 0).argmax(0), height) / height
+    share = _count(dark, 0) / np.maximum(tall, 1)
+    strip = (tall <= s.cast_thin_px) & (head > s.cast_low_share)
+    plain = (_count(even, 0) >= s.cast_even_share * tall) & (head > s.cast_head_share)
+    stands = np.flatnonzero((tall > 0) & ~((share >= s.cast_dark_share) & (strip | plain)))
+    if not len(stands):
+        return [box]
+    runs = _runs(stands, s.cast_gap_px if height <= s.cast_apart_px else right - left)
+    if len(runs) > 1:
+        solid = [run for run in runs if tall[run[0] : run[1]].sum() >= s.blob_least_px]
+        runs = solid or [(runs[0][0], runs[-1][1])]
+    if len(runs) == 1 and runs[0][1] - runs[0][0] < s.cast_left_share * (right - left):
+        return [box]
+    found = []
+    for first, stop in runs:
+        own, plain_part = inside[:, first:stop], even[:, first:stop]
+        rows = _count(own, 1)
+        over, under = (0, height) if len(runs) == 1 else _ends(rows)
+        bare = _count(plain_part, 1) >= s.cast_plain_share * rows
+        while stop - first >= s.cast_wide_px and under > height * s.cast_foot_share and under > over + 1 and bare[under - 1]:
+            under -= 1
+        corners = (first, over, stop, under)
+        if min(stop - first, under - over) >= s.cast_wide_px:
+            corners = _tight(corners, inside, dark, even, s)
+        a, b, c, d = corners
+        found.append((left + a, top + b, left + c, top + d))
+    return found
+
+
+def _shade(
+    inside: Mask, picture: RGB, background: RGB, s: Settings
+) -> tuple[Mask, Mask]:
+    """Return 255 where the mask is darker by one factor in all channels, and where it is even too.
+
+    How even it is is asked of the mask's own pixels around: the step from shadow to road is none.
+    """
+    ratio = cv2.divide(cv2.add(picture, _LIFT), cv2.add(background, _LIFT), scale=_WHOLE)
+    red, green, blue = cv2.split(ratio)
+    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    low, high = s.cast_ratio
+    dark = cv2.bitwise_and(inside, cv2.inRange(green, low * _WHOLE, high * _WHOLE))
+    limit = cv2.multiply(least, 1.0, scale=1 + s.cast_tint)
+    dark = cv2.bitwise_and(dark, cv2.compare(most, limit, cv2.CMP_LE))
+    size = (s.cast_window_px, s.cast_window_px)
+    weight = inside.astype(np.float32)
+    value = green.astype(np.float32)
+    own = cv2.multiply(value, weight)
+    count = cv2.blur(weight, size) + 1e-3
+    mean = cv2.blur(own, size) / count
+    spread = cv2.blur(cv2.multiply(own, value), size) / count - mean * mean
+    smooth = cv2.compare(spread, (s.cast_texture * mean) ** 2, cv2.CMP_LT)
+    return dark, cv2.bitwise_and(dark, smooth)
+
+
+def _count(mask: Mask, axis: int) -> NDArray[np.int64]:
+    """Return how many pixels of a mask are set along an axis."""
+    counted: NDArray[np.int64] = (mask > 0).sum(axis)
+    return counted
+
+
+def _runs(columns: NDArray[np.int64], gap: int) -> list[tuple[int, int]]:
+    """Return first and stop of runs of columns with no more than `gap` missing between.
+
+    >>> _runs(np.array([2, 3, 5, 9]), 1), _runs(np.array([2, 3, 5, 9]), 9)
+    ([(2, 6), (9, 10)], [(2, 10)])
+    """
+    breaks = np.flatnonzero(np.diff(columns) > gap + 1)
+    firsts, lasts = columns[np.r_[0, breaks + 1]], columns[np.r_[breaks, len(columns) - 1]]
+    return [(int(a), int(b) + 1) for a, b in zip(firsts, lasts, strict=True)]
+
+
+def _ends(counts: NDArray[np.int64]) -> tuple[int, int]:
+    """Return first and stop of what is not zero."""
+    there = np.flatnonzero(counts)
+    return int(there[0]), int(there[-1]) + 1
+
+
+def _tight(box: Corners, inside: Mask, dark: Mask, even: Mask, s: Settings) -> Corners:
+    """Return the box around what is not even in a large box, where what it leaves out is shadow."""
+    left, top, right, bottom = box
+    part = np.s_[top:bottom, left:right]
+    solid = cv2.bitwise_and(inside[part], cv2.bitwise_not(even[part]))
+    solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, _SQUARE_2)
+    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones(s.close_px[::-1], np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    if count < 2:
+        return box
+    large = stats[1:][stats[1:, 4] >= s.cast_crumb_share * stats[1:, 4].sum()]
+    x, y = (int(v) for v in large[:, :2].min(0))
+    stop_x, stop_y = (int(v) for v in (large[:, :2] + large[:, 2:4]).max(0))
+    if stop_y - y < s.cast_foot_share * (bottom - top):
+        return box
+    lost, shade = inside[part].copy(), dark[part].copy()
+    lost[y:stop_y, x:stop_x] = 0
+    shade[y:stop_y, x:stop_x] = 0
+    if cv2.countNonZero(shade) < s.cast_shade_share * cv2.countNonZero(lost):
+        return box
+    return left + x, top + y, left + stop_x, top + stop_y
