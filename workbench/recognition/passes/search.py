@@ -245,7 +245,7 @@ def rated(luma: np.ndarray, at: Observation, settings: Settings) -> Still:
     step = max(1, min(crop.shape) // 96)
     edges = cv2.Laplacian(np.ascontiguousarray(crop[::step, ::step]), cv2.CV_16S)
     sharp = float(edges.var())
-    value = at.box.h * at.box.h * sharp / (sharp + settings.sharpness_half)
+    value = at.box.w * at.box.h * sharp / (sharp + settings.sharpness_half)
     value *= settings.shared_penalty if at.shared else 1.0
     cut = is_cut(at.box, width, height, settings)
     below = at.box.y + at.box.h > height - settings.cut_margin_px

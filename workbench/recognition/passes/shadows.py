@@ -43,48 +43,55 @@ def without_shadow(
     Returns
     -------
     list of tuple
-        One box, or one each of small things that only a shadow joined; the box as it was where
-        nothing would be left of it.
+        One box, or one each of small things that only a shadow joined. The box as it was where it
+        touches the border, is tiny, or where nothing would be left of it.
     """
     s = settings
     left, top, right, bottom = box
+    if left <= 1 or top <= 1 or right >= mask.shape[1] - 1 or bottom >= mask.shape[0] - 1:
+        return [box]  # how much of the height is the thing's, nobody can say of a part of it
+    if min(right - left, bottom - top) < s.cast_window_px:
+        return [box]
     part = np.s_[top:bottom, left:right]
-    inside = cv2.compare(mask[part], 0, cv2.CMP_GT)
+    inside = mask[part]
     dark, even = _shade(inside, picture[part], background[part], s)
-    height = bottom - top
-    tall = _count(inside, 0)
-    head = np.where(tall > 0, (inside > 0).argmax(0), height) / height
-    share = _count(dark, 0) / np.maximum(tall, 1)
-    strip = (tall <= s.cast_thin_px) & (head > s.cast_low_share)
-    plain = (_count(even, 0) >= s.cast_even_share * tall) & (head > s.cast_head_share)
-    stands = np.flatnonzero((tall > 0) & ~((share >= s.cast_dark_share) & (strip | plain)))
+    tall, stands = _standing(inside, dark, even, s)
     if not len(stands):
         return [box]
-    runs = _runs(stands, s.cast_gap_px if height <= s.cast_apart_px else right - left)
+    apart = bottom - top <= s.cast_apart_px
+    runs = _runs(stands, s.cast_gap_px if apart else right - left)
     if len(runs) > 1:
-        solid = [run for run in runs if tall[run[0] : run[1]].sum() >= s.blob_least_px]
-        runs = solid or [(runs[0][0], runs[-1][1])]
+        large = [run for run in runs if tall[run[0] : run[1]].sum() >= s.blob_least_px]
+        runs = large or [(runs[0][0], runs[-1][1])]
     if len(runs) == 1 and runs[0][1] - runs[0][0] < s.cast_left_share * (right - left):
         return [box]
     found = []
     for first, stop in runs:
-        own, plain_part = inside[:, first:stop], even[:, first:stop]
-        rows = _count(own, 1)
-        over, under = (0, height) if len(runs) == 1 else _ends(rows)
-        bare = _count(plain_part, 1) >= s.cast_plain_share * rows
-        while stop - first >= s.cast_wide_px and under > height * s.cast_foot_share and under > over + 1 and bare[under - 1]:
-            under -= 1
+        over, under = (0, bottom - top) if len(runs) == 1 else _ends(inside[:, first:stop])
         corners = (first, over, stop, under)
-        if min(stop - first, under - over) >= s.cast_wide_px:
-            corners = _tight(corners, inside, dark, even, s)
-        a, b, c, d = corners
-        found.append((left + a, top + b, left + c, top + d))
+        if stop - first >= s.cast_wide_px:
+            corners = _tight(_raised(corners, inside, even, s), inside, dark, even, s)
+        found.append((left + corners[0], top + corners[1], left + corners[2], top + corners[3]))
     return found
 
 
-def _shade(
-    inside: Mask, picture: RGB, background: RGB, s: Settings
-) -> tuple[Mask, Mask]:
+def _standing(
+    inside: Mask, dark: Mask, even: Mask, s: Settings
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how much of the mask each column holds, and the columns in which something stands.
+
+    A column of shadow is mostly dark, and a thin strip low down, or even and below the head.
+    """
+    height = len(inside)
+    tall = _count(inside, 0)
+    head = np.where(tall > 0, (inside > 0).argmax(0), height)
+    strip = (tall <= s.cast_thin_px) & (head > s.cast_low_share * height)
+    plain = (_count(even, 0) >= s.cast_even_share * tall) & (head > s.cast_head_share * height)
+    cast = (_count(dark, 0) >= s.cast_dark_share * tall) & (strip | plain)
+    return tall, np.flatnonzero((tall > 0) & ~cast)
+
+
+def _shade(inside: Mask, picture: RGB, background: RGB, s: Settings) -> tuple[Mask, Mask]:
     """Return 255 where the mask is darker by one factor in all channels, and where it is even too.
 
     How even it is is asked of the mask's own pixels around: the step from shadow to road is none.
@@ -124,15 +131,28 @@ def _runs(columns: NDArray[np.int64], gap: int) -> list[tuple[int, int]]:
     return [(int(a), int(b) + 1) for a, b in zip(firsts, lasts, strict=True)]
 
 
-def _ends(counts: NDArray[np.int64]) -> tuple[int, int]:
-    """Return first and stop of what is not zero."""
-    there = np.flatnonzero(counts)
+def _ends(inside: Mask) -> tuple[int, int]:
+    """Return first and stop of the rows that hold any of a mask."""
+    there = np.flatnonzero(_count(inside, 1))
     return int(there[0]), int(there[-1]) + 1
+
+
+def _raised(box: Corners, inside: Mask, even: Mask, s: Settings) -> Corners:
+    """Return a large box without the rows at its foot that are even: the shadow before it."""
+    left, top, right, bottom = box
+    part = np.s_[top:bottom, left:right]
+    bare = _count(even[part], 1) >= s.cast_plain_share * _count(inside[part], 1)
+    least = top + round(s.cast_foot_share * (bottom - top))
+    while bottom > least and bare[bottom - top - 1]:
+        bottom -= 1
+    return left, top, right, bottom
 
 
 def _tight(box: Corners, inside: Mask, dark: Mask, even: Mask, s: Settings) -> Corners:
     """Return the box around what is not even in a large box, where what it leaves out is shadow."""
     left, top, right, bottom = box
+    if bottom - top < s.cast_wide_px:
+        return box
     part = np.s_[top:bottom, left:right]
     solid = cv2.bitwise_and(inside[part], cv2.bitwise_not(even[part]))
     solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, _SQUARE_2)
