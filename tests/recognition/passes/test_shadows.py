@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from hypothesis import given
@@ -73,6 +75,27 @@ def test_a_vehicle_near_by_is_as_wide_as_the_vehicle() -> None:
     assert near(found, vehicle, 5)
 
 
+def test_a_strip_that_is_all_soft_border_is_cut_off() -> None:
+    background, walker = road(), (60, 40, 70, 70)
+    picture = painted(shaded(background, (60, 65, 95, 69), factor=0.3, soft=1.6), walker)
+    (found,) = cut(picture, background)
+    assert near(found, walker)
+
+
+def test_how_even_a_shadow_is_is_asked_inside_it_alone() -> None:
+    background, walker = road(), (60, 30, 70, 70)
+    picture = painted(shaded(background, (60, 58, 95, 70), factor=0.4, soft=0.5), walker)
+    (found,) = cut(picture, background, replace(Settings(), cast_even_share=0.8))
+    assert near(found, walker)
+
+
+def test_a_shadow_as_tall_as_its_vehicle_is_cut_off() -> None:
+    background, vehicle = road(), (50, 20, 110, 80)
+    picture = painted(shaded(background, (50, 22, 150, 82), soft=1), vehicle)
+    (found,) = cut(picture, background)
+    assert near(found, vehicle, 5)
+
+
 def test_two_walkers_that_a_shadow_joins_are_two() -> None:
     background, one, other = road(), (50, 40, 60, 70), (84, 38, 94, 70)
     picture = painted(painted(shaded(background, (50, 64, 94, 70)), one), other, seed=3)
@@ -111,7 +134,7 @@ def test_something_brighter_low_beside_a_thing_is_no_shadow() -> None:
 
 def test_what_the_border_cuts_is_left_as_it_is() -> None:
     background = road()
-    picture = painted(shaded(background, (0, 64, 40, 70)), (0, 40, 10, 70))
+    picture = painted(shaded(background, (0, 64, 40, 70)), (0, 40, 16, 70))
     mask, box = seen(picture, background)
     assert without_shadow(box, mask, picture, background, Settings()) == [box]
 
