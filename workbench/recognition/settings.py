@@ -128,16 +128,11 @@ class Settings:
     cast_even_share: float = 0.4
     """Columns that begin below so much of the height and are even in so much of them, too."""
     cast_dark_share: float = 0.5
-    cast_plain_share: float = 0.6
-    cast_foot_share: float = 0.6
-    """So much of the height stays, however dark and even what is below."""
     cast_left_share: float = 0.25
+    """Of the width: with less left, it was no shadow."""
     cast_gap_px: int = 2
     cast_apart_px: int = 40
     """Things no taller than this come apart where shadow alone joins them, over such a gap."""
-    cast_wide_px: int = 30
-    cast_crumb_share: float = 0.06
-    cast_shade_share: float = 0.7
     open_px: int = 3
     close_px: tuple[int, int] = (5, 9)
     blob_least_px: int = 36

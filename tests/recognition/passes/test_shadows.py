@@ -89,13 +89,6 @@ def test_how_even_a_shadow_is_is_asked_inside_it_alone() -> None:
     assert near(found, walker)
 
 
-def test_a_shadow_as_tall_as_its_vehicle_is_cut_off() -> None:
-    background, vehicle = road(), (50, 20, 110, 80)
-    picture = painted(shaded(background, (50, 22, 150, 82), soft=1), vehicle)
-    (found,) = cut(picture, background)
-    assert near(found, vehicle, 5)
-
-
 def test_two_walkers_that_a_shadow_joins_are_two() -> None:
     background, one, other = road(), (50, 40, 60, 70), (84, 38, 94, 70)
     picture = painted(painted(shaded(background, (50, 64, 94, 70)), one), other, seed=3)

@@ -23,7 +23,6 @@ _WHOLE = 200
 """Of a ratio of one, in the eight bits ratios are kept in: up to 1.27 can be told."""
 _LIFT = (8, 8, 8, 0)
 """Grey levels added before dividing: of black divided by black nothing can be said."""
-_SQUARE_2 = np.ones((2, 2), np.uint8)
 
 
 def without_shadow(
@@ -68,10 +67,7 @@ def without_shadow(
     found = []
     for first, stop in runs:
         over, under = (0, bottom - top) if len(runs) == 1 else _ends(inside[:, first:stop])
-        corners = (first, over, stop, under)
-        if stop - first >= s.cast_wide_px:
-            corners = _tight(_raised(corners, inside, even, s), inside, dark, even, s)
-        found.append((left + corners[0], top + corners[1], left + corners[2], top + corners[3]))
+        found.append((left + first, top + over, left + stop, top + under))
     return found
 
 
@@ -135,39 +131,3 @@ def _ends(inside: Mask) -> tuple[int, int]:
     """Return first and stop of the rows that hold any of a mask."""
     there = np.flatnonzero(_count(inside, 1))
     return int(there[0]), int(there[-1]) + 1
-
-
-def _raised(box: Corners, inside: Mask, even: Mask, s: Settings) -> Corners:
-    """Return a large box without the rows at its foot that are even: the shadow before it."""
-    left, top, right, bottom = box
-    part = np.s_[top:bottom, left:right]
-    bare = _count(even[part], 1) >= s.cast_plain_share * _count(inside[part], 1)
-    least = top + round(s.cast_foot_share * (bottom - top))
-    while bottom > least and bare[bottom - top - 1]:
-        bottom -= 1
-    return left, top, right, bottom
-
-
-def _tight(box: Corners, inside: Mask, dark: Mask, even: Mask, s: Settings) -> Corners:
-    """Return the box around what is not even in a large box, where what it leaves out is shadow."""
-    left, top, right, bottom = box
-    if bottom - top < s.cast_wide_px:
-        return box
-    part = np.s_[top:bottom, left:right]
-    solid = cv2.bitwise_and(inside[part], cv2.bitwise_not(even[part]))
-    solid = cv2.morphologyEx(solid, cv2.MORPH_OPEN, _SQUARE_2)
-    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones(s.close_px[::-1], np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
-    if count < 2:
-        return box
-    large = stats[1:][stats[1:, 4] >= s.cast_crumb_share * stats[1:, 4].sum()]
-    x, y = (int(v) for v in large[:, :2].min(0))
-    stop_x, stop_y = (int(v) for v in (large[:, :2] + large[:, 2:4]).max(0))
-    if stop_y - y < s.cast_foot_share * (bottom - top):
-        return box
-    lost, shade = inside[part].copy(), dark[part].copy()
-    lost[y:stop_y, x:stop_x] = 0
-    shade[y:stop_y, x:stop_x] = 0
-    if cv2.countNonZero(shade) < s.cast_shade_share * cv2.countNonZero(lost):
-        return box
-    return left + x, top + y, left + stop_x, top + stop_y
