@@ -90,7 +90,7 @@ def test_how_even_a_shadow_is_is_asked_inside_it_alone() -> None:
 
 
 def test_two_walkers_that_a_shadow_joins_are_two() -> None:
-    background, one, other = road(), (50, 40, 60, 70), (84, 38, 94, 70)
+    background, one, other = road(), (50, 34, 60, 70), (84, 44, 94, 70)
     picture = painted(painted(shaded(background, (50, 64, 94, 70)), one), other, seed=3)
     left, right = sorted(cut(picture, background))
     assert near(left, one)
