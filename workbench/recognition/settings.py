@@ -184,6 +184,21 @@ class Settings:
     still_iou: float = 0.5
     still_s: float = 3.0
 
+    # -- the picture of a pass: looks once it has ended ------------------------------------------
+    picture_looks: int = 3
+    picture_large: float = 0.6
+    """Of the frame's width or height: what fills more is drawn less surely than it moves."""
+    picture_near_s: float = 1.5
+    """What is drawn in a region at one look is drawn alike in it so much earlier and later."""
+    picture_inside: float = 0.5
+    picture_other_kind: float = 0.5
+    picture_undrawn: float = 0.5
+    """What a frame is worth in which nothing is drawn, or on which the region is a guess."""
+    picture_border: tuple[float, float] = (0.0125, 0.05)
+    """Of the frame's height, and of a thing's own size: drawn further from the border, it is whole.
+    """
+    edge_pictures: int = 4
+
     # -- best frames, plates, faces -------------------------------------------------------------
     candidates: int = 8
     plate_frames_blind: int = 3

@@ -34,8 +34,8 @@ class Pass:
     moving: bool
     has_person: bool
     best: Observation
-    picture: Still | None = None
-    """The frame that shows it best, whether or not it may show a plate."""
+    pictures: list[Still] = field(default_factory=list)
+    """All frames that were kept of it, in order: one of them shows it best."""
     plate: PlateOfPass | None = None
     faces: list[Box] = field(default_factory=list)
 
@@ -49,7 +49,9 @@ class Pass:
         person = kind == "person" or (
             kind == "unknown" and any(name == "person" for name, _ in track.named)
         )
-        return cls(track.seen, chosen, kind, score, True, person, best.at, best)
+        kept = {still.at.number: still for still in (*track.edges, *stills)}
+        pictures = [kept[number] for number in sorted(kept)]
+        return cls(track.seen, chosen, kind, score, True, person, best.at, pictures)
 
     @classmethod
     def of_standing(cls, one: Standing) -> Pass:
@@ -63,7 +65,7 @@ class Pass:
     def forget_parts(self) -> None:
         """Let go of what was kept of the frames."""
         self.stills = [replace(still, part=None) for still in self.stills]
-        self.picture = None
+        self.pictures = []
 
     def settle(self, plate: PlateOfPass | None) -> None:
         """Take the plate's reading; the frame that shows a read plate is the best one."""

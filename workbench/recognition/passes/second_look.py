@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from workbench import media
+from workbench.recognition.passes.best_picture import best_picture
 from workbench.recognition.passes.pictures import still_part
 from workbench.recognition.passes.rows import Pass
 from workbench.recognition.passes.track import Still
@@ -47,6 +48,11 @@ def look_again(
         at_ns, _ = segment.utc(one.best.pts, fixes)
         day = datetime.fromtimestamp(at_ns // SECOND_NS, UTC).date()
         one.settle(fuse(own_readings(one, readings, settings), on=day))
+        if one.moving and (one.plate is None or one.plate.text is None):
+            size = segment.width_px, segment.height_px
+            one.best = (
+                best_picture(one.pictures, one.kind, models.detect, *size, settings) or one.best
+            )
         if one.has_person and min(one.best.box.w, one.best.box.h) >= settings.face_least_px:
             one.faces = _find_faces(one, models)
         one.forget_parts()
@@ -83,7 +89,7 @@ def _placed(plate: Box, then: Box, now: Box) -> Box:
 
 
 def _find_faces(one: Pass, models: Models) -> list[Box]:
-    kept = [still for still in (*one.stills, one.picture) if still is not None]
+    kept = (*one.stills, *one.pictures)
     still = next((s for s in kept if s.at.number == one.best.number), None)
     if still is None or still.part is None:
         return []

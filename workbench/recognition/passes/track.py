@@ -41,13 +41,16 @@ class Observation:
 class Still:
     """A frame of a pass worth a second, full look.
 
-    ``quality`` ranks those of one pass as pictures of it, ``legible`` as pictures of its plate.
+    ``quality`` ranks those of one pass as pictures of it, ``legible`` as pictures of its plate;
+    ``sharp`` is how sharp it is, 0..1, ``cut`` whether its box touches the border of the frame.
     ``part`` is what of the frame is kept for that look; without it the frame is decoded again.
     """
 
     at: Observation
     quality: float
     legible: float = 0.0
+    sharp: float = 0.0
+    cut: bool = False
     part: Cut | None = field(default=None, repr=False, compare=False)
 
 
@@ -119,6 +122,10 @@ class Track:
     """Times it was cut out for the detector."""
     stills: dict[int, Still] = field(default_factory=dict)
     """Best frame of each stretch of ``candidate_gap_s``."""
+    edges: list[Still] = field(default_factory=list)
+    """Frames on which its box begins or ceases to touch the border: its shadow may, and not it."""
+    brink: Still | None = None
+    """The newest frame, where its box touches the border; one step on it may be such a frame."""
     _start: tuple[float, float] | None = None
     _anchor: tuple[float, float] = (0.0, 0.0)
 
@@ -189,6 +196,15 @@ class Track:
         best = min(self.stills, key=lambda b: (-self.stills[b].quality, b))
         self.stills = {b: self.stills[b] for b in self.stills if b in order[:most] or b == best}
 
+    def come_to_edge(self, still: Still, most: int) -> None:
+        """Keep a frame, or the one before, where its box came to the border or left it."""
+        before, self.brink = self.brink, still if still.cut else None
+        if len(self.seen) < 2 or still.cut == (before is not None):
+            return
+        self.edges.append(before or still)
+        self.edges.sort(key=lambda s: (-s.at.box.w * s.at.box.h * s.sharp, s.at.number))
+        del self.edges[most:]
+
     def take(self, later: Track) -> None:
         """Take over a later piece of the same pass."""
         for at in later.seen:
@@ -197,6 +213,7 @@ class Track:
         self.named += later.named
         self.crops += later.crops
         self.stills = {**later.stills, **self.stills}
+        self.edges += later.edges
 
 
 class Tracker:
@@ -273,7 +290,7 @@ class Tracker:
         hosts = set(guests.values())
         for i, track in enumerate(self.live):
             if i in parts:
-                box = _hull([boxes[j] for j in parts[i]])
+                box = hull([boxes[j] for j in parts[i]])
                 shared = any(j in hosts for j in parts[i]) and _area(box) > s.merge_growth * _area(
                     expected[i]
                 )
@@ -299,7 +316,7 @@ class Tracker:
         for guest, j in guests.items():
             host = next(i for i, own in parts.items() if j in own)
             inside[host].append(self.live[guest])
-        return [(_hull([boxes[j] for j in parts[i]]), tracks) for i, tracks in inside.items()]
+        return [(hull([boxes[j] for j in parts[i]]), tracks) for i, tracks in inside.items()]
 
     def add(self, number: int, pts: int, t_s: float, box: Box) -> Track:
         """Begin a track on a box that the detector, not the gate, has proposed."""
@@ -371,10 +388,10 @@ class Tracker:
         own = [boxes[k] for k in parts.get(i, ())]
         if not own:
             return True
-        hull = _hull([*own, boxes[j]])
-        if sum(_area(b) for b in own) + _area(boxes[j]) < s.absorb_fill * _area(hull):
+        joint = hull([*own, boxes[j]])
+        if sum(_area(b) for b in own) + _area(boxes[j]) < s.absorb_fill * _area(joint):
             return False
-        if _area(boxes[j]) >= s.part_share * _area(hull):
+        if _area(boxes[j]) >= s.part_share * _area(joint):
             track.parted += 1
             return track.parted < s.part_looks
         return True
@@ -423,7 +440,7 @@ class Tracker:
             if t_s - track.last.t_s > (s.coast_s if known else s.coast_new_s):
                 self.ended.append(track)
                 if not self.is_pass(track):
-                    self._fidgets.append((t_s, _hull([o.box for o in track.seen[-20:]])))
+                    self._fidgets.append((t_s, hull([o.box for o in track.seen[-20:]])))
             else:
                 keep.append(track)
         self.live = keep
@@ -459,7 +476,12 @@ def _inside(expected: Box, blob: Box) -> Box:
     return Box(float(x), float(y), float(w), float(h))
 
 
-def _hull(boxes: Sequence[Box]) -> Box:
+def hull(boxes: Sequence[Box]) -> Box:
+    """Return the least box around several.
+
+    >>> hull([Box(0, 0, 2, 2), Box(4, 1, 1, 5)])
+    Box(x=0, y=0, w=5, h=6)
+    """
     left, top = min(b.x for b in boxes), min(b.y for b in boxes)
     right, bottom = max(b.x + b.w for b in boxes), max(b.y + b.h for b in boxes)
     return Box(left, top, right - left, bottom - top)
