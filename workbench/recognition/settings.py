@@ -186,7 +186,7 @@ class Settings:
 
     # -- the picture of a pass: looks once it has ended ------------------------------------------
     picture_looks: int = 3
-    picture_large: float = 0.75
+    picture_large: float = 0.6
     """Of the frame's width or height: what fills more is drawn less surely than it moves."""
     picture_near_s: float = 1.5
     """What is drawn in a region at one look is drawn alike in it so much earlier and later."""
@@ -210,8 +210,6 @@ class Settings:
     sharpness_half: float = 60.0
     cut_penalty: float = 0.35
     cut_margin_px: int = 3
-    cut_steady_s: float = 0.5
-    """What touches a side of the frame so shortly before and after does so in between."""
     shared_penalty: float = 0.7
     plate_least_px: int = 80
     """Width of a vehicle whose plate could be read: a plate is a quarter of it."""

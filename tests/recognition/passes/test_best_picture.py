@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import av
 import numpy as np
-import pytest
 
 from workbench import media
-from workbench.recognition.passes.best_picture import best_picture, steadied
+from workbench.recognition.passes.best_picture import best_picture
 from workbench.recognition.passes.rows import Pass
 from workbench.recognition.passes.track import Observation, Still, Track
 from workbench.recognition.settings import Settings
@@ -110,18 +108,6 @@ def test_what_fills_the_frame_is_left_to_its_motion() -> None:
     assert asked == []
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["seen", "a guess"])
-def test_what_is_cut_before_and_after_is_cut_in_between(shared: bool) -> None:
-    tops = [0.0, 0.0, 12.0, 0.0, 20.0, 40.0]
-    seen = [Observation(n, n, n / 10, Box(200, top, 80, 200)) for n, top in enumerate(tops)]
-    seen[2] = replace(seen[2], shared=shared)
-    stills = [Still(at, 100.0, cut=at.box.y == 0) for at in seen]
-    told = steadied(stills, seen, WIDTH, HEIGHT, S)
-    assert [one.cut for one in told] == [True, True, not shared, True, False, False]
-    assert told[2].quality == (100.0 if shared else 100.0 * S.cut_penalty)
-    assert told[4] == stills[4]
-
-
 def test_frames_at_which_a_thing_comes_to_the_border_are_kept() -> None:
     """Going out to the right it touches the border from frame 5 on; coming in, until frame 2."""
     rights = {n: min(560.0 + 16 * n, WIDTH) for n in range(9)}
@@ -141,7 +127,7 @@ def test_frames_at_which_a_thing_comes_to_the_border_are_kept() -> None:
     assert [one.at.number for one in back.edges] == [3]
     # and they stand among the pictures of the pass
     back.stills = {0: still(8, back.last.box)}
-    one = Pass.of_track(back, S, WIDTH, HEIGHT)
+    one = Pass.of_track(back, S)
     assert [picture.at.number for picture in one.pictures] == [3, 8]
     assert [kept.at.number for kept in one.stills] == [8]
 

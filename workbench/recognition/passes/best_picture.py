@@ -50,43 +50,14 @@ def rated(luma: np.ndarray, at: Observation, settings: Settings) -> Still:
 
 def is_cut(box: Box, width: int, height: int, settings: Settings) -> bool:
     """Tell whether a box touches the border of a frame, so that part of the thing is outside."""
-    return any(_sides(box, width, height, settings))
-
-
-def _sides(box: Box, width: int, height: int, settings: Settings) -> tuple[bool, ...]:
     m = settings.cut_margin_px
-    return box.x < m, box.y < m, box.x + box.w > width - m, box.y + box.h > height - m
+    return box.x < m or box.y < m or box.x + box.w > width - m or box.y + box.h > height - m
 
 
 def is_large(box: Box, width: int, height: int, settings: Settings) -> bool:
     """Tell whether a box fills so much of a frame that the detector draws less surely than it."""
     share = settings.picture_large
     return box.w > share * width or box.h > share * height
-
-
-def steadied(
-    stills: Sequence[Still],
-    seen: Sequence[Observation],
-    width: int,
-    height: int,
-    settings: Settings,
-) -> list[Still]:
-    """Return frames with what their neighbours tell: what touches a side of the frame before and
-    after is cut there in between, too, though its motion box ends a little short of it.
-    """
-    s = settings
-    touches = np.array([_sides(at.box, width, height, s) for at in seen]).reshape(-1, 4)
-    t_s = np.array([at.t_s for at in seen])
-    place = {at.number: k for k, at in enumerate(seen)}
-    result = []
-    for still in stills:
-        k = place.get(still.at.number)
-        if k is not None and not still.cut and not still.at.shared:
-            near = abs(t_s - t_s[k]) <= s.cut_steady_s
-            if (touches[:k][near[:k]].any(0) & touches[k + 1 :][near[k + 1 :]].any(0)).any():
-                still = replace(still, cut=True, quality=still.quality * s.cut_penalty)
-        result.append(still)
-    return result
 
 
 def best_picture(
@@ -224,7 +195,6 @@ def _worth(still: Still, box: Box, width: int, height: int, s: Settings) -> floa
         or ends(top, box.y - region.y, box.h)
         or ends(right, region.x + region.w - box.x - box.w, box.w)
         or ends(below, region.y + region.h - box.y - box.h, box.h)
-        or (still.cut and not is_cut(region, width, height, s))
     )
     return area * still.sharp * (s.cut_penalty if cut else 1.0)
 

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from workbench import optics
-from workbench.recognition.passes.best_picture import steadied
 from workbench.recognition.passes.naming import Standing, verdict
 from workbench.recognition.passes.track import Observation, Still, Track
 from workbench.recognition.plates.fusion import PlateOfPass
@@ -41,14 +40,8 @@ class Pass:
     faces: list[Box] = field(default_factory=list)
 
     @classmethod
-    def of_track(cls, track: Track, settings: Settings, width: int, height: int) -> Pass:
-        """Take a finished track; its candidates are the best of its stretches.
-
-        Parameters
-        ----------
-        width, height
-            Of the frame, in pixels.
-        """
+    def of_track(cls, track: Track, settings: Settings) -> Pass:
+        """Take a finished track; its candidates are the best of its stretches."""
         kind, score = verdict(track.named, settings)
         stills = list(track.stills.values()) or [Still(track.seen[0], 0.0)]
         chosen = sorted(stills, key=lambda s: (-s.legible, s.at.number))[: settings.candidates]
@@ -56,8 +49,7 @@ class Pass:
             kind == "unknown" and any(name == "person" for name, _ in track.named)
         )
         kept = {still.at.number: still for still in (*track.edges, *stills)}
-        in_order = [kept[number] for number in sorted(kept)]
-        pictures = steadied(in_order, track.seen, width, height, settings)
+        pictures = [kept[number] for number in sorted(kept)]
         best = max(pictures, key=lambda still: still.quality)
         return cls(track.seen, chosen, kind, score, True, person, best.at, pictures)
 

@@ -163,9 +163,8 @@ class Search:
         return moving + [Pass.of_standing(one) for one in stood]
 
     def _passes(self, tracks: Sequence[Track]) -> list[Pass]:
-        size = self._segment.width_px, self._segment.height_px
         return [
-            Pass.of_track(track, self._s, *size)
+            Pass.of_track(track, self._s)
             for track in tracks
             if self._ours(track) and self._tracker.is_pass(track)
         ]
