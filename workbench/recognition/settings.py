@@ -184,20 +184,6 @@ class Settings:
     still_iou: float = 0.5
     still_s: float = 3.0
 
-    # -- the picture of a pass: looks once it has ended ------------------------------------------
-    picture_looks: int = 3
-    picture_large: float = 0.6
-    """Of the frame's width or height: what fills more is drawn less surely than it moves."""
-    picture_near_s: float = 1.5
-    """What is drawn in a region at one look is drawn alike in it so much earlier and later."""
-    picture_inside: float = 0.5
-    picture_undrawn: float = 0.5
-    """What a frame is worth in which nothing is drawn, or on which the region is a guess."""
-    picture_border: tuple[float, float] = (0.0125, 0.05)
-    """Of the frame's height, and of a thing's own size: drawn further from the border, it is whole.
-    """
-    edge_pictures: int = 4
-
     # -- best frames, plates, faces -------------------------------------------------------------
     candidates: int = 8
     plate_frames_blind: int = 3
@@ -221,6 +207,12 @@ class Settings:
     """Width of a "person" whose plate could be read, if it were somebody on a motorcycle."""
     plate_agreeing: int = 3
     """So many frames that read the same, however surely, are enough."""
+    drawn_inside: float = 0.5
+    """Of what the detector draws on a pass's best frame: with less in its motion box, it is
+    somebody else."""
+    drawn_large: float = 0.6
+    """Of the frame's width or height: of what fills more, its motion tells better how high it is.
+    """
     plate_above: float = 0.25
     """Of a vehicle's height: nobody hangs a plate so high."""
     plate_margin: float = 0.08

@@ -74,7 +74,7 @@ def test_frames_that_read_the_same_are_enough(score: float, asked: int, tmp_path
     one = passing("car")
     seen = [Observation(n, n, n / 10, Box(60 + 5.0 * n, 20, 120, 160)) for n in range(8)]
     one.seen, one.best = seen, seen[0]
-    one.stills = [Still(at, 1.0, 1.0, part=part) for at in seen]
+    one.stills = [Still(at, 1.0, 1.0, part) for at in seen]
     boxes, hints = [], []
 
     def read(_rgb: np.ndarray, box: Box, /, hint: Box | None = None) -> list[PlateReading]:

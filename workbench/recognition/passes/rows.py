@@ -34,8 +34,8 @@ class Pass:
     moving: bool
     has_person: bool
     best: Observation
-    pictures: list[Still] = field(default_factory=list)
-    """All frames that were kept of it, in order: one of them shows it best."""
+    picture: Still | None = None
+    """The frame that shows it best, whether or not it may show a plate."""
     plate: PlateOfPass | None = None
     faces: list[Box] = field(default_factory=list)
 
@@ -44,14 +44,12 @@ class Pass:
         """Take a finished track; its candidates are the best of its stretches."""
         kind, score = verdict(track.named, settings)
         stills = list(track.stills.values()) or [Still(track.seen[0], 0.0)]
+        best = min(stills, key=lambda s: (-s.quality, s.at.number))
         chosen = sorted(stills, key=lambda s: (-s.legible, s.at.number))[: settings.candidates]
         person = kind == "person" or (
             kind == "unknown" and any(name == "person" for name, _ in track.named)
         )
-        kept = {still.at.number: still for still in (*track.edges, *stills)}
-        pictures = [kept[number] for number in sorted(kept)]
-        best = max(pictures, key=lambda still: still.quality)
-        return cls(track.seen, chosen, kind, score, True, person, best.at, pictures)
+        return cls(track.seen, chosen, kind, score, True, person, best.at, best)
 
     @classmethod
     def of_standing(cls, one: Standing) -> Pass:
@@ -65,7 +63,7 @@ class Pass:
     def forget_parts(self) -> None:
         """Let go of what was kept of the frames."""
         self.stills = [replace(still, part=None) for still in self.stills]
-        self.pictures = []
+        self.picture = None
 
     def settle(self, plate: PlateOfPass | None) -> None:
         """Take the plate's reading; the frame that shows a read plate is the best one."""

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import av
+import cv2
+import numpy as np
 
 from workbench import media
-from workbench.recognition.passes.best_picture import is_large, rated
 from workbench.recognition.passes.detect import Eye, spread
 from workbench.recognition.passes.gate import Gate
 from workbench.recognition.passes.naming import Namer
@@ -20,7 +21,7 @@ from workbench.recognition.passes.pictures import Glimpse, gate_picture, still_p
 from workbench.recognition.passes.rows import Pass
 from workbench.recognition.passes.stitching import Stitcher
 from workbench.recognition.passes.sweep import KeyView
-from workbench.recognition.passes.track import Track, Tracker
+from workbench.recognition.passes.track import Observation, Still, Track, Tracker
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import RGB, Detector
 from workbench.records import Box, Segment
@@ -224,12 +225,38 @@ class Search:
             bucket = int(at.t_s / self._s.candidate_gap_s)
             still = rated(luma, at, self._s)
             best = track.stills.get(bucket)
-            better = best is None or still.legible > best.legible
-            edge = still.cut and not is_large(at.box, luma.shape[1], luma.shape[0], self._s)
-            if better or edge:
+            if best is None or still.legible > best.legible:
                 part = still_part(frame, at.box, self._segment.rotation_deg, self._s)
-                still = replace(still, part=part)
-            if better:
-                track.stills[bucket] = still
+                track.stills[bucket] = replace(still, part=part)
                 track.forget_stills(self._s.candidates)
-            track.come_to_edge(replace(still, cut=edge), self._s.edge_pictures)
+
+
+def rated(luma: np.ndarray, at: Observation, settings: Settings) -> Still:
+    """Return how good a frame is for a second look at a box: large, sharp, whole, alone.
+
+    A plate hangs low: a vehicle that reaches out of the picture above may well show it.
+    """
+    height, width = luma.shape
+    left, top = max(0, int(at.box.x)), max(0, int(at.box.y))
+    right, bottom = int(at.box.x + at.box.w), int(at.box.y + at.box.h)
+    crop = luma[top : max(top + 1, bottom), left : max(left + 1, right)]
+    if min(crop.shape) < 4:
+        return Still(at, 0.0)
+    step = max(1, min(crop.shape) // 96)
+    edges = cv2.Laplacian(np.ascontiguousarray(crop[::step, ::step]), cv2.CV_16S)
+    sharp = float(edges.var())
+    value = at.box.w * at.box.h * sharp / (sharp + settings.sharpness_half)
+    value *= settings.shared_penalty if at.shared else 1.0
+    cut = is_cut(at.box, width, height, settings)
+    below = at.box.y + at.box.h > height - settings.cut_margin_px
+    return Still(
+        at,
+        value * (settings.cut_penalty if cut else 1.0),
+        value * (settings.cut_penalty if below else 1.0),
+    )
+
+
+def is_cut(box: Box, width: int, height: int, settings: Settings) -> bool:
+    """Tell whether a box touches the border of a frame, so that part of the thing is outside."""
+    m = settings.cut_margin_px
+    return box.x < m or box.y < m or box.x + box.w > width - m or box.y + box.h > height - m

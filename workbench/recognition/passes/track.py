@@ -41,16 +41,13 @@ class Observation:
 class Still:
     """A frame of a pass worth a second, full look.
 
-    ``quality`` ranks those of one pass as pictures of it, ``legible`` as pictures of its plate;
-    ``sharp`` is how sharp it is, 0..1, ``cut`` whether its box touches the border of the frame.
+    ``quality`` ranks those of one pass as pictures of it, ``legible`` as pictures of its plate.
     ``part`` is what of the frame is kept for that look; without it the frame is decoded again.
     """
 
     at: Observation
     quality: float
     legible: float = 0.0
-    sharp: float = 0.0
-    cut: bool = False
     part: Cut | None = field(default=None, repr=False, compare=False)
 
 
@@ -122,10 +119,6 @@ class Track:
     """Times it was cut out for the detector."""
     stills: dict[int, Still] = field(default_factory=dict)
     """Best frame of each stretch of ``candidate_gap_s``."""
-    edges: list[Still] = field(default_factory=list)
-    """Frames on which its box begins or ceases to touch the border: its shadow may, and not it."""
-    brink: Still | None = None
-    """The newest frame, where its box touches the border; one step on it may be such a frame."""
     _start: tuple[float, float] | None = None
     _anchor: tuple[float, float] = (0.0, 0.0)
 
@@ -196,15 +189,6 @@ class Track:
         best = min(self.stills, key=lambda b: (-self.stills[b].quality, b))
         self.stills = {b: self.stills[b] for b in self.stills if b in order[:most] or b == best}
 
-    def come_to_edge(self, still: Still, most: int) -> None:
-        """Keep a frame, or the one before, where its box came to the border or left it."""
-        before, self.brink = self.brink, still if still.cut else None
-        if len(self.seen) < 2 or still.cut == (before is not None):
-            return
-        self.edges.append(before or still)
-        self.edges.sort(key=lambda s: (-s.at.box.w * s.at.box.h * s.sharp, s.at.number))
-        del self.edges[most:]
-
     def take(self, later: Track) -> None:
         """Take over a later piece of the same pass."""
         for at in later.seen:
@@ -213,7 +197,6 @@ class Track:
         self.named += later.named
         self.crops += later.crops
         self.stills = {**later.stills, **self.stills}
-        self.edges += later.edges
 
 
 class Tracker:
