@@ -186,7 +186,7 @@ def box_fits(
 ) -> list[float]:
     """Return, for each true pass found, the IoU of its row's box with the true one there.
 
-    ``pts`` are the ticks of the clip's frames. 0 where the true thing is not in sight on the row's frame.
+    ``pts`` are the ticks of the clip's frames. 0 where the true thing is not in sight on the frame.
     """
     fits = []
     for true, j in zip(truth, paired(truth, found), strict=True):
