@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.bench.recognition_match import Trail, identity, paired
+from workbench.bench.recognition_passes import box_fits
 
 
 def way(name: str, x: float, y: float, *, frames: int = 40, step: float = 3.0) -> Trail:
@@ -53,3 +54,16 @@ def test_one_found_pass_answers_for_one_true_one() -> None:
     pairs = paired(TRUTH, twice)
     assert [j for j in pairs if j is not None] == [0] or [j for j in pairs if j is not None] == [1]
     assert f1(twice) < f1(TRUTH[:1])
+
+
+def test_the_box_of_a_row_is_judged_on_its_own_frame() -> None:
+    def row(n: int, *box: float) -> dict[str, float]:
+        return {"pts": 10 * n, **dict(zip(("box_x", "box_y", "box_w", "box_h"), box, strict=True))}
+
+    # b is missed; of a the row's box is right, of c it is twice as wide
+    found = [TRUTH[0], TRUTH[2]]
+    rows = [row(5, 15, 0, 30, 20), row(7, 179, 200, 60, 20)]
+    ticks = np.arange(60) * 10
+    assert box_fits(ticks, rows, found, TRUTH) == pytest.approx([1.0, 0.5])
+    # on a frame on which the thing is not in sight, it shows nothing
+    assert box_fits(ticks, [row(55, 15, 0, 30, 20), rows[1]], found, TRUTH)[0] == 0.0

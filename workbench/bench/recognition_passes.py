@@ -64,6 +64,8 @@ class Counted:
     """For each pass both runs have: the product's best shot over the dense run's."""
     best_true: list[float]
     """For each true pass found: the product's best shot over the best there is, by true boxes."""
+    box_ious: list[float]
+    """For each true pass found: how its row's box overlaps the true one on the row's frame."""
     swept: int
     """True passes that the sweep saw on some key frame."""
     cpu_s: tuple[float, float]
@@ -116,8 +118,10 @@ def counted(rig: Rig, clip: Clip) -> Counted:
         swept = sum(swept_over(true, sweep[0]) for true in truth)
         best = best_shots(clip, moving, found, dense)
         best_true = best_shots(clip, moving, found, truth, known=True)
+        fits = box_fits(clip.index.pts, moving, found, truth)
         sys.stderr.write(f"{clip.name}: {product_s:.0f} CPU s, dense {dense_s:.0f}\n")
-        return Counted(clip, truth, found, dense, best, best_true, swept, (product_s, dense_s))
+        cost = product_s, dense_s
+        return Counted(clip, truth, found, dense, best, best_true, fits, swept, cost)
 
     return rig.once(f"counted {clip.segment.sha256}", make)
 
@@ -177,6 +181,23 @@ def best_shots(
     return [ours.get(i, 0.0) / most[i] for i, _ in pairs if most.get(i)]
 
 
+def box_fits(
+    pts: NDArray[np.int64], rows: Sequence[Row], found: Sequence[Trail], truth: Sequence[Trail]
+) -> list[float]:
+    """Return, for each true pass found, the IoU of its row's box with the true one there.
+
+    ``pts`` are the ticks of the clip's frames. 0 where the true thing is not in sight on the frame.
+    """
+    fits = []
+    for true, j in zip(truth, paired(truth, found), strict=True):
+        if j is None:
+            continue
+        own = np.array([[rows[j][key] for key in ("box_x", "box_y", "box_w", "box_h")]])
+        box = box_at(true, int(np.searchsorted(pts, rows[j]["pts"])))
+        fits.append(0.0 if box is None else float(overlaps(box[None], own)[0, 0]))
+    return fits
+
+
 def worth(luma: NDArray[np.uint8], box: NDArray[np.float64]) -> float:
     """Return a box's area times how sharp it is (0..1), less where the border cuts it."""
     x, y, w, h = (float(v) for v in box)
@@ -217,6 +238,7 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
     rows = on_truth = 0
     best: list[float] = []
     best_true: list[float] = []
+    fits: list[float] = []
     for one in all_:
         by_dense, by_product = paired(one.truth, one.dense), paired(one.truth, one.found)
         true += len(one.truth)
@@ -231,6 +253,7 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
         on_truth += beyond(one.clip, one.found, by_product)[0]
         best += one.best
         best_true += one.best_true
+        fits += one.box_ious
         swept += one.swept
     nothing = rows - hits - on_truth
     return {
@@ -241,6 +264,10 @@ def recall_of(all_: Sequence[Counted]) -> Figures:
         "the same by true boxes, of all frames": share(
             sum(v >= BEST_LEAST for v in best_true), len(best_true)
         ),
+        "box of the row on the true one there, IoU >= .5": share(
+            sum(v >= 0.5 for v in fits), len(fits)
+        ),
+        "the same, mean IoU": round(float(np.mean(fits)), 3) if fits else None,
         "recall against the truth": share(hits, true),
         "recall of the dense run": share(dense_hits, true),
         "recall of the sweep": share(swept, true),

@@ -225,6 +225,12 @@ class Settings:
     """Width of a "person" whose plate could be read, if it were somebody on a motorcycle."""
     plate_agreeing: int = 3
     """So many frames that read the same, however surely, are enough."""
+    drawn_inside: float = 0.5
+    """Of what the detector draws on a pass's best frame: with less in its motion box, it is
+    somebody else."""
+    drawn_large: float = 0.6
+    """Of the frame's width or height: of what fills more, its motion tells better how high it is.
+    """
     plate_above: float = 0.25
     """Of a vehicle's height: nobody hangs a plate so high."""
     plate_margin: float = 0.08

@@ -19,8 +19,8 @@ from workbench.records import Box
 
 optimize = later("scipy.optimize")
 
-_RIDDEN = {"motorcycle", "bicycle"}
-_DRIVEN = {"car", "bus", "truck"}
+RIDDEN = {"motorcycle", "bicycle"}
+DRIVEN = {"car", "bus", "truck"}
 
 
 @dataclass(slots=True)
@@ -274,8 +274,8 @@ def without_riders(found: Sequence[Detection]) -> list[Detection]:
     >>> [d.kind for d in without_riders([rider, bike])]
     ['motorcycle']
     """
-    ridden = [one.box for one in found if one.kind in _RIDDEN]
-    driven = [one.box for one in found if one.kind in _DRIVEN]
+    ridden = [one.box for one in found if one.kind in RIDDEN]
+    driven = [one.box for one in found if one.kind in DRIVEN]
     return [
         one
         for one in found
@@ -318,7 +318,7 @@ def _claim(track: Track, one: Detection) -> float:
 
 
 def _group(kind: str) -> str:
-    return "driven" if kind in _DRIVEN else "ridden"
+    return "driven" if kind in DRIVEN else "ridden"
 
 
 def _fit(detected: Box, moving: Box) -> float:

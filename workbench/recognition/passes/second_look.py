@@ -1,4 +1,4 @@
-"""The second look: read plates and count faces on the few best frames of each pass.
+"""The second look: read plates and count faces on the few best frames of each pass, draw its box.
 
 The search keeps what it saw of these frames, exactly decoded. What it has not kept (a thing that
 stood while nothing was decoded) is decoded again, each GOP once for all that want a frame of it.
@@ -15,9 +15,10 @@ import av
 import numpy as np
 
 from workbench import media
+from workbench.recognition.passes.drawn_box import drawn_box
 from workbench.recognition.passes.pictures import still_part
 from workbench.recognition.passes.rows import Pass
-from workbench.recognition.passes.track import Still
+from workbench.recognition.passes.track import Still, overlap_share
 from workbench.recognition.plates.fusion import fuse
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import Models, PlateReading
@@ -38,7 +39,7 @@ def look_again(
     models: Models,
     settings: Settings,
 ) -> None:
-    """Fill in each pass's plate, best frame and faces; what was kept of its frames is let go."""
+    """Fill in a pass's plate, best frame, faces and box; what was kept of its frames is let go."""
     if not passes:
         return
     _find_parts(passes, path, index, segment, settings)
@@ -49,6 +50,8 @@ def look_again(
         one.settle(fuse(own_readings(one, readings, settings), on=day))
         if one.has_person and min(one.best.box.w, one.best.box.h) >= settings.face_least_px:
             one.faces = _find_faces(one, models)
+        if one.moving:
+            _draw(one, segment, models, settings)
         one.forget_parts()
 
 
@@ -82,9 +85,25 @@ def _placed(plate: Box, then: Box, now: Box) -> Box:
     )
 
 
-def _find_faces(one: Pass, models: Models) -> list[Box]:
+def _draw(one: Pass, segment: Segment, models: Models, settings: Settings) -> None:
+    """Give the best frame the box that the detector draws there, where its plate is in it."""
+    still, size = _best_still(one), (segment.width_px, segment.height_px)
+    box = None if still is None else drawn_box(still, one.kind, models.detect, *size, settings)
+    if box is None:
+        return
+    plate = one.plate
+    if plate is not None and plate.text is not None and overlap_share(plate.box, box) < 0.5:
+        return  # it is drawn of somebody else
+    one.best = replace(one.best, box=box)
+
+
+def _best_still(one: Pass) -> Still | None:
     kept = [still for still in (*one.stills, one.picture) if still is not None]
-    still = next((s for s in kept if s.at.number == one.best.number), None)
+    return next((s for s in kept if s.at.number == one.best.number), None)
+
+
+def _find_faces(one: Pass, models: Models) -> list[Box]:
+    still = _best_still(one)
     if still is None or still.part is None:
         return []
     found = models.find_faces(still.part.rgb(), _shifted(one.best.box, still.part, -1))

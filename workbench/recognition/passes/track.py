@@ -273,7 +273,7 @@ class Tracker:
         hosts = set(guests.values())
         for i, track in enumerate(self.live):
             if i in parts:
-                box = _hull([boxes[j] for j in parts[i]])
+                box = hull([boxes[j] for j in parts[i]])
                 shared = any(j in hosts for j in parts[i]) and _area(box) > s.merge_growth * _area(
                     expected[i]
                 )
@@ -299,7 +299,7 @@ class Tracker:
         for guest, j in guests.items():
             host = next(i for i, own in parts.items() if j in own)
             inside[host].append(self.live[guest])
-        return [(_hull([boxes[j] for j in parts[i]]), tracks) for i, tracks in inside.items()]
+        return [(hull([boxes[j] for j in parts[i]]), tracks) for i, tracks in inside.items()]
 
     def add(self, number: int, pts: int, t_s: float, box: Box) -> Track:
         """Begin a track on a box that the detector, not the gate, has proposed."""
@@ -371,10 +371,10 @@ class Tracker:
         own = [boxes[k] for k in parts.get(i, ())]
         if not own:
             return True
-        hull = _hull([*own, boxes[j]])
-        if sum(_area(b) for b in own) + _area(boxes[j]) < s.absorb_fill * _area(hull):
+        joint = hull([*own, boxes[j]])
+        if sum(_area(b) for b in own) + _area(boxes[j]) < s.absorb_fill * _area(joint):
             return False
-        if _area(boxes[j]) >= s.part_share * _area(hull):
+        if _area(boxes[j]) >= s.part_share * _area(joint):
             track.parted += 1
             return track.parted < s.part_looks
         return True
@@ -423,7 +423,7 @@ class Tracker:
             if t_s - track.last.t_s > (s.coast_s if known else s.coast_new_s):
                 self.ended.append(track)
                 if not self.is_pass(track):
-                    self._fidgets.append((t_s, _hull([o.box for o in track.seen[-20:]])))
+                    self._fidgets.append((t_s, hull([o.box for o in track.seen[-20:]])))
             else:
                 keep.append(track)
         self.live = keep
@@ -459,7 +459,12 @@ def _inside(expected: Box, blob: Box) -> Box:
     return Box(float(x), float(y), float(w), float(h))
 
 
-def _hull(boxes: Sequence[Box]) -> Box:
+def hull(boxes: Sequence[Box]) -> Box:
+    """Return the least box around several.
+
+    >>> hull([Box(0, 0, 2, 2), Box(4, 1, 1, 5)])
+    Box(x=0, y=0, w=5, h=6)
+    """
     left, top = min(b.x for b in boxes), min(b.y for b in boxes)
     right, bottom = max(b.x + b.w for b in boxes), max(b.y + b.h for b in boxes)
     return Box(left, top, right - left, bottom - top)

@@ -3,7 +3,7 @@
 The sweep looks at key frames alone, decoded without the deblocking filter. Where one shows
 something the search decodes every frame exactly, looks at a small picture of five to ten a second,
 follows what moves and asks the detector for names; of the best few frames of a pass it keeps a
-part, on which plates are read and faces counted as soon as the pass closes.
+part, on which plates are read, faces counted and its box is drawn as soon as the pass closes.
 """
 
 from __future__ import annotations
