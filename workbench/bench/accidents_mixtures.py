@@ -1,9 +1,9 @@
 """Collisions and near things mixed from real clips: movers cut out of them meet on their scenes.
 
 A mover comes its own way and meets another, cut out and standing. In a collision its way ends at
-the touch and goes on as :data:`AFTER` says; in an ordinary clip it passes in front or behind, brakes
-as traffic does, or stops far from anybody. Texture, light and compression are real, the impulse is
-not: nothing bends, and a mover that stands keeps the picture it had at the touch.
+the touch and goes on as :data:`AFTER` says; in an ordinary clip it passes in front or behind,
+brakes as traffic does, or stops far from anybody. Texture, light and compression are real, the
+impulse is not: nothing bends, and a mover that stands keeps the picture it had at the touch.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def write_clip(of: Source, out: Path, kind: str, seed: int) -> float | None:
             continue
         place = _against(a.boxes[at], b.boxes[stands], pace)
         x, y = b.boxes[stands][0] + place[0], b.boxes[stands][1] + place[1]
-        if 4 < x and x + b.boxes[stands][2] < wide - 4 and 4 < y < high - b.boxes[stands][3] - 4:
+        if x > 4 and x + b.boxes[stands][2] < wide - 4 and 4 < y < high - b.boxes[stands][3] - 4:
             break
     else:
         return None
@@ -92,16 +92,15 @@ def write_clip(of: Source, out: Path, kind: str, seed: int) -> float | None:
     ) as clip:
         for n in range(round(CLIP_S * rate)):
             picture = scene.astype(np.float32)
-            for start, one in others:
-                if 0 <= n - start < len(one.boxes):
-                    _lay(picture, one, float(n - start), (0.0, 0.0), 0.0)
+            for start, passer in others:
+                if 0 <= n - start < len(passer.boxes):
+                    _lay(picture, passer, float(n - start), (0.0, 0.0), 0.0)
             k, shift, turn, pushed = act(n - begins)
-            first = [(b, float(stands), (place[0] + pushed[0], place[1] + pushed[1]), 0.0)]
+            two = [(b, float(stands), (place[0] + pushed[0], place[1] + pushed[1]), 0.0)]
             if k is not None:
-                mine = (a, k, shift, turn)
-                first = [mine, *first] if behind else [*first, mine]
-            for one in first:
-                _lay(picture, *one)
+                two.insert(0 if behind else 1, (a, k, shift, turn))
+            for mover, frame, moved, turned in two:
+                _lay(picture, mover, frame, moved, turned)
             clip.write(np.clip(picture + noise[n % 4], 0, 255).astype(np.uint8), n)
     return None if kind in ORDINARY else touch / float(rate)
 
@@ -146,14 +145,14 @@ def _greys(path: Path) -> Iterator[tuple[float, Grey]]:
             yield at, small(media.to_luma(frame))
 
 
-Act = Callable[
-    [int], tuple[float | None, tuple[float, float], float, tuple[float, float]]
-]
+Act = Callable[[int], tuple[float | None, tuple[float, float], float, tuple[float, float]]]
 """Of the frames since a mover came: which of its frames it shows (None: none), how far it is
 shifted, px, turned, radians, and how far the other is pushed, px."""
 
 
-def _acts(kind: str, at: int, pace: NDArray[np.float64], rate: float, rng: np.random.Generator) -> Act:
+def _acts(
+    kind: str, at: int, pace: NDArray[np.float64], rate: float, rng: np.random.Generator
+) -> Act:
     slows = float(rng.uniform(0.4, 0.9)) * rate  # frames in which a slide ends
     side = float(rng.choice([-1.0, 1.0]))
     brakes = float(rng.uniform(1.2, 2.5)) * rate
@@ -173,9 +172,19 @@ def _acts(kind: str, at: int, pace: NDArray[np.float64], rate: float, rng: np.ra
         slid = min(since, slows) - min(since, slows) ** 2 / (2 * slows)
         along = (float(pace[0]) * slid, float(pace[1]) * slid)
         if kind == "slides":
-            return float(at), (0.5 * along[0], 0.5 * along[1]), 0.0, (0.5 * along[0], 0.5 * along[1])
+            return (
+                float(at),
+                (0.5 * along[0], 0.5 * along[1]),
+                0.0,
+                (0.5 * along[0], 0.5 * along[1]),
+            )
         if kind == "pushes":
-            return float(at), (0.1 * along[0], 0.1 * along[1]), 0.0, (0.7 * along[0], 0.7 * along[1])
+            return (
+                float(at),
+                (0.1 * along[0], 0.1 * along[1]),
+                0.0,
+                (0.7 * along[0], 0.7 * along[1]),
+            )
         if kind == "deflected":
             x = 0.4 * along[0] - side * 0.5 * along[1]
             y = 0.4 * along[1] + side * 0.5 * along[0]
@@ -231,7 +240,7 @@ def _lay(
     if x1 - x0 < 2 or y1 - y0 < 2:
         return
     to = np.array([[cos, -sin, 0.0], [sin, cos, 0.0]])
-    to[:, 2] = foot + (dx, dy) - to[:, :2] @ foot + to[:, :2] @ (left, top) - (x0, y0)
+    to[:, 2] = foot + np.array([dx, dy]) - to[:, :2] @ foot + to[:, :2] @ (left, top) - (x0, y0)
     size = (x1 - x0, y1 - y0)
     pixels = cv2.warpAffine(one.pixels[number].astype(np.float32), to, size)
     mask = cv2.warpAffine(one.masks[number], to, size)[..., None]

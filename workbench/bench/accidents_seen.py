@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from workbench import demonstration
 from workbench.bench.accidents_onset import AWAY_M, FOCAL_PX, HEIGHT_M, TILT, at_most
 from workbench.bench.accidents_traffic import Crossing, simulate_crossing
 from workbench.bench.clips import Figures
+from workbench.collisions.calibration import Floats
 from workbench.collisions.onset import SCORE, WITHIN_S, BoxTrack, onsets
 from workbench.investigation import Workbench, find_onsets, open_workbench
 from workbench.investigation.onsets import box_track_of, together_of
@@ -155,59 +157,69 @@ def _after_touch(
     """
     rows = crossing.rows.sort_values(["id", "time"], kind="stable").reset_index(drop=True)
     of = rows.groupby("id").indices
+    way = _Ways(*(rows[name].to_numpy(float, copy=True) for name in _WAY))
     kinds: dict[tuple[float, str, str], str] = {}
     gone: set[str] = set()
     for number, (at, collider, victim) in enumerate(crossing.collisions):
         rng = np.random.default_rng([seed, number, 81])
         kind = str(rng.choice(AFTER))
-        own, other = (_from(rows, of.get(name, []), at) for name in (collider, victim))
-        if not own or gone & {collider, victim}:
+        own, other = (
+            one[way.time[one] >= at - 1e-6]
+            for one in (np.asarray(of.get(name, []), np.intp) for name in (collider, victim))
+        )
+        if not len(own) or gone & {collider, victim}:
             continue
         kinds[at, collider, victim] = kind
         gone |= {collider, victim}
-        heading, v = rows.loc[own[0], "heading"], rows.loc[own[0], "speed"]
+        heading, v = float(way.heading[own[0]]), float(way.speed[own[0]])
         u = 0.0
         if len(other):
-            turned = math.cos(rows.loc[other[0], "heading"] - heading)
-            u = float(rows.loc[other[0], "speed"]) * turned
+            u = float(way.speed[other[0]] * math.cos(way.heading[other[0]] - heading))
         if kind == "slides":  # both as one, to a stand
-            _driven(rows, own, heading, (v + u) / 2, 5.0)
-            if len(other):
-                _driven(rows, other, heading, (v + u) / 2, 5.0)
+            way.driven(own, heading, (v + u) / 2, 5.0)
+            way.driven(other, heading, (v + u) / 2, 5.0)
         elif kind == "pushes":  # nearly stops, and the other is knocked on
-            _driven(rows, own, heading, 0.2 * v, 8.0)
-            if len(other):
-                _driven(rows, other, heading, u + 0.7 * (v - u), 4.0)
+            way.driven(own, heading, 0.2 * v, 8.0)
+            way.driven(other, heading, u + 0.7 * (v - u), 4.0)
         elif kind == "deflected":
             aside = float(rng.choice([-1.0, 1.0])) * min(2.5, 0.4 * v)
-            _driven(rows, own, heading, 0.5 * v, 5.0, aside)
+            way.driven(own, heading, 0.5 * v, 5.0, aside)
         elif kind == "drives on":
             aside = float(rng.choice([-1.0, 1.0])) * 2.0
-            _driven(rows, own, heading, 0.5 * v, 0.0, aside)
+            way.driven(own, heading, 0.5 * v, 0.0, aside)
         else:
-            _driven(rows, own, heading, 0.0, 1.0)
-    return rows, kinds
+            way.driven(own, heading, 0.0, 1.0)
+    return rows.assign(**{name: getattr(way, name) for name in _WAY}), kinds
 
 
-def _from(rows: pd.DataFrame, numbers: Sequence[int], at: float) -> list[int]:
-    return [k for k in numbers if rows.at[k, "time"] >= at - 1e-6]
+_WAY = ("time", "x", "y", "heading", "speed")
 
 
-def _driven(
-    rows: pd.DataFrame, numbers: list[int], heading: float, pace: float, slows: float,
-    aside: float = 0.0,
-) -> None:
-    """Move rows on from the first of them along a heading, and aside for half a second or so."""
-    first = numbers[0]
-    since = rows.loc[numbers, "time"].to_numpy(float) - float(rows.at[first, "time"])
-    until = np.minimum(since, abs(pace) / slows) if slows else since
-    way = pace * until - math.copysign(slows, pace) * until**2 / 2
-    off = aside * 0.4 * (1 - np.exp(-since / 0.4))
-    x, y = float(rows.at[first, "x"]), float(rows.at[first, "y"])
-    rows.loc[numbers, "x"] = x + way * math.cos(heading) - off * math.sin(heading)
-    rows.loc[numbers, "y"] = y + way * math.sin(heading) + off * math.cos(heading)
-    rows.loc[numbers, "speed"] = np.maximum(abs(pace) - slows * since, 0.0)
-    rows.loc[numbers, "heading"] = rows.at[first, "heading"]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ways:
+    """Columns of the rows of a crossing, float64[n] each, to be changed."""
+
+    time: Floats
+    x: Floats
+    y: Floats
+    heading: Floats
+    speed: Floats
+
+    def driven(
+        self, rows: NDArray[np.intp], heading: float, pace: float, slows: float, aside: float = 0.0
+    ) -> None:
+        """Move rows on from the first along a heading, and aside for half a second or so."""
+        if not len(rows):
+            return
+        since = self.time[rows] - self.time[rows[0]]
+        until = np.minimum(since, abs(pace) / slows) if slows else since
+        along = pace * until - math.copysign(slows, pace) * until**2 / 2
+        off = aside * 0.4 * (1 - np.exp(-since / 0.4))
+        cos, sin = math.cos(heading), math.sin(heading)
+        self.x[rows] = self.x[rows[0]] + along * cos - off * sin
+        self.y[rows] = self.y[rows[0]] + along * sin + off * cos
+        self.speed[rows] = np.maximum(abs(pace) - slows * since, 0.0)
+        self.heading[rows] = self.heading[rows[0]]
 
 
 def _rides(rows: pd.DataFrame, sign: float) -> Iterator[tuple[str, str, pd.DataFrame]]:

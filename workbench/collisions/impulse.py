@@ -195,7 +195,7 @@ def _moment(
     score = 1 / (1 + math.exp(-float(_WEIGHTS @ np.array(signs) + _BIAS)))
     words = N_(
         "{count} points in the picture that moved as one changed their pace by {jump} of their own "
-        "sizes within {tenths} s"
+        "sizes a second within {tenths} s"
     )
     told = (
         ("count", str(len(mine))), ("jump", f"{jump / size:.1f}"),
@@ -235,7 +235,7 @@ def _middle(paces: Floats) -> Floats | None:
 
 
 def _growth(at: Floats, paces: Floats) -> float:
-    """Return how fast a mover grows in the picture, of its size a second; few points tell little."""
+    """Return how fast a mover grows in the picture, of its size a second; few tell little."""
     off = at - at.mean(axis=0)
     grows = float((off * (paces - paces.mean(axis=0))).sum() / max(1e-6, float((off**2).sum())))
     return min(max(grows, -1.5), 1.5) * len(at) / (len(at) + 8)

@@ -23,14 +23,14 @@ Pixels = NDArray[np.float32]
 WIDTH_PX = 640
 """Pictures are made at most so wide; places and paces here are in pixels of that."""
 STEP_S = 0.06
-"""Frames nearer than that to the last one are better left out: ten to seventeen a second are kept."""
+"""Frames nearer than that to the last one are better left out: 10 to 17 a second are kept."""
 STRETCH_S, SHARED_S = 8.0, 3.0
 _GAP_S = 0.5  # a longer one ends every track
 _SCENE, _MOVERS, _APART_PX = 160, 520, 4
-_WINDOW: Any = {"winSize": (15, 15), "maxLevel": 3,
-                "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.03)}  # fmt: skip
+_ENDS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.03)
+_WINDOW: Any = {"winSize": (15, 15), "maxLevel": 3, "criteria": _ENDS}
 _BACK_PX, _BESIDE_PX = 0.7, 12.0
-_UNLIKE = 22.0  # of 255, the mean difference of a point's surroundings from one picture to the next
+_UNLIKE = 22.0  # of 255, the mean difference of a point's surroundings in two pictures
 _DIFFERS, _LAG = 14, 3
 _RENEW_S = 0.075  # points are looked for so often at the most
 _AGAIN = 8  # pictures after which corners of the scene are looked for again
@@ -156,7 +156,9 @@ def _step(
         return at, np.zeros(0, bool)
     guess = at if goes is None else (at + goes).astype(np.float32)
     flags = cv2.OPTFLOW_USE_INITIAL_FLOW
-    moved, ok, unlike = cv2.calcOpticalFlowPyrLK(last, now, at, guess.copy(), flags=flags, **_WINDOW)
+    moved, ok, unlike = cv2.calcOpticalFlowPyrLK(
+        last, now, at, guess.copy(), flags=flags, **_WINDOW
+    )
     # from where it is now: a guess of the way back would find its way back by itself
     back, ok_back, _ = cv2.calcOpticalFlowPyrLK(now, last, moved, None, **_WINDOW)
     high, wide = now.shape
@@ -198,7 +200,9 @@ def _whole_motion(
     if found is None:
         return nothing, 0.0, b
     inside = inside[:, 0] == 1
-    spread = np.ptp(a[inside], axis=0) / (now.shape[1], now.shape[0]) if inside.any() else 0 * spread
+    spread = (
+        np.ptp(a[inside], axis=0) / (now.shape[1], now.shape[0]) if inside.any() else 0 * spread
+    )
     if inside.mean() < 0.4 or (spread < 0.6).any():
         return nothing, 0.0, b  # something large goes by, or all goes its own way
     shift = np.vstack([found, [0, 0, 1]])
@@ -235,22 +239,18 @@ def _renew(state: _State, grey: Grey, at_s: float) -> None:
         free = mask.copy()
         for x, y in state.at_px.astype(int).tolist():
             cv2.circle(free, (x, y), _APART_PX, 0, -1)
-        found = cv2.goodFeaturesToTrack(
-            grey, room, 0.005, _APART_PX, mask=free, blockSize=5
-        )
+        found = cv2.goodFeaturesToTrack(grey, room, 0.005, _APART_PX, mask=free, blockSize=5)
         if found is None:
             continue
         found = found[:, 0].astype(np.float32)
         state.goes_px = np.vstack([state.goes_px, _as_beside(state, found)])
         state.at_px = np.vstack([state.at_px, found])
-        state.numbers = np.concatenate(
-            [state.numbers, state.next_number + np.arange(len(found))]
-        )
+        state.numbers = np.concatenate([state.numbers, state.next_number + np.arange(len(found))])
         state.next_number += len(found)
 
 
 def _as_beside(state: _State, found: Pixels) -> Pixels:
-    """Return how new points may go: as the nearest point that is followed already, if any is near."""
+    """Return how new points may go: as the nearest that is followed already, if any is near."""
     goes = np.zeros_like(found)
     if len(state.at_px):
         apart, which = cKDTree(state.at_px).query(found, distance_upper_bound=_BESIDE_PX)

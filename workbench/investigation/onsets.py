@@ -140,9 +140,7 @@ def together_of(boxed: Sequence[SeenOnset], pointed: Sequence[SeenOnset]) -> lis
     left = list(pointed)
     found = []
     for one in boxed:
-        near = next(
-            (p for p in left if abs(p.at_ns - one.at_ns) <= WITHIN_S * SECOND_NS), None
-        )
+        near = next((p for p in left if abs(p.at_ns - one.at_ns) <= WITHIN_S * SECOND_NS), None)
         if near is None:
             found.append(one)
             continue
@@ -155,7 +153,7 @@ def together_of(boxed: Sequence[SeenOnset], pointed: Sequence[SeenOnset]) -> lis
 def _greys(
     house: Workbench, camera_id: str, span: Span, cancelled: Callable[[], bool]
 ) -> Iterator[tuple[float, Grey]]:
-    """Yield seconds since a span's start and the picture, grey and small, of a dozen frames a second."""
+    """Yield seconds since a span's start and a small grey picture, a dozen a second."""
     store = house._store
     fixes = store.clock_fixes(camera_id)
     last_ns = -1

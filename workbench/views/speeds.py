@@ -61,7 +61,6 @@ MEANS = {
     "points": N_("told from points followed in the pictures"),
     "both": N_("told from boxes of passes, and from points followed in the pictures"),
 }
-_LOOK = N_("Look for the moment of a collision, without metres")
 LOOK_MS = 500
 _pool = ThreadPoolExecutor(1, thread_name_prefix="moments")
 _CANDIDATE, _KEPT, _ONSET = "candidate:", "kept:", "onset:"
@@ -101,10 +100,12 @@ class Speeds:
         self.undo.on_click(lambda _event: self._correct(self._taken_back))
         self._kept: list[Track] = []
         self.moment = pn.widgets.Button(
-            label=tr(_LOOK), visible=False, margin=(5, 10)
-        )
+            label=tr("Look for the moment of a collision, without metres"), visible=False,
+            margin=(5, 10),
+        )  # fmt: skip
         self.moment.on_click(lambda _event: self._look())
         self._looking: tuple[Future[Onsets], Event] | None = None
+        self._idle = self.moment.label
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self._look_again, period=LOOK_MS)
             pn.state.on_session_destroyed(lambda _context: self._leave())
@@ -254,9 +255,7 @@ class Speeds:
         self._looking = _pool.submit(work), stop
         self.moment.label = tr("Stop looking for the moment")
         said = tr("Looking through the pictures of {cameras}: about half as long as they last…")
-        self.told.object = (
-            f'<p role="status">{escape(said.format(cameras=", ".join(cameras)))}</p>'
-        )
+        self.told.object = f'<p role="status">{escape(said.format(cameras=", ".join(cameras)))}</p>'
 
     def _look_again(self) -> None:
         """Show what was looked for beside the page, once it is there."""
@@ -270,7 +269,7 @@ class Speeds:
         if self._looking is not None:
             self._looking[1].set()
             self._looking = None
-            self.moment.label = self.tr(_LOOK)
+            self.moment.label = self._idle
 
     def _tell(self, work: Callable[[], Onsets]) -> None:
         """List the moments that were found, and say among what they were looked for."""
