@@ -30,8 +30,9 @@ _WINDOW_S, _TOUCH_S = 0.24, 0.12
 _FEWEST, _REACH_PX, _REACH_S = 7, (13.0, 45.0), 0.15
 """Points of one mover; how near they lie to one another, as far as they go in that time."""
 _LEAST_PX_S, _JITTER_PX_S, _ALIKE = 6.0, 3.0, 0.25
-_LEAST_JUMP, _LEAST_SHARE = 0.4, 0.35
-"""A change of fewer sizes a second, or of a smaller share of the pace, is no candidate."""
+_LEAST_JUMP, _LEAST_SHARE = 1.0, 0.35
+"""A change of fewer sizes a second, or of a smaller share of the pace, is no candidate: a car that
+brakes as hard as it can changes its pace by about one of its sizes a second in that time."""
 _SAME_S, _UNSEEN = 2.0, 0.3
 _DRIFTS, _UNSURE = 0.05, 0.5
 """Of the picture's width a second: a camera that moves; in that share of the time: said."""
@@ -40,7 +41,7 @@ SIGNS = ("jump", "before", "after", "many", "knocked", "unlike", "back")
 it is after, of the change; how many points (log); how much what is beside is knocked the other way;
 how unlike the points move after; how far it goes back, as limbs do."""
 _WEIGHTS = np.array([2.44, 3.56, 4.70, 1.54, 2.79, -3.55, -4.26])
-_BIAS = -12.68
+_BIAS = -13.2
 
 
 @dataclass(frozen=True, slots=True)

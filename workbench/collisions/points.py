@@ -42,9 +42,9 @@ _STILL_PX = 0.3  # the whole picture is taken to stand where its corners move le
 class Followed:
     """Points of one stretch. ``at_px`` is (frames, points, 2), NaN where a point is not followed.
 
-    ``time_s`` (frames,) of the file; places are those of the stretch's first picture, shake taken
-    away; ``drift_px`` (frames,) is how far the whole picture moved from the one before, ``agree``
-    (frames,) the share of its corners that did so. ``size_px``: width and height.
+    ``time_s`` (frames,) of the file; places are those of the first picture of all, shake taken
+    away; ``held_px`` (frames, 2, 2) is where the middle and a corner of each picture lie among
+    them, ``agree`` (frames,) the share of its corners that moved so. ``size_px``: width and height.
     """
 
     time_s: NDArray[np.float64]
@@ -56,7 +56,7 @@ class Followed:
 
 @dataclass(slots=True, eq=False)
 class _Kept:
-    """A frame's points by number, in the places of the stretch's first picture."""
+    """A frame's points by number, in the places of the first picture of all."""
 
     time_s: float
     numbers: NDArray[np.int64]
