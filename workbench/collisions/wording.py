@@ -14,7 +14,7 @@ CANDIDATE_NOTE = N_(
 )
 ONSET_NOTE = N_(
     "The moment is told from boxes of passes and from points followed in the pictures, without "
-    "metres. It was tried on simulated and on mixed collisions only, on no real one: of exact boxes "
-    "about half were marked; of drawn footage, none of eight by either means; of collisions mixed "
-    "from real pictures, five of 24. What it does not mark may have happened all the same."
+    "metres. It was tried on simulated and on mixed collisions only, on no real one: of exact "
+    "boxes about half were marked; of drawn footage, none of eight by either means; of collisions "
+    "mixed from real pictures, five of 24. What it does not mark may have happened all the same."
 )
