@@ -21,12 +21,14 @@ from workbench.collisions import steps as hand
 from workbench.errors import BadInput, Refused
 from workbench.investigation import (
     Workbench,
+    add_person,
     bundle,
     calibrate,
     case_file,
     check_points,
     corrected,
     draw_scene,
+    keep_step,
     keep_track,
     kept_track,
     measure,
@@ -85,7 +87,7 @@ def test_steps_come_back_with_the_track_as_it_was_and_who_took_them(house: Workb
     assert again.origin == found.origin
     # the same once more is no second track, and no step twice
     assert keep_track(house, corrected(found, steps), WHY).kept_numbers == (1, 2, 3)
-    more = keep_track(house, corrected(again, [hand.Omit(pts[8])]), WHY)
+    more = keep_track(house, corrected(again, [hand.Omit(pts[8], reason="bị che")]), WHY)
     assert more.kept_numbers == (1, 2, 3, 4)
     # taken back, both stay written down
     back = undo_step(house, "DD-1", 2, "nhầm khung", WHY)
@@ -108,6 +110,58 @@ def test_outside_of_the_case_nothing_is_kept(house: Workbench) -> None:
     with pytest.raises(BadInput, match="no frame is shown"):
         keep_track(house, strange, WHY)
     assert case_file(house, WHY).tracks == ()
+
+
+def test_a_step_is_kept_with_what_it_measures_or_not_at_all(house: Workbench) -> None:
+    found = picked(house)
+    pts = found.pts.tolist()
+    before = measure(house, found, WHY).motion.mean_speed_km_h
+    x, y = found.points_px[12].tolist()
+    done = keep_step(house, found, hand.Move(pts[12], x + 40, y, reason="lệch"), WHY)
+    assert (done.track.kept, done.track.kept_numbers) == ("DD-1", (1,))
+    assert done.motion.mean_speed_km_h.tolist() != before.tolist()
+    assert any("lệch" in one for one in statements_of(done, str))
+    assert kept_track(house, "DD-1", WHY).before[12].tolist() == [x, y]
+    for step, said in (
+        (hand.Move(pts[5], x, y), "without a reason is not kept"),
+        (hand.Omit(pts[5], reason=" . "), "without a reason is not kept"),
+        (hand.Cut(pts[5], pts[-1]), "without a reason is not kept"),
+        (hand.Move(pts[5], 1280.5, y, reason="lệch"), "1280.5, .* px lies outside the picture"),
+        (hand.Move(pts[5], x, -0.1, reason="lệch"), "lies outside the picture, which is 1280x720"),
+        (hand.Move(pts[7], x, y, reason="lệch"), f"no point at the frame named .PTS {pts[7]}"),
+        (hand.Omit(pts[5] + 1, reason="lệch"), "no point at the frame named"),
+        (hand.Cut(pts[5] + 1, pts[-1], reason="lệch"), "which the track does not have"),
+        # what nothing can be measured after is not kept either
+        (hand.Cut(pts[5], pts[6], reason="ngắn"), "points are too few"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            keep_step(house, done.track, step, WHY)
+    # nor by the verb of the command, which takes whole files of steps
+    for step in (hand.Omit(pts[5]), hand.Move(pts[5], x, 900, reason="lệch")):
+        with pytest.raises(BadInput, match=r"without a reason|outside the picture"):
+            keep_track(house, corrected(done.track, [step]), WHY)
+    (known,) = case_file(house, WHY).tracks
+    assert len(known.steps) == 1
+    # of a track that is kept already the step joins those that hold, whichever row it was taken on
+    joined = keep_step(house, found, hand.Omit(pts[20], reason="bị che"), WHY)
+    assert joined.track.kept_numbers == (1, 2)
+    with pytest.raises(BadInput, match="no point at the frame named"):
+        keep_step(house, found, hand.Omit(pts[20], reason="bị che"), WHY)
+    undo_step(house, "DD-1", 2, "nhầm", WHY)
+    # a calibration that is taken away: there are no metres, and no step either
+    folder = house.root / "calibrations"
+    folder.rename(house.root / "away")
+    with pytest.raises(BadInput, match="not calibrated"):
+        keep_step(house, done.track, hand.Omit(pts[5], reason="bị che"), WHY)
+    (house.root / "away").rename(folder)
+    assert len(case_file(house, WHY).tracks[0].steps) == 2
+    # who may only look keeps nothing, and the log says that they tried
+    for name, roles in (("lan", ["traffic", "operator"]), ("xem", ["operator"])):
+        add_person(house, name, roles, "một mật khẩu thật dài")
+    with pytest.raises(Refused, match="has none of the roles"):
+        keep_step(house.as_actor("xem"), done.track, hand.Omit(pts[5], reason="bị che"), WHY)
+    assert (house.audit()[-1].action, house.audit()[-1].actor) == ("case.write.refused", "xem")
+    assert len(case_file(house, WHY).tracks[0].steps) == 2
 
 
 def test_papers_list_every_step_and_the_log_names_them(house: Workbench) -> None:

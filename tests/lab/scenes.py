@@ -39,10 +39,12 @@ def encode(
     bit_rate: int | None = None,
     bframes: int = 0,
     codec: Literal["libx264", "libx265"] = "libx264",
+    rotation_deg: int = 0,
 ) -> Path:
     """Write pictures ``(y, x, 3)`` as a camera would encode them: closed groups, a steady rate.
 
-    Without `bit_rate` (bits a second) the quality is constant.
+    Without `bit_rate` (bits a second) the quality is constant. `rotation_deg` asks players to turn
+    the picture clockwise.
     """
     gop = max(1, round(gop_s * fps))
     # stitchable: the parameter sets depend on size and rate only, not on what is shown
@@ -64,6 +66,8 @@ def encode(
         for n, picture in enumerate(pictures):
             if n == 0:
                 stream.height, stream.width = picture.shape[:2]
+                if rotation_deg:
+                    stream.set_display_rotation(-rotation_deg)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = round(n / Fraction(fps) / _TICK), _TICK
             out.mux(stream.encode(frame))

@@ -54,9 +54,18 @@ def pictures(shift_px: tuple[int, int] = (0, 0)) -> Iterator[NDArray[np.uint8]]:
         yield np.asarray(cv2.warpAffine(one, moved, SIZE, borderMode=cv2.BORDER_REFLECT), np.uint8)
 
 
-def film(path: Path, *, fps: int = FPS, shift_px: tuple[int, int] = (0, 0)) -> Path:
-    """Write the clip; another `fps` than FPS is what a lying container says."""
-    return encode(path, pictures(shift_px), fps=Fraction(fps))
+def film(
+    path: Path, *, fps: int = FPS, shift_px: tuple[int, int] = (0, 0), lying: bool = False
+) -> Path:
+    """Write the clip; another `fps` than FPS is what a lying container says.
+
+    A `lying` camera hangs on its side: its file holds turned pictures, and says how to turn them.
+    """
+    seen = pictures(shift_px)
+    if not lying:
+        return encode(path, seen, fps=Fraction(fps))
+    turned = (np.ascontiguousarray(np.rot90(one)) for one in seen)
+    return encode(path, turned, fps=Fraction(fps), rotation_deg=90)
 
 
 def points_csv(kind: str = "surveyed", count: int = 8) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from dataclasses import replace
 
 import cv2
@@ -11,10 +13,21 @@ from make.measured_street import SPEED_M_S, film, points_csv, road
 from make.rows import sightings_table
 
 from workbench.collisions import CANDIDATE_NOTE, SPEED_NOTE
+from workbench.collisions.steps import Cut
 from workbench.collisions.wording import ONSET_NOTE
-from workbench.investigation import calibrate, check_points, open_workbench
+from workbench.investigation import (
+    calibrate,
+    check_points,
+    corrected,
+    keep_track,
+    kept_track,
+    kept_tracks,
+    measure,
+    open_workbench,
+    write_papers,
+)
 from workbench.investigation.onsets import Onsets, SeenOnset
-from workbench.records import Case, Wording
+from workbench.records import Case, Purpose, Wording
 from workbench.timeline import SECOND_NS, Span, parse_instant
 from workbench.views.accident import _AccidentPage
 from workbench.views.page import visit
@@ -22,6 +35,7 @@ from workbench.views.text import translator
 
 START_NS = parse_instant("2026-11-20T07:15:00+07:00")
 CASE = Case("TN-9", "Va chạm", "QĐ 12", "làm rõ", Span(START_NS, START_NS + 3600 * SECOND_NS))
+WHY = Purpose(CASE.case_id, CASE.reason)
 CAMERA, KNOCKED, PLAIN, MEETING = "S01-P1", "S02-P1", "S03-P1", "S04-P1"
 VI = translator("vi")
 
@@ -131,34 +145,131 @@ def test_candidates_are_looked_for_on_request_and_each_is_a_question_with_its_re
     assert not any(one["key"].startswith("candidate:") for one in moved.passes.rows)
 
 
+def stand_at(page, at_ns):
+    page.tiles._handle_msg({"here": {"at": int(at_ns) - page._shown.span.start_ns}})
+
+
 def test_a_frame_is_left_out_on_the_page_kept_with_the_case_and_taken_back(house):
     page = page_of(house, CAMERA)
-    speeds = page.speeds
-    assert not speeds.by_hand.visible
+    speeds, hand = page.speeds, page.speeds.by_hand
+    assert not hand.view.visible
+    assert page.tiles.track == {}
     key = speeds.passes.rows[-1]["key"]
     speeds.passes._handle_msg({"chosen": key})
-    assert speeds.by_hand.visible
-    assert not speeds.undo.visible
+    assert hand.view.visible
+    assert not hand.undo.visible
     before = speeds._shown.pts.tolist()
-    speeds.stand(int(speeds._shown.utc_ns[10]))
-    speeds.why.value = "bị <b>che</b>"
-    speeds.omit.clicks += 1
+    stand_at(page, speeds._shown.utc_ns[10])
+    assert f"PTS {before[10]}" in hand.told.object
+    hand.omit.clicks += 1  # no reason: one sentence, and the figures stay
+    assert "Sửa tay mà không nêu lý do" in hand.told.object
+    assert VI(SPEED_NOTE) in speeds.told.object
+    assert page.papers.tracks.options == {}
+    hand.why.value = "bị <b>che</b>"
+    hand.omit.clicks += 1
     assert speeds._shown.pts.tolist() == before[:10] + before[11:]
     assert speeds.passes.chosen == "kept:DD-1"
     assert "bị &lt;b&gt;che" in speeds.told.object
+    assert hand.why.value == ""
     kept = speeds.passes.rows[0]["cells"][1]
     assert kept["text"] == "DD-1, số lần sửa tay: 1"
     assert kept["sub"].startswith("S01-P1 · ")
     speeds._kept = [replace(speeds._kept[0], name="")]
     speeds._list("")
     assert speeds.passes.rows[0]["cells"][1]["sub"] == "S01-P1"
-    assert speeds.undo.visible
-    speeds.undo.clicks += 1
+    # that frame has no point any more: there is nothing to move, and nothing to leave out
+    assert "không có điểm của đường đi này" in hand.told.object
+    hand.why.value = "lại"
+    hand.omit.clicks += 1
+    assert "không có điểm ở khung hình này" in hand.told.object
+    assert hand.undo.visible
+    hand.undo.clicks += 1
     assert speeds._shown.pts.tolist() == before
-    assert not speeds.undo.visible
+    assert not hand.undo.visible
     again = page_of(house, CAMERA)  # listed when the page is opened anew
     assert again.speeds.passes.rows[0]["key"] == "kept:DD-1"
+    assert list(again.papers.tracks.options.values()) == ["DD-1"]
     assert house.verify() == []
+
+
+def test_a_point_is_put_elsewhere_only_on_the_frame_shown_and_only_in_numbers(house):
+    page = page_of(house, MEETING)
+    speeds, hand = page.speeds, page.speeds.by_hand
+    speeds.passes._handle_msg({"chosen": speeds.passes.rows[0]["key"]})
+    done = speeds._shown
+    stand_at(page, done.utc_ns[10])
+    pts, drawn = int(done.pts[10]), page.tiles.track
+    k = drawn["pts"].index(pts)
+    good = {"segment": drawn["segment"], "pts": pts, "x": 400.0, "y": 300.0}
+    for bad in (
+        {}, good | {"pts": int(done.pts[11])}, good | {"segment": "0" * 64}, good | {"x": "4"},
+        good | {"y": True}, good | {"x": float("nan")}, good | {"pts": None}, good | {"x": [1]},
+    ):  # fmt: skip
+        page.tiles._handle_msg({"moved": bad})
+        assert hand.move.disabled, bad
+    hand.move.clicks += 1  # a browser may press what is disabled
+    assert "Điểm chưa được dời" in hand.told.object
+    page.tiles._handle_msg({"moved": good})
+    assert not hand.move.disabled
+    assert "400.0, 300.0 px, chưa lưu" in hand.told.object
+    stand_at(page, done.utc_ns[11])  # what was not kept goes with its frame
+    assert hand.move.disabled
+    stand_at(page, done.utc_ns[10])
+    assert "chưa lưu" not in hand.told.object
+    hand.why.value = "lệch"
+    page.tiles._handle_msg({"moved": good | {"x": -3.0}})
+    hand.move.clicks += 1
+    assert "nằm ngoài hình" in hand.told.object
+    assert kept_tracks(house, [MEETING], CASE.period, WHY) == []
+    x, y = drawn["at"][k]
+    page.tiles._handle_msg({"moved": good | {"x": x + 5, "y": y}})
+    hand.move.clicks += 1
+    (track,) = kept_tracks(house, [MEETING], CASE.period, WHY)
+    (step,) = track.steps
+    assert (step.pts, step.x_px, step.y_px, step.reason) == (pts, x + 5, y, "lệch")
+    assert (step.actor, step.at_ns > 0) == ("lan", True)
+    assert page.tiles.track["at"][k] == [x + 5, y]
+    assert page.tiles.track["found"][k] == [x, y]
+    # of a track that steps have spoilt the last one can still be taken back here
+    spoilt = [Cut(int(done.pts[3]), int(done.pts[5]), reason="nhầm")]
+    keep_track(house, corrected(track, spoilt), WHY)
+    page = page_of(house, MEETING)
+    page.speeds.passes._handle_msg({"chosen": "kept:" + track.kept})
+    assert 'role="alert"' in page.speeds.told.object
+    page.speeds.by_hand.undo.clicks += 1
+    assert VI(SPEED_NOTE) in page.speeds.told.object
+
+
+def test_papers_are_those_of_the_command_and_refused_in_one_sentence(house, tmp_path):
+    page = page_of(house, CAMERA)
+    papers, chosen = page.papers, page.papers.tracks.options
+    papers.make.clicks += 1
+    assert "Chưa chọn đường đi nào" in papers.said.object
+    papers.tracks.value = list(chosen.values())[:1]
+    papers.make.clicks += 1
+    assert "chưa nêu lý do" in papers.said.object
+    assert papers.files.objects == []
+    before = [one.action for one in house.audit()].count("papers")
+    papers.why.value, papers.place.value = "lập hồ sơ", "Ngã tư <b>"
+    papers.make.clicks += 1
+    assert not papers.said.visible
+    assert [one.filename for one in papers.files.objects] == [
+        "TN-9-so-do-hien-truong.pdf", "TN-9-ban-anh-hien-truong.pdf", "TN-9-svg.zip",
+    ]  # fmt: skip
+    entries = [one for one in house.audit() if one.action == "papers"]
+    assert (len(entries) - before, entries[-1].reason) == (1, "lập hồ sơ")
+    # the command's own files, but for when and why they were drawn up
+    purpose = Purpose(CASE.case_id, "lập hồ sơ")
+    done = measure(house, kept_track(house, papers.tracks.value[0], purpose), purpose)
+    made = write_papers(house, [done], tmp_path / "papers", VI, place="Ngã tư <b>")
+    assert sorted(papers._made) == sorted(path.name for path in made)
+    drawn = re.compile(r"Người lập: .*? Lý do")
+    scene = (tmp_path / "papers" / "so-do-hien-truong.svg").read_text()
+    there = papers._made["so-do-hien-truong.svg"].decode()
+    assert drawn.sub("", there) == drawn.sub("", scene)
+    assert "Ngã tư &lt;b&gt;" in there
+    packed = zipfile.ZipFile(papers.files.objects[2].callback())
+    assert packed.namelist() == [name for name in papers._made if name.endswith(".svg")]
 
 
 def test_without_metres_a_moment_is_looked_for_and_none_is_said_to_be_none(house):

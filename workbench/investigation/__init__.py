@@ -119,9 +119,11 @@ from workbench.investigation.giving import export_trace, trace_bytes
 from workbench.investigation.hand_words import words_of_track
 from workbench.investigation.in_time import InTime, sightings_in_time
 from workbench.investigation.keeping_tracks import (
+    keep_step,
     keep_track,
     kept_track,
     kept_tracks,
+    no_point,
     undo_step,
 )
 from workbench.investigation.lookouts import (
@@ -181,8 +183,13 @@ from workbench.investigation.public_notices import (
 from workbench.investigation.reaching import Whereabouts, reach
 from workbench.investigation.replaying import Compared, Replay
 from workbench.investigation.running import Candidates, first_candidates
-from workbench.investigation.scene_papers import draw_photos, draw_scene, write_papers
-from workbench.investigation.speeding import Measurable, measurable, measure_sighting
+from workbench.investigation.scene_papers import (
+    draw_photos,
+    draw_scene,
+    papers_bytes,
+    write_papers,
+)
+from workbench.investigation.speeding import Measurable, measurable
 
 __all__ = [
     "ALWAYS",
@@ -302,6 +309,7 @@ __all__ = [
     "imports",
     "inspect",
     "judge_photographs",
+    "keep_step",
     "keep_track",
     "kept_track",
     "kept_tracks",
@@ -317,12 +325,13 @@ __all__ = [
     "lookouts_mark",
     "measurable",
     "measure",
-    "measure_sighting",
+    "no_point",
     "notices_of",
     "on_the_way",
     "open_workbench",
     "origin",
     "page_of",
+    "papers_bytes",
     "place_m",
     "reach",
     "read_faces",

@@ -9,20 +9,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.cases import files as rules
-from workbench.cases.files import CaseTrack
+from workbench.cases.files import CaseFile, CaseTrack
 from workbench.collisions import steps as hand
 from workbench.errors import N_, BadInput, Damaged, WorkbenchError
 from workbench.investigation import people
 from workbench.investigation.case_files import ACT, _file, _write
 from workbench.investigation.face_requests import refusals
-from workbench.investigation.measuring import Track, corrected, refuse_no_frame
+from workbench.investigation.measuring import (
+    Measured,
+    Track,
+    corrected,
+    measure,
+    refuse_no_frame,
+)
 from workbench.records import Purpose, Wording
 from workbench.store.case_files import CaseBook
 from workbench.timeline import Span
@@ -43,23 +49,17 @@ def keep_track(house: Workbench, track: Track, purpose: Purpose) -> Track:
     Refused
         Outside the case's bounds or one's rights.
     BadInput
-        Where the track is none of its file, or there are too many.
+        Where the track is none of its file, a new step has no reason or puts a point outside the
+        picture, or there are too many.
     """
     _may(house, track, purpose)
-    before = track.before if track.before is not None else track.points_px
-    found = {
-        "segment_sha256": track.segment.sha256,
-        "camera_id": track.segment.camera_id,
-        "name": track.name,
-        "by_computer": track.found,
-        "origin": [track.origin.template, [list(one) for one in track.origin.fields]],
-        "pts": [int(one) for one in track.pts],
-        "points_px": [None if math.isnan(x) else [x, y] for x, y in before.tolist()],
-    }
+    for step in track.steps[len(track.kept_numbers) :]:
+        _refuse_step(track, step)
+    found = _as_found(track)
     book = CaseBook(house.root, purpose.case_id)
     with book.changing():
         file = _file(house, purpose.case_id)
-        known = next((one for one in file.tracks if dict(one.found) == found), None)
+        known = _known(file, found)
         if known is None and len(file.tracks) >= MOST_TRACKS:
             raise _too_many()
         track_id = known.track_id if known else f"DD-{len(file.tracks) + 1}"
@@ -74,6 +74,41 @@ def keep_track(house: Workbench, track: Track, purpose: Purpose) -> Track:
         for one in new:
             _write(house, book, "track.step", {"id": track_id, "step": one}, purpose)
     return kept_track(house, track_id, purpose)
+
+
+def keep_step(house: Workbench, track: Track, step: hand.Step, purpose: Purpose) -> Measured:
+    """Correct a track by one step, keep both with the case, and return what is measured then.
+
+    Nothing is kept of a step after which nothing can be measured.
+
+    Raises
+    ------
+    Refused
+        Outside the case's bounds or one's rights.
+    BadInput
+        Without a reason, outside the picture, at a frame without a point, and for whatever
+        :func:`measure` refuses: no calibration in force, a camera that moved, too few points left.
+    """
+    _may(house, track, purpose)
+    if not track.kept and (known := _known(_file(house, purpose.case_id), _as_found(track))):
+        track = track_of_case(house, known)  # the step joins those that hold already
+    _refuse_step(track, step)
+    if not isinstance(step, hand.Cut):
+        point = track.points_px[track.pts == step.pts]
+        if not len(point) or not np.isfinite(point).all():
+            raise no_point(step.pts)
+    new = corrected(track, [step])
+    measure(house, new, purpose)
+    return measure(house, keep_track(house, new, purpose), purpose)
+
+
+def no_point(pts: int | None) -> BadInput:
+    """Return the refusal of a correction of a frame at which a track has no point."""
+    return BadInput(
+        N_("the track has no point at the frame named (PTS {pts})"),
+        N_("go to a frame on which its point is drawn"),
+        pts="–" if pts is None else pts,
+    )
 
 
 def undo_step(house: Workbench, track_id: str, number: int, why: str, purpose: Purpose) -> Track:
@@ -192,10 +227,43 @@ def _held(one: CaseTrack) -> list[tuple[int, hand.Step]]:
     return held
 
 
+def _as_found(track: Track) -> dict[str, Any]:
+    """Return what is written down of a track itself: as it was found, without any step."""
+    before = track.before if track.before is not None else track.points_px
+    return {
+        "segment_sha256": track.segment.sha256,
+        "camera_id": track.segment.camera_id,
+        "name": track.name,
+        "by_computer": track.found,
+        "origin": [track.origin.template, [list(one) for one in track.origin.fields]],
+        "pts": [int(one) for one in track.pts],
+        "points_px": [None if math.isnan(x) else [x, y] for x, y in before.tolist()],
+    }
+
+
+def _known(file: CaseFile, found: Mapping[str, Any]) -> CaseTrack | None:
+    return next((one for one in file.tracks if dict(one.found) == found), None)
+
+
 def _may(house: Workbench, track: Track, purpose: Purpose) -> None:
     refuse_no_frame(house, track)
     first, last = (house.utc(track.segment, int(pts))[0] for pts in track.pts[[0, -1]])
     house._authorise(purpose, ACT, cameras=(track.segment.camera_id,), span=Span(first, last + 1))
+
+
+def _refuse_step(track: Track, step: hand.Step) -> None:
+    if not any(sign.isalnum() for sign in step.reason):
+        raise BadInput(
+            N_("a correction without a reason is not kept"),
+            N_("write why it is corrected"),
+        )
+    wide, high = track.segment.width_px, track.segment.height_px
+    if isinstance(step, hand.Move) and not (0 <= step.x_px <= wide and 0 <= step.y_px <= high):
+        raise BadInput(
+            N_("{x}, {y} px lies outside the picture, which is {wide}x{high}"),
+            N_("put the point where the wheels touch the road"),
+            x=f"{step.x_px:.1f}", y=f"{step.y_px:.1f}", wide=wide, high=high,
+        )  # fmt: skip
 
 
 def _too_many() -> BadInput:

@@ -8,6 +8,7 @@ and an officer completes, corrects and signs them.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,15 @@ def write_papers(
     for path, data in made.items():
         files.write_bytes(path, data)
     return list(made)
+
+
+def papers_bytes(
+    house: Workbench, measured: Sequence[Measured], translate: Translate, *, place: str = ""
+) -> dict[str, bytes]:
+    """Return what :func:`write_papers` writes, by name, for a page to hand over."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = write_papers(house, measured, Path(folder) / "papers", translate, place=place)
+        return {path.name: path.read_bytes() for path in made}
 
 
 def draw_scene(

@@ -1,4 +1,4 @@
-"""Speeds of what recognition saw pass: which passes have a camera with metres, and one measured."""
+"""Speeds of what recognition saw pass: which passes have a camera with metres."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from workbench.investigation.measuring import Measured, measure, track_of_sighting
 from workbench.records import Purpose
 from workbench.timeline import Span
 
@@ -47,16 +46,3 @@ def measurable(
         return Measurable((), without, pd.DataFrame(columns=_SHOWN))
     passes = house.sightings(purpose, cameras=known, span=span)
     return Measurable(known, without, passes[_SHOWN])
-
-
-def measure_sighting(house: Workbench, sighting_id: str, purpose: Purpose) -> Measured:
-    """Return the speeds of a pass over the calibrated part of the picture.
-
-    Raises
-    ------
-    BadInput
-        Without a calibration, when the camera moved, or with too few points where metres hold.
-    Refused
-        Outside the case's bounds.
-    """
-    return measure(house, track_of_sighting(house, sighting_id, purpose), purpose)

@@ -115,6 +115,24 @@ class Settings:
     solid_share: float = 0.9
     """Of a thing: with less left beside its flat part, that part is shadow and cut off."""
     shadow_window_px: int = 7
+    cast_ratio: tuple[float, float] = (0.35, 0.985)
+    cast_tint: float = 0.22
+    """A shadow that hangs on its thing: darker by so much, in all channels alike."""
+    cast_texture: float = 0.16
+    cast_window_px: int = 5
+    cast_thin_px: int = 10
+    cast_low_share: float = 0.45
+    """Columns of at most so many pixels of the mask that begin below so much of the height are a
+    strip of shadow, if dark."""
+    cast_head_share: float = 0.25
+    cast_even_share: float = 0.4
+    """Columns that begin below so much of the height and are even in so much of them, too."""
+    cast_dark_share: float = 0.5
+    cast_left_share: float = 0.25
+    """Of the width: with less left, it was no shadow."""
+    cast_gap_px: int = 2
+    cast_apart_px: int = 40
+    """Things no taller than this come apart where shadow alone joins them, over such a gap."""
     open_px: int = 3
     close_px: tuple[int, int] = (5, 9)
     blob_least_px: int = 36

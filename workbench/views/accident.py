@@ -34,7 +34,9 @@ from workbench.investigation.reviewing import (
 )
 from workbench.records import Segment
 from workbench.timeline import SECOND_NS, VIET_NAM, Span, UtcNs
+from workbench.views.by_hand import Frame
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
+from workbench.views.papers import Papers
 from workbench.views.rows import Rows, marked
 from workbench.views.speeds import Speeds
 from workbench.views.text import Translate, clock
@@ -57,6 +59,7 @@ class Tiles(JSComponent):  # type: ignore[misc]  # Panel is untyped
     view = param.Dict(default={})
     marks = param.List(default=[], doc="Bookmarks in the span: [ns from its start, note].")
     seek = param.List(default=[], doc="[ns from the start, a number that changes]: go there.")
+    track = param.Dict(default={}, doc="Points of a track, drawn on its frames: see by_hand.drawn.")
     saved = param.Dict(default={}, doc="A picture to hand over: name, Base64, a changing number.")
     words = param.Dict(default={})
 
@@ -84,12 +87,14 @@ def accident_page(visit: Visit) -> Body:
             "cameras": tr("Cameras, the nearest first: click to show or leave out"),
             "bookmarks": tr("Bookmarks of the case"),
             "tiles": tr("One clock: ← → one frame of the chosen tile, space plays"),
+            "papers": tr("Papers of the accident, as drafts"),
             "speeds": tr("Speeds of passes, on calibrated cameras"),
         },
         {"cameras": page.cameras, "bookmarks": page.bookmarks, "remove": page.remove,
          "tiles": page.tiles, "said": page.said, "passes": page.speeds.passes,
          "speed": page.speeds.told, "search": page.speeds.search,
-         "by_hand": page.speeds.by_hand, "moment": page.speeds.moment},
+         "by_hand": page.speeds.by_hand.view, "moment": page.speeds.moment,
+         "papers": page.papers.view},
     )  # fmt: skip
 
 
@@ -118,14 +123,16 @@ class _AccidentPage:
         acts = {
             "open": self._open_at, "snapshot": self._snapshot, "bookmark": self._mark,
             "here": self._arrived,
+            "moved": self._moved, "playing": self._played,
         }  # fmt: skip
         self.tiles = Tiles(acts, words=_words(tr))
-        self.speeds = Speeds(visit, self._seek)
         self._shown: Together | None = None
+        self.papers = Papers(visit, self._allowed, self._period)
+        self.speeds = Speeds(visit, self._seek, self._draw, self._frame_of, self.papers.list)
         self._near: tuple[Span, list[Near]] | None = None
         self._marks: list[Bookmark] = []
         self._chosen: list[str] = []
-        self._serial, self._at_ns = 0, 0
+        self._serial, self._at_ns, self._stands = 0, 0, False
         here, at_ns, span = self._asked()
         self._here = here
         self._chosen = self._asked_cameras() or self._default(here, at_ns, span)
@@ -324,6 +331,7 @@ class _AccidentPage:
         """Take note of the instant at which the tiles stand."""
         at = asked.get("at")
         if self._shown is not None and type(at) is int:
+            self._stands = True
             span = self._shown.span
             self._at_ns = min(max(span.start_ns + at, span.start_ns), span.stop_ns - 1)
             self.speeds.stand(self._at_ns)
@@ -333,6 +341,27 @@ class _AccidentPage:
         if self._shown is not None and at_ns in self._shown.span:
             self._serial += 1
             self.tiles.seek = [at_ns - self._shown.span.start_ns, self._serial]
+
+    def _played(self, _asked: Mapping[str, Any]) -> None:
+        """Take note that no frame stands any more, until one is told."""
+        self._stands = False
+        self.speeds.by_hand.stand()
+
+    def _moved(self, asked: Mapping[str, Any]) -> None:
+        """Take note of where a point of the track was put, which keeps nothing."""
+        self.speeds.by_hand.moved(asked)
+
+    def _draw(self, track: dict[str, Any]) -> None:
+        self.tiles.track = track
+
+    def _frame_of(self, camera_id: str) -> Frame | None:
+        """Return the frame on which a camera's tile stands; None in a gap, and while it plays."""
+        for strip in self._shown.strips if self._shown is not None and self._stands else ():
+            number = int(strip.shown(np.array([self._at_ns]))[0])
+            if strip.camera_id == camera_id and number >= 0:
+                stretch = [one for one in strip.stretches if one.first <= number][-1]
+                return stretch.segment.sha256, int(strip.pts[number])
+        return None
 
     def _open_at(self, asked: Mapping[str, Any]) -> None:
         """Show another span: local time as people here write it, and seconds."""
@@ -447,6 +476,9 @@ def _words(tr: Translate) -> dict[str, Any]:
         "by": tr("steps: {camera}, {ms} ms"),
         "gap": tr("No recording"),
         "from_to": tr("from {start} to {stop}"),
+        "point": tr("Point of the track, in pixels of the picture"),
+        "found": tr("found"),
+        "before": tr("before"),
         "no_frame": tr("This frame could not be decoded"),
         "no_leave": tr("The leave to watch has ended: open the page again from its case"),
         "residual": tr("picture {ms} ms against the clock"),

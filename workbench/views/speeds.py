@@ -18,7 +18,6 @@ import panel as pn
 
 from workbench.collisions import CANDIDATE_NOTE
 from workbench.collisions.onset import WITHIN_S
-from workbench.collisions.steps import Omit
 from workbench.collisions.wording import ONSET_NOTE
 from workbench.errors import N_, WorkbenchError
 from workbench.investigation import (
@@ -27,21 +26,18 @@ from workbench.investigation import (
     Measured,
     Onsets,
     Track,
-    corrected,
     find_conflicts,
     find_onsets,
-    keep_track,
     kept_track,
     kept_tracks,
     measurable,
     measure,
-    measure_sighting,
     statements_of,
     track_of_sighting,
-    undo_step,
 )
 from workbench.investigation.measured_paper import chart_of
 from workbench.timeline import SECOND_NS, Span
+from workbench.views.by_hand import ByHand, Frame
 from workbench.views.page import Visit, html, refusal
 from workbench.views.rows import Cell, Rows, marked
 from workbench.views.text import clock
@@ -72,11 +68,19 @@ _CLIP = ("clip_start", "clip_stop")
 class Speeds:
     """The passes of the cameras shown, and what the chosen one measures.
 
-    `seek` makes the tiles stand at an instant (UTC, ns): the middle of a pass that was chosen.
+    `seek` makes the tiles stand at an instant (UTC, ns): the middle of a pass that was chosen;
+    `draw` and `frame_of` are those of :class:`ByHand`; `changed` hears that kept tracks did.
     """
 
-    def __init__(self, visit: Visit, seek: Callable[[int], None]) -> None:
-        self.visit, self.tr, self._seek = visit, visit.tr, seek
+    def __init__(
+        self,
+        visit: Visit,
+        seek: Callable[[int], None],
+        draw: Callable[[dict[str, Any]], None],
+        frame_of: Callable[[str], Frame | None],
+        changed: Callable[[], None],
+    ) -> None:
+        self.visit, self.tr, self._seek, self._changed = visit, visit.tr, seek, changed
         tr = visit.tr
         self.passes = Rows(
             on_choose=self._choose,
@@ -88,16 +92,7 @@ class Speeds:
             margin=(5, 10),
         )  # fmt: skip
         self.search.on_click(lambda _event: self._search())
-        self.why = pn.widgets.TextInput(
-            placeholder=tr("Why it is corrected"), width=220, max_length=200, margin=(5, 5, 5, 10)
-        )
-        self.omit = pn.widgets.Button(
-            label=tr("Leave out the point of the frame shown"), margin=(5, 5)
-        )
-        self.undo = pn.widgets.Button(label=tr("Take the last step back"), margin=(5, 5))
-        self.by_hand = pn.FlexBox(self.why, self.omit, self.undo, visible=False, margin=0)
-        self.omit.on_click(lambda _event: self._correct(self._omitted))
-        self.undo.on_click(lambda _event: self._correct(self._taken_back))
+        self.by_hand = ByHand(visit, draw, frame_of, self._corrected, self._taken_back)
         self._kept: list[Track] = []
         self.moment = pn.widgets.Button(
             label=tr("Look for the moment of a collision, without metres"), visible=False,
@@ -114,6 +109,7 @@ class Speeds:
         self._known: Measurable | None = None
         self._asked: tuple[tuple[str, ...], Span] | None = None
         self._done: dict[str, Measured] = {}
+        self._found_as: dict[str, Track] = {}
         self._shown: Measured | None = None
         self._at_ns = 0
 
@@ -143,6 +139,7 @@ class Speeds:
     def stand(self, at_ns: int) -> None:
         """Take note of the instant at which the tiles stand."""
         self._at_ns = at_ns
+        self.by_hand.stand()
         if self._shown is not None:
             self.told.object = self._page(self._shown)
 
@@ -371,61 +368,48 @@ class Speeds:
         if key.startswith(_ONSET):
             self._moment(int(key.removeprefix(_ONSET)))
             return
-        wb, purpose = self.visit.wb, self.visit.selection.purpose
+        wb, purpose, track = self.visit.wb, self.visit.selection.purpose, None
         try:
-            done = self._done.get(key)
-            if done is None and key.startswith(_KEPT):
-                done = measure(wb, kept_track(wb, key.removeprefix(_KEPT), purpose), purpose)
-            elif done is None:
-                done = measure_sighting(wb, key, purpose)
+            # whole: what is measured lacks what lies beyond the ground
+            if key.startswith(_KEPT):
+                track = kept_track(wb, key.removeprefix(_KEPT), purpose)
+            else:
+                track = self._found_as.get(key) or track_of_sighting(wb, key, purpose)
+                self._found_as[key] = track
+            done = self._done.get(key) or measure(wb, track, purpose)
         except WorkbenchError as error:
-            self._hold(None)
+            # of a track that steps have spoilt the last one can be taken back
+            self._hold(None, track if track is not None and track.kept else None)
+            self.passes.chosen = key
             self.told.object = refusal(error, self.tr)
             return
         self._done[key] = done
-        self._hold(done)
+        self._hold(done, track)
         self._list(chosen=key)
         self.told.object = self._page(done)
         if not int(done.utc_ns[0]) <= self._at_ns <= int(done.utc_ns[-1]):
             self._seek(int(done.utc_ns[len(done.utc_ns) // 2]))
 
-    def _hold(self, done: Measured | None) -> None:
-        """Take note of what is measured; it can be corrected then, and its steps taken back."""
+    def _hold(self, done: Measured | None, track: Track | None = None) -> None:
+        """Take note of what is measured, and of the track that can be corrected."""
         self._shown = done
-        self.by_hand.visible = done is not None
-        self.undo.visible = done is not None and bool(done.track.kept_numbers)
+        self.by_hand.show(track)
 
-    def _correct(self, act: Callable[[Measured], Track]) -> None:
-        """Take a step on the track shown, keep it with the case, and measure again."""
-        if self._shown is None or self._asked is None:
-            return
-        wb, purpose, shown = self.visit.wb, self.visit.selection.purpose, self._shown
-        try:
-            track = act(shown)
-            self._kept = kept_tracks(wb, *self._asked, purpose)
-        except WorkbenchError as error:
-            self.told.object = refusal(error, self.tr)
-            return
-        self.why.value = ""
-        self._done.pop(f"{_KEPT}{track.kept}", None)
-        self._choose(f"{_KEPT}{track.kept}")
+    def _corrected(self, done: Measured) -> None:
+        """Show what a step that was kept measures, and list its track."""
+        key = f"{_KEPT}{done.track.kept}"
+        self._done[key] = done
+        self._taken_back(done.track)
 
-    def _omitted(self, shown: Measured) -> Track:
-        wb, purpose = self.visit.wb, self.visit.selection.purpose
-        k = int(np.argmin(np.abs(shown.utc_ns - self._at_ns)))
-        step = Omit(int(shown.pts[k]), wb.actor, wb.now(), self.why.value.strip())
-        # from the track as it was found: what is measured lacks what lies beyond the ground
-        key = self.passes.chosen
-        if key.startswith(_KEPT):
-            found = kept_track(wb, key.removeprefix(_KEPT), purpose)
-        else:
-            found = track_of_sighting(wb, key, purpose)
-        return keep_track(wb, corrected(found, [step]), purpose)
-
-    def _taken_back(self, shown: Measured) -> Track:
-        wb, purpose, track = self.visit.wb, self.visit.selection.purpose, shown.track
-        why = self.why.value.strip() or purpose.reason
-        return undo_step(wb, track.kept, track.kept_numbers[-1], why, purpose)
+    def _taken_back(self, track: Track) -> None:
+        key = f"{_KEPT}{track.kept}"
+        known = self._done.get(key)
+        if known is not None and known.track.kept_numbers != track.kept_numbers:
+            del self._done[key]
+        if self._asked is not None:
+            self._kept = kept_tracks(self.visit.wb, *self._asked, self.visit.selection.purpose)
+        self._changed()
+        self._choose(key)
 
     def _page(self, done: Measured) -> str:
         tr, motion = self.tr, done.motion

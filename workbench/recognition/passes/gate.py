@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.recognition.passes.shadows import without_shadow
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import RGB
 from workbench.records import Box
@@ -327,7 +328,8 @@ class Gate:
         k = self._scale
         return [
             Box(left * k, top * k, (right - left) * k, (bottom - top) * k)
-            for left, top, right, bottom in group(found, s.group_gap_px)
+            for thing in group(found, s.group_gap_px)
+            for left, top, right, bottom in without_shadow(thing, mask, picture, background, s)
         ]
 
     def _pieces(self, solid: NDArray[np.bool_]) -> list[Corners]:

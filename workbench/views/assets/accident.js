@@ -98,6 +98,7 @@ export function render({ model, el }) {
     playing = true; basis = null; pace = null; playButton.textContent = words.pause;
     const [from, to] = bounds();
     if (wanted < from || wanted >= to - 1) wanted = from;
+    model.send_msg({ playing: {} }); // no frame stands: nothing of one can be corrected
     requestAnimationFrame(frame);
   }
   function stop(show = true) {
@@ -130,7 +131,7 @@ export function render({ model, el }) {
       if (!basis) basis = { now, at };
       wanted = at; root.dataset.state = "playing";
       const moved = tiles.map((tile, n) => !tile.drawn || tile.drawn.number !== numbers[n] || numbers[n] < 0);
-      tiles.forEach((tile, n) => { if (moved[n]) tile.draw(at, numbers[n], pictures[n]); });
+      tiles.forEach((tile, n) => { if (moved[n]) tile.draw(at, numbers[n], pictures[n], true); });
       if (moved.some(Boolean)) label(at);
       if (ended) { stop(); return; }
     }
@@ -205,6 +206,7 @@ export function render({ model, el }) {
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) && target.type !== "checkbox") return;
     // what has the focus is pressed by the space bar, and a list goes by its own arrows
     if (event.key === " " && /^(BUTTON|A)$/.test(target.tagName)) return;
+    if (event.key === "Escape") { root.focus(); return; } // from a point that was taken, back to the frames
     if (event.shiftKey && PAN[event.key]) { tiles[chosen].moveBy(...PAN[event.key]); event.preventDefault(); return; }
     if (/^[1-9]$/.test(event.key)) { choose(Number(event.key) - 1); return; }
     const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
@@ -223,6 +225,7 @@ export function render({ model, el }) {
       tile.moveBy(here.u - held.u, here.v - held.v); held = here;
     });
     for (const end of ["pointerup", "pointercancel"]) tile.box.addEventListener(end, () => { held = null; });
+    tile.box.addEventListener("focusin", () => choose(number)); // a mark of it was taken
     tile.box.addEventListener("dblclick", () => tile.moveTo(0.5, 0.5, 1));
     tile.box.addEventListener("wheel", (event) => {
       event.preventDefault();
@@ -264,8 +267,9 @@ export function render({ model, el }) {
     part("loop").checked = false; part("pace").textContent = "";
     view = { ...model.view, time: (at) => instant(at).local.slice(11, 23) };
     const pictures = new Pictures(), zooms = new Map(tiles.map((tile) => [tile.facts.camera, tile.zoom]));
-    tiles = view.tiles.map((facts) => new Tile(facts, view, pictures, words));
-    tiles.forEach((tile, n) => { tile.zoom = zooms.get(tile.facts.camera) || tile.zoom; listen(tile, n); });
+    for (const tile of tiles) tile.end();
+    tiles = view.tiles.map((facts) => new Tile(facts, view, pictures, words, (moved) => model.send_msg({ moved })));
+    tiles.forEach((tile, n) => { tile.zoom = zooms.get(tile.facts.camera) || tile.zoom; listen(tile, n); tile.follow(model.track); });
     grid.replaceChildren(...tiles.map((tile) => tile.box));
     grid.style.setProperty("--columns", Math.ceil(Math.sqrt(tiles.length)));
     grid.style.setProperty("--rows", Math.ceil(tiles.length / Math.ceil(Math.sqrt(tiles.length))));
@@ -291,8 +295,9 @@ export function render({ model, el }) {
   model.on("view", load);
   model.on("marks", drawMarks);
   model.on("saved", hand);
+  model.on("track", () => { for (const tile of tiles) tile.follow(model.track); });
   model.on("seek", () => { if (playing) stop(false); go(model.seek[0]); });
-  model.on("remove", () => { playing = false; generation += 1; document.removeEventListener("keydown", key); });
+  model.on("remove", () => { playing = false; generation += 1; for (const tile of tiles) tile.end(); document.removeEventListener("keydown", key); });
   if (model.view.start) load();
   return root;
 }

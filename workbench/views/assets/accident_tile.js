@@ -1,10 +1,12 @@
 // One tile: which frame of its camera shows an instant, its picture, and how it is drawn.
 // The rule is that of workbench.archive.strips: the last frame not after the instant, and none in a
 // gap. A picture is drawn only under the PTS that the server labelled it with.
+const { Marks, made } = await import(new URL("/assets/marks.js", location.href).href);
 const CHUNK = 10, SMOOTH_HZ = 15;
 const KEEP_PIXELS = 120e6; // of all tiles together: half a gigabyte of decoded pictures
 const PLAYED_PIXELS = 0.8 * KEEP_PIXELS; // two chunks of every tile, or playing would throw out what it needs next
 const LEAST_WIDE = 320, MOST_ZOOM = 16;
+const AROUND = 4, SAME_PX = 0.05; // so many points before and after the frame's own are drawn with it
 
 export class Pictures {
   // decoded pictures of all tiles, the one unused longest goes first
@@ -35,14 +37,15 @@ export function lastNotAfter(list, value) {
 }
 
 export class Tile {
-  constructor(facts, view, pictures, words) {
-    Object.assign(this, { facts, view, pictures, words, zoom: { k: 1, x: 0.5, y: 0.5 }, loading: new Map(), drawn: null });
+  constructor(facts, view, pictures, words, moved) {
+    Object.assign(this, { facts, view, pictures, words, moved, track: null, away: null, zoom: { k: 1, x: 0.5, y: 0.5 }, loading: new Map(), drawn: null });
     this.firsts = facts.files.map((file) => file.first);
     const box = this.box = document.createElement("figure");
     box.className = "tile"; box.dataset.camera = facts.camera;
-    box.innerHTML = `<canvas></canvas><div class="none"><b></b><span></span></div>
+    box.innerHTML = `<div class="seen"><canvas></canvas><i class="over"></i></div><div class="none"><b></b><span></span></div>
       <figcaption><b class="camera"></b><span class="name"></span><span class="residual"></span><span class="sigma"></span><span class="base"></span><span class="mono pts"></span></figcaption>`;
     this.canvas = box.querySelector("canvas"); this.context = this.canvas.getContext("2d");
+    this.over = box.querySelector(".over");
     this.part = (name) => box.querySelector(`.${name}`);
     box.querySelector("figcaption").title = words.tile_title;
     this.part("camera").textContent = facts.camera; this.part("name").textContent = facts.name;
@@ -137,7 +140,8 @@ export class Tile {
   }
 
   // -- drawing ----------------------------------------------------------------------------------
-  draw(at, number, picture) {
+  draw(at, number, picture, moving = false) {
+    this.moving = moving;
     const { box, facts, words } = this, gap = number < 0 ? this.gapAt(at) || [0, this.view.length] : null;
     this.drawn = { at, number, picture };
     box.dataset.state = gap ? "gap" : picture ? "shown" : "failed";
@@ -156,8 +160,8 @@ export class Tile {
     const [what, when] = box.querySelectorAll(".none > *");
     what.textContent = gap ? words.gap : picture ? "" : words.no_frame;
     when.textContent = gap ? this.between(gap) : "";
-    if (!picture) { this.context.clearRect(0, 0, this.canvas.width, this.canvas.height); return; }
-    this.paint();
+    if (!picture) this.context.clearRect(0, 0, this.canvas.width, this.canvas.height); else this.paint();
+    this.point();
   }
   // a gap that reaches the edge of what is shown may be longer than that
   between([from, to]) {
@@ -173,7 +177,60 @@ export class Tile {
     context.imageSmoothingEnabled = zoom.k === 1; // enlarged pixels stay pixels: nothing is made up between them
     context.drawImage(picture, zoom.x * picture.width - wide / 2, zoom.y * picture.height - high / 2, wide, high, 0, 0, canvas.width, canvas.height);
     this.box.dataset.zoom = zoom.k.toFixed(2);
+    this.look();
   }
+
+  // -- the points of a track ----------------------------------------------------------------------
+  follow(track) { this.track = track.camera === this.facts.camera ? track : null; this.away = null; this.point(); }
+  // of the frame shown: its point, which is moved while nothing plays, where it was, and its neighbours in time
+  point() {
+    const { drawn, track } = this, file = drawn && drawn.number >= 0 && drawn.picture ? this.fileOf(drawn.number) : null;
+    const pts = file ? this.facts.pts[drawn.number] : null;
+    if (this.away && this.away.pts !== pts) this.away = null; // what was not kept goes with its frame
+    const here = file && track && track.segment === file.segment ? lastNotAfter(track.pts, pts) : null;
+    if (here !== null) this.marksOf(file).show(this.around(here, pts)); else if (this.marks) this.marks.show([]);
+  }
+  marksOf({ width, height }) {
+    if (!this.marks || this.marks.wide !== width || this.marks.high !== height) {
+      const over = made("svg", { class: "over" });
+      if (this.marks) this.marks.end();
+      this.over.replaceWith(over);
+      this.over = over;
+      this.marks = new Marks(over, [width, height], { word: this.words.point, told: (_id, x, y) => this.left(x, y) });
+      over.addEventListener("dblclick", (event) => event.stopPropagation());
+      this.look();
+    }
+    return this.marks;
+  }
+  end() { if (this.marks) this.marks.end(); }
+  // the same part of the picture in the same place as the canvas has it: marks lie on their pixels
+  look() {
+    if (!this.marks || !this.drawn || !this.drawn.picture) return;
+    const { zoom, over } = this, { width, height } = this.fileOf(this.drawn.number), wide = width / zoom.k, high = height / zoom.k;
+    over.setAttribute("viewBox", `${zoom.x * width - wide / 2} ${zoom.y * height - high / 2} ${wide} ${high}`);
+    this.marks.look();
+  }
+  around(here, pts) {
+    const { track, words } = this, own = here >= 0 && track.pts[here] === pts && track.at[here], near = own ? [here] : [];
+    for (let k = here - (own ? 1 : 0), left = AROUND; k >= 0 && left; k -= 1) if (track.at[k]) { near.unshift(k); left -= 1; }
+    for (let k = here + 1, left = AROUND; k < track.pts.length && left; k += 1) if (track.at[k]) { near.push(k); left -= 1; }
+    const list = near.map((k, n) => ({ id: `near${k}`, x: track.at[k][0], y: track.at[k][1], label: "", fixed: "near", to: `near${near[n + 1]}` }));
+    if (!own) return list;
+    const [x, y] = this.away || own, id = `${this.moving ? "own" : "point"}${pts}`, seen = [[x, y]];
+    for (const [name, spot] of [["found", track.found[here]], ["before", own]]) {
+      if (!spot || seen.some(([a, b]) => Math.abs(a - spot[0]) < SAME_PX && Math.abs(b - spot[1]) < SAME_PX)) continue;
+      seen.push(spot);
+      list.push({ id: `${name}${pts}`, x: spot[0], y: spot[1], label: words[name], left: spot[0] < x, fixed: "old", to: id });
+    }
+    return [...list, { id, x, y, label: "", ...(this.moving ? { fixed: "own" } : {}) }];
+  }
+  left(x, y) {
+    const { number } = this.drawn;
+    this.away = Object.assign([x, y], { pts: this.facts.pts[number] });
+    this.point();
+    this.moved({ segment: this.fileOf(number).segment, pts: this.away.pts, x, y });
+  }
+
   // keep what lies under (u, v), parts of the tile, in its place; the picture never leaves the tile
   zoomBy(factor, u = 0.5, v = 0.5) {
     const { zoom } = this, k = Math.min(MOST_ZOOM, Math.max(1, zoom.k * factor));
