@@ -14,6 +14,7 @@ from workbench.bench.accidents_traffic import Crossing
 from workbench.collisions.onset import onsets
 
 HIT_S = 50.0
+STOPS = 4  # a seed whose rider stops at the touch
 
 
 def ridden(name: str, kind: str, x: np.ndarray, y: float, *, heading: float = 0.0) -> pd.DataFrame:
@@ -41,7 +42,8 @@ def street() -> Crossing:
 
 @pytest.mark.parametrize("back", [False, True])
 def test_who_rides_along_the_street_is_drawn_as_it_rode_and_stops_where_it_touched(back):
-    (clip,) = [one for one in clips_of(street(), 3, back=back, most=4) if one.hit_s]
+    (clip,) = [one for one in clips_of(street(), STOPS, back=back, most=4) if one.hit_s]
+    assert clip.after == ("stops",)
     assert clip.pairs == (("v1", "v2"),)  # who crosses is not drawn, nor any collision with it
     (at,) = clip.hit_s
     assert 8 <= at <= CLIP_S - 8
@@ -63,7 +65,7 @@ def test_who_rides_along_the_street_is_drawn_as_it_rode_and_stops_where_it_touch
 
 
 def test_the_moment_is_marked_among_the_boxes_that_are_drawn():
-    clip = next(one for one in clips_of(street(), 3, back=False, most=4) if one.hit_s)
+    clip = next(one for one in clips_of(street(), STOPS, back=False, most=4) if one.hit_s)
     (first, *_) = onsets(true_boxes(clip.scenario))
     assert first.at_s == pytest.approx(clip.hit_s[0], abs=1.0)
     assert {one.split("#")[0] for one in first.names} == {"v1", "v2"}
@@ -77,29 +79,62 @@ def test_an_ordinary_clip_keeps_away_from_every_collision_drawn_or_not():
     assert [20.0 - clip.scenario.passes[-1].t_s[0] for clip in calm] == pytest.approx([90.0, 120.0])
 
 
-def test_marks_are_counted_by_true_and_by_seen_boxes(monkeypatch):
-    def judged(clips):
-        assert clips == []
-        nan = float("nan")
-        yield {"hit": True, "true_marked": True, "true_off_s": 0.4, "seen_marked": True,
-               "seen_off_s": 7.0, "both": False}  # fmt: skip
-        yield {"hit": True, "true_marked": True, "true_off_s": 0.2, "seen_marked": False,
-               "seen_off_s": nan, "both": True}  # fmt: skip
-        yield {"hit": False, "true_marked": False, "true_off_s": nan, "seen_marked": True,
-               "seen_off_s": nan, "both": False}  # fmt: skip
+def judged(hit: bool, after: str, both: bool, **off_s: float | None) -> dict:
+    """Return how a clip was marked by each finder: how far off, None where it was not."""
+    row = {"hit": hit, "after": after, "both": both}
+    for name in accidents_seen.FINDERS:
+        off = off_s.get(name)
+        row |= {f"{name}_marked": name in off_s, f"{name}_off_s": math.nan if off is None else off}
+    return row
 
-    monkeypatch.setattr(accidents_seen, "_judged", judged)
+
+def test_marks_are_counted_by_each_finder_and_by_what_happened_then(monkeypatch):
+    def clips(given):
+        assert given == []
+        yield judged(True, "stops", False, true=0.4, seen=7.0, points=0.2, either=0.2)
+        yield judged(True, "slides", True, true=0.2)
+        yield judged(False, "", False, seen=None, either=None)
+
+    monkeypatch.setattr(accidents_seen, "_judged", clips)
     monkeypatch.setattr(accidents_seen, "simulate_crossing", lambda *_given, **_kept: street())
     monkeypatch.setattr(accidents_seen, "clips_of", lambda *_given, **_kept: iter(()))
     told = accidents_seen.seen_figures([7])
     assert told["collision"] == {
-        "clips": 4, "true_boxes": {"marked": 4, "within_1_s": 4},
-        "seen_boxes": {"marked": 2, "within_1_s": 0}, "both_passes_seen": 2,
-        "seen_off_s": [7.0, 7.0],
+        "clips": 4,
+        "true boxes": {"marked": 4, "within_1_s": 4, "off_s": [0.2, 0.2, 0.4, 0.4]},
+        "seen boxes": {"marked": 2, "within_1_s": 0, "off_s": [7.0, 7.0]},
+        "points": {"marked": 2, "within_1_s": 2, "off_s": [0.2, 0.2]},
+        "either": {"marked": 2, "within_1_s": 2, "off_s": [0.2, 0.2]},
+        "both_passes_seen": 2,
+    }
+    assert told["after"]["stops"] == {
+        "clips": 2, "true boxes": 2, "seen boxes": 0, "points": 2, "either": 2,
     }  # fmt: skip
     assert told["ordinary"]["clips"] == 2
-    assert told["ordinary"]["true_boxes"]["marked"] == 0
-    assert told["ordinary"]["seen_boxes"] == {"marked": 2, "at_most_95": 1.0}
+    assert told["ordinary"]["true boxes"]["marked"] == 0
+    assert told["ordinary"]["points"] == {"marked": 0, "at_most_95": 0.776}
+    assert told["ordinary"]["seen boxes"] == {"marked": 2, "at_most_95": 1.0}
+
+
+def test_what_happens_after_the_touch_is_drawn_by_lot_and_said():
+    rng_kinds = set()
+    for seed in range(12):
+        (clip,) = [one for one in clips_of(street(), seed, back=False, most=4) if one.hit_s]
+        (kind,) = clip.after
+        rng_kinds.add(kind)
+        (at,) = clip.hit_s
+        rider, car = (
+            next(p for p in clip.scenario.passes if p.vehicle_id.startswith(name))
+            for name in ("v1", "v2")
+        )
+        gone = abs(rider.y_m(at + 2.5) - rider.y_m(at))
+        knocked = abs(car.y_m(at + 2.5) - car.y_m(at))
+        aside = abs(rider.x_m(at + 2.5) - rider.x_m(at))
+        assert (knocked > 0.5) is (kind in {"slides", "pushes"}), kind
+        assert (aside > 0.3) is (kind in {"deflected", "drives on"}), kind
+        assert (gone > 5) is (kind == "drives on"), (kind, gone)
+        assert gone < 0.01 or kind != "stops", kind
+    assert rng_kinds == set(accidents_seen.AFTER)
 
 
 def test_a_clip_without_a_collision_has_no_two_that_collided():

@@ -81,3 +81,16 @@ def test_a_pass_is_chosen_and_its_speed_stands_with_interval_class_and_sentence(
     page.wait_for_url(lambda address: "lang=en" in address)
     page.wait_for_selector(f".together[data-state=still][data-at='{at}']")
     expect(page.locator(".tile")).to_have_count(2)
+
+
+def test_the_moment_is_looked_for_beside_the_page_and_none_is_said_to_be_none(page, street):
+    asked = urlencode({"case": CASE.case_id, "reason": CASE.reason, "span": "10",
+                       "cameras": PLAIN, "at": START_NS + SECOND_NS})  # fmt: skip
+    page.goto(f"{street.url}/tai-nan?{asked}")
+    page.wait_for_selector(".together[data-state=still]")
+    button = page.get_by_role("button", name="Tìm thời điểm bắt đầu va chạm")
+    button.click()
+    told = page.locator("#speeds .speed")
+    expect(told).to_contain_text("Không có thời điểm nào nổi bật")
+    expect(told).to_contain_text("18 ảnh")  # of 36 frames, 20 a second
+    expect(button).to_be_visible()  # it can be asked again

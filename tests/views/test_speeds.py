@@ -288,7 +288,7 @@ def test_a_moment_is_gone_to_with_its_uncertainty(house, monkeypatch):
     seen = SeenOnset(PLAIN, at_ns, 0.8, Wording("two boxes overlapped"))
     page = page_of(house, PLAIN)
     monkeypatch.setattr(
-        "workbench.views.speeds.find_onsets", lambda *_: Onsets((seen,), (PLAIN,), 2)
+        "workbench.views.speeds.find_onsets", lambda *_, **__: Onsets((seen,), (PLAIN,), 2)
     )
     page.speeds.moment.clicks += 1
     (row,) = (one for one in page.speeds.passes.rows if one["key"].startswith("onset:"))

@@ -23,6 +23,7 @@ import pandas as pd
 from scipy.signal import savgol_filter
 
 from workbench.bench import accidents_conflicts as conflicts
+from workbench.bench import accidents_mixtures as mixed
 from workbench.bench import accidents_seen as seen
 from workbench.bench.accidents_poles import (
     PICK_PX,
@@ -168,6 +169,7 @@ PARTS: dict[str, Callable[[Tracks, Path, bool], Figures]] = {
     "onset": lambda whole, _home, quick: conflicts.onset_part(whole, quick=quick),
     "onset seen": lambda _whole, home, quick: {
         "drawn": seen.seen_figures(seen.SEEDS[: 1 if quick else None], clips=1 if quick else 4),
+        "mixed": mixed.mixed_figures(home, mixed.SEEDS[: 1 if quick else None]),
         "real": seen.real_figures(home),
     },
     "refused": _refused,

@@ -13,17 +13,20 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from workbench import demonstration
 from workbench.bench.accidents_onset import AWAY_M, FOCAL_PX, HEIGHT_M, TILT, at_most
 from workbench.bench.accidents_traffic import Crossing, simulate_crossing
 from workbench.bench.clips import Figures
+from workbench.collisions.calibration import Floats
 from workbench.collisions.onset import SCORE, WITHIN_S, BoxTrack, onsets
 from workbench.investigation import Workbench, find_onsets, open_workbench
-from workbench.investigation.onsets import box_track_of
+from workbench.investigation.onsets import box_track_of, together_of
 from workbench.records import Purpose
 from workbench.timeline import SECOND_NS, Span
 from workbench.twin import render
@@ -33,11 +36,18 @@ from workbench.twin.fleet import Vehicle, make_fleet
 from workbench.twin.journeys import Scenario
 from workbench.ward import load
 
-SEEDS = tuple(range(281, 287))
-TUNED_ON = (101, 102, 103)
+SEEDS = tuple(range(291, 295))
+TUNED_ON = (101, 103, 104, 281, 282, 283)
 CAMERA = "S10-V2"
 CLIP_S = 30.0
+WINDOW_S = 10.0
 FPS = 10
+AFTER = ("stops", "slides", "pushes", "deflected", "drives on")
+"""What who runs into another does then: stops dead; both slide on as one; it nearly stops and the
+other is knocked on; it slides on aside; it drives on past the other at half its pace."""
+FINDERS = {"true": "true boxes", "seen": "seen boxes", "points": "points", "either": "either"}
+"""By which a clip is marked: the boxes that were drawn, those that recognition made, points that
+are followed in the pictures, and what the page shows: the likeliest of the two last."""
 _SEEN_M = (9.0, 60.0)
 _EDGE_S = 0.5
 _TURNS = math.radians(25)
@@ -56,43 +66,48 @@ _REAL = (
 class Clip:
     """Half a minute to be drawn; ``hit_s`` are the instants at which two that are drawn collided.
 
-    ``pairs`` names them.
+    ``pairs`` names them, ``after`` says what they did from the touch on (:data:`AFTER`).
     """
 
     scenario: Scenario
     hit_s: tuple[float, ...]
     pairs: tuple[tuple[str, str], ...] = ()
+    after: tuple[str, ...] = ()
 
 
 def seen_figures(seeds: Sequence[int] = SEEDS, *, clips: int = _CLIPS) -> Figures:
     """Return how often a drawn and recognised clip is marked, with a collision and without one."""
     told: Figures = {"seeds": list(seeds)}
-    found: list[dict[str, float | bool]] = []
+    found: list[dict[str, Any]] = []
     for seed in seeds:
         crossing = simulate_crossing(seed, minutes=10.0)
         for back in (False, True):
             found += _judged(list(clips_of(crossing, seed, back=back, most=clips)))
     rows = pd.DataFrame(found)
     for name, some in (("collision", rows[rows.hit]), ("ordinary", rows[~rows.hit])):
-        told[name] = {
+        told[name] = {"clips": len(some)}
+        for kind, finder in FINDERS.items():
+            marked = int(some[f"{kind}_marked"].sum())
+            told[name][finder] = {"marked": marked}
+            if name == "ordinary":
+                told[name][finder]["at_most_95"] = round(at_most(marked, len(some)), 3)
+                continue
+            off = some.loc[some[f"{kind}_marked"], f"{kind}_off_s"]
+            told[name][finder] |= {
+                "within_1_s": int((off <= WITHIN_S).sum()),
+                "off_s": [round(float(one), 2) for one in sorted(off)],
+            }
+    told["collision"]["both_passes_seen"] = int(rows.loc[rows.hit, "both"].sum())
+    told["after"] = {
+        str(kind): {
             "clips": len(some),
             **{
-                f"{kind}_boxes": {
-                    "marked": int(some[f"{kind}_marked"].sum()),
-                    "within_1_s": int((some[f"{kind}_off_s"] <= WITHIN_S).sum()),
-                }
-                for kind in ("true", "seen")
+                finder: int((some[f"{name}_off_s"] <= WITHIN_S).sum())
+                for name, finder in FINDERS.items()
             },
-            "both_passes_seen": int(some["both"].sum()),
         }
-    ordinary = told["ordinary"]
-    for kind in ("true", "seen"):
-        one = ordinary[f"{kind}_boxes"]
-        del one["within_1_s"]
-        one["at_most_95"] = round(at_most(one["marked"], ordinary["clips"]), 3)
-    del ordinary["both_passes_seen"]
-    off = rows.loc[rows.hit & rows.seen_marked, "seen_off_s"]
-    told["collision"]["seen_off_s"] = [round(float(one), 2) for one in sorted(off)]
+        for kind, some in rows[rows.hit].groupby("after")
+    }
     return told
 
 
@@ -106,12 +121,13 @@ def clips_of(crossing: Crossing, seed: int, *, back: bool, most: int) -> Iterato
     """
     rng = np.random.default_rng([seed, int(back), 79])
     sign = -1.0 if back else 1.0
-    rides = list(_rides(_stopped(crossing), sign))
+    rows, kinds = _after_touch(crossing, seed)
+    rides = list(_rides(rows, sign))
     every = sorted(at for at, _, _ in crossing.collisions)
     shown = [
         (at, a, b)
         for at, a, b in crossing.collisions
-        if _covers(rides, a, at) and _covers(rides, b, at)
+        if (at, a, b) in kinds and _covers(rides, a, at) and _covers(rides, b, at)
     ]
     end = float(crossing.rows["time"].max())
     looks = make_fleet(300, np.random.default_rng([seed, 80]))
@@ -120,7 +136,7 @@ def clips_of(crossing: Crossing, seed: int, *, back: bool, most: int) -> Iterato
         here = [one for one in shown if start <= one[0] <= start + CLIP_S]
         yield Clip(
             _scenario(rides, start, looks, seed), tuple(one[0] - start for one in here),
-            tuple(one[1:] for one in here),
+            tuple(one[1:] for one in here), tuple(kinds[one] for one in here),
         )  # fmt: skip
     calm = [
         start for start in np.arange(0.0, end - CLIP_S, CLIP_S).tolist()
@@ -130,20 +146,80 @@ def clips_of(crossing: Crossing, seed: int, *, back: bool, most: int) -> Iterato
         yield Clip(_scenario(rides, start, looks, seed), ())
 
 
-def _stopped(crossing: Crossing) -> pd.DataFrame:
-    """Return the rows, in which who runs into another stops dead where it touches.
+def _after_touch(
+    crossing: Crossing, seed: int
+) -> tuple[pd.DataFrame, dict[tuple[float, str, str], str]]:
+    """Return the rows with what the two do from the touch on, and what that was, by collision.
 
-    SUMO lets it brake on, into the other's body, where it would be drawn hidden.
+    SUMO lets who runs into another brake on, into the other's body, where it would be drawn hidden.
+    What happens instead is drawn by lot: see :data:`AFTER`. Who collided before is no longer where
+    SUMO has it: what it is said to run into later is left out.
     """
     rows = crossing.rows.sort_values(["id", "time"], kind="stable").reset_index(drop=True)
-    for at, collider, _ in crossing.collisions:
-        after = rows.index[(rows["id"] == collider) & (rows["time"] >= at)]
-        if len(after):
-            rows.loc[after, ["x", "y", "heading"]] = rows.loc[
-                after[0], ["x", "y", "heading"]
-            ].to_numpy()
-            rows.loc[after, "speed"] = 0.0
-    return rows
+    of = rows.groupby("id").indices
+    way = _Ways(*(rows[name].to_numpy(float, copy=True) for name in _WAY))
+    kinds: dict[tuple[float, str, str], str] = {}
+    gone: set[str] = set()
+    for number, (at, collider, victim) in enumerate(crossing.collisions):
+        rng = np.random.default_rng([seed, number, 81])
+        kind = str(rng.choice(AFTER))
+        own, other = (
+            one[way.time[one] >= at - 1e-6]
+            for one in (np.asarray(of.get(name, []), np.intp) for name in (collider, victim))
+        )
+        if not len(own) or gone & {collider, victim}:
+            continue
+        kinds[at, collider, victim] = kind
+        gone |= {collider, victim}
+        heading, v = float(way.heading[own[0]]), float(way.speed[own[0]])
+        u = 0.0
+        if len(other):
+            u = float(way.speed[other[0]] * math.cos(way.heading[other[0]] - heading))
+        if kind == "slides":  # both as one, to a stand
+            way.driven(own, heading, (v + u) / 2, 5.0)
+            way.driven(other, heading, (v + u) / 2, 5.0)
+        elif kind == "pushes":  # nearly stops, and the other is knocked on
+            way.driven(own, heading, 0.2 * v, 8.0)
+            way.driven(other, heading, u + 0.7 * (v - u), 4.0)
+        elif kind == "deflected":
+            aside = float(rng.choice([-1.0, 1.0])) * min(2.5, 0.4 * v)
+            way.driven(own, heading, 0.5 * v, 5.0, aside)
+        elif kind == "drives on":
+            aside = float(rng.choice([-1.0, 1.0])) * 2.0
+            way.driven(own, heading, 0.5 * v, 0.0, aside)
+        else:
+            way.driven(own, heading, 0.0, 1.0)
+    return rows.assign(**{name: getattr(way, name) for name in _WAY}), kinds
+
+
+_WAY = ("time", "x", "y", "heading", "speed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ways:
+    """Columns of the rows of a crossing, float64[n] each, to be changed."""
+
+    time: Floats
+    x: Floats
+    y: Floats
+    heading: Floats
+    speed: Floats
+
+    def driven(
+        self, rows: NDArray[np.intp], heading: float, pace: float, slows: float, aside: float = 0.0
+    ) -> None:
+        """Move rows on from the first along a heading, and aside for half a second or so."""
+        if not len(rows):
+            return
+        since = self.time[rows] - self.time[rows[0]]
+        until = np.minimum(since, abs(pace) / slows) if slows else since
+        along = pace * until - math.copysign(slows, pace) * until**2 / 2
+        off = aside * 0.4 * (1 - np.exp(-since / 0.4))
+        cos, sin = math.cos(heading), math.sin(heading)
+        self.x[rows] = self.x[rows[0]] + along * cos - off * sin
+        self.y[rows] = self.y[rows[0]] + along * sin + off * cos
+        self.speed[rows] = np.maximum(abs(pace) - slows * since, 0.0)
+        self.heading[rows] = self.heading[rows[0]]
 
 
 def _rides(rows: pd.DataFrame, sign: float) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -204,8 +280,8 @@ def _scenario(
     )
 
 
-def _judged(clips: Sequence[Clip]) -> Iterator[dict[str, float | bool]]:
-    """Draw, archive and recognise clips; yield what is marked in each: true boxes, and seen."""
+def _judged(clips: Sequence[Clip]) -> Iterator[dict[str, Any]]:
+    """Draw, archive and recognise clips; yield what is marked in each, by each finder."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         wb = open_workbench(folder / "root", actor="bench", create_from=demonstration.WARD)
@@ -220,16 +296,19 @@ def _judged(clips: Sequence[Clip]) -> Iterator[dict[str, float | bool]]:
         wb.recognise([CAMERA], workers=0)
         for start_ns, clip in zip(starts, clips, strict=True):
             span = Span(start_ns, start_ns + round(CLIP_S * SECOND_NS))
-            found = find_onsets(wb, [CAMERA], span, why).moments
-            seen = [(one.at_ns - start_ns) / SECOND_NS for one in found[:1]]
             truth = true_boxes(clip.scenario)
-            true = [one.at_s for one in onsets(truth, least=SCORE)[:1]]
-            yield {
-                "hit": bool(clip.hit_s),
-                "true_marked": bool(true), "true_off_s": _off(true, clip.hit_s),
-                "seen_marked": bool(seen), "seen_off_s": _off(seen, clip.hit_s),
-                "both": _both(wb, clip, truth, start_ns),
-            }  # fmt: skip
+            marks = {"true": [one.at_s for one in onsets(truth, least=SCORE)[:1]]}
+            boxed = find_onsets(wb, [CAMERA], span, why, by=["boxes"]).moments
+            pointed = find_onsets(wb, [CAMERA], span, why, by=["points"]).moments
+            for name, found in (
+                ("seen", boxed), ("points", pointed), ("either", together_of(boxed, pointed)),
+            ):  # fmt: skip
+                best = sorted(found, key=lambda one: -one.score)[:1]
+                marks[name] = [(one.at_ns - start_ns) / SECOND_NS for one in best]
+            row: dict[str, Any] = {"hit": bool(clip.hit_s), "after": "/".join(clip.after)}
+            for name, at_s in marks.items():
+                row |= {f"{name}_marked": bool(at_s), f"{name}_off_s": _off(at_s, clip.hit_s)}
+            yield row | {"both": _both(wb, clip, truth, start_ns)}
 
 
 def _off(marked: Sequence[float], hits: Sequence[float]) -> float:
@@ -286,28 +365,42 @@ def _alike(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def real_figures(home: Path) -> Figures:
-    """Return how many moments are marked in real footage in which nobody collided."""
+    """Return how often real footage in which nobody collided is marked, by windows of ten seconds.
+
+    What is told of second halves is of pictures that nothing was fitted on.
+    """
     told: Figures = {}
+    sums = {half: dict.fromkeys(("windows", "boxes", "points"), 0) for half in ("first", "second")}
     with tempfile.TemporaryDirectory() as made:
         wb = open_workbench(Path(made) / "root", actor="bench", create_from=demonstration.WARD)
         wb.open_case(demonstration.TRAINING_CASE)
         why = Purpose(demonstration.TRAINING_CASE.case_id, "bench")
-        for k, name in enumerate(_REAL):
-            if not (home / name).is_file():
-                continue
-            start_ns = demonstration.START_NS + 300 * k * SECOND_NS
-            wb.ingest(home / name, CAMERA, start_ns, reason="bench")
+        there = [name for name in _REAL if (home / name).is_file()]
+        starts = [demonstration.START_NS + 300 * k * SECOND_NS for k in range(len(there))]
+        spans = []
+        for start_ns, name in zip(starts, there, strict=True):
+            segment = wb.ingest(home / name, CAMERA, start_ns, reason="bench").segments[0]
+            spans.append(wb.utc_span(segment))
         wb.recognise([CAMERA], workers=0)
-        for k, name in enumerate(_REAL):
-            start_ns = demonstration.START_NS + 300 * k * SECOND_NS
-            if not (home / name).is_file():
-                continue
-            found = find_onsets(wb, [CAMERA], Span(start_ns, start_ns + 280 * SECOND_NS), why)
-            told[name] = {
-                "passes": found.passes,
-                "marked": [
-                    f"{(one.at_ns - start_ns) / SECOND_NS:.1f} s, {one.score:.2f}"
-                    for one in found.moments
-                ],
-            }
+        for span, name in zip(spans, there, strict=True):
+            length = span.duration_ns / SECOND_NS
+            boxed = find_onsets(wb, [CAMERA], span, why, by=["boxes"])
+            pointed = find_onsets(wb, [CAMERA], span, why, by=["points"])
+            told[name] = {"passes": boxed.passes, "pictures": pointed.pictures}
+            windows = max(1, int(length // WINDOW_S))
+            for n in range(windows):
+                sums["first" if n < windows / 2 else "second"]["windows"] += 1
+            for by, found in (("boxes", boxed), ("points", pointed)):
+                at = [(one.at_ns - span.start_ns) / SECOND_NS for one in found.moments]
+                told[name][by] = [
+                    f"{s:.1f} s, {one.score:.2f}" for s, one in zip(at, found.moments, strict=True)
+                ]
+                for n in {min(windows - 1, int(s // WINDOW_S)) for s in at}:
+                    sums["first" if n < windows / 2 else "second"][by] += 1
+    for half, of in sums.items():
+        told[f"{half} halves"] = {
+            **of,
+            **{f"{by}_at_most_95": round(at_most(of[by], of["windows"]), 3)
+               for by in ("boxes", "points")},
+        }  # fmt: skip
     return told

@@ -66,17 +66,23 @@ def _pictures(path: Path) -> Iterator[RGB]:
             yield frame.to_ndarray(format="rgb24")
 
 
-def cut_outs(path: Path, scene: RGB, rate: float) -> list[CutOut]:
+def cut_outs(path: Path, scene: RGB, rate: float, *, lit: bool = False) -> list[CutOut]:
     """Return the movers of a clip that nothing else came near, longest first.
 
     A chain of blobs is taken as one mover while on each step one blob alone overlaps the last one
     and that blob overlaps no other: a meeting ends it.
+
+    Parameters
+    ----------
+    lit
+        Whether the scene is made as bright as each picture before they are compared, for a camera
+        that sets its exposure by what comes by.
     """
     least_area = _AREA_SHARE * scene.shape[0] * scene.shape[1]
     open_: list[CutOut] = []
     done: list[CutOut] = []
     for picture in _pictures(path):
-        found = _blobs(picture, scene, least_area)
+        found = _blobs(picture, _lit_as(scene, picture) if lit else scene, least_area)
         went_on: list[CutOut] = []
         if open_ and found:
             iou = overlaps(
@@ -111,6 +117,12 @@ def _whole(one: CutOut, rate: float) -> bool:
     middles = boxes[:, :2] + boxes[:, 2:] / 2
     size = np.sqrt(np.median(boxes[:, 2] * boxes[:, 3]))
     return bool(np.linalg.norm(middles - middles[0], axis=1).max() > 1.5 * size)
+
+
+def _lit_as(scene: RGB, picture: RGB) -> RGB:
+    ratio = float(np.median((picture[::4, ::4] + 4.0) / (scene[::4, ::4] + 4.0)))
+    lit: RGB = cv2.convertScaleAbs(scene, alpha=ratio, beta=4 * ratio - 4)
+    return lit
 
 
 def _blobs(

@@ -7,7 +7,9 @@ base, the clock, how far the view is off the calibrated one, and the fixed sente
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from html import escape
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,13 @@ WHAT = {
     "wrong way": N_("wrong way?"),
 }
 """Candidates as they are listed: questions to a person."""
+MEANS = {
+    "boxes": N_("told from boxes of passes"),
+    "points": N_("told from points followed in the pictures"),
+    "both": N_("told from boxes of passes, and from points followed in the pictures"),
+}
+LOOK_MS = 500
+_pool = ThreadPoolExecutor(1, thread_name_prefix="moments")
 _CANDIDATE, _KEPT, _ONSET = "candidate:", "kept:", "onset:"
 _CHART_MM = (88.0, 56.0)
 """Small, and shown as wide as its panel is: its words can be read there."""
@@ -90,6 +99,11 @@ class Speeds:
             margin=(5, 10),
         )  # fmt: skip
         self.moment.on_click(lambda _event: self._look())
+        self._looking: tuple[Future[Onsets], Event] | None = None
+        self._idle = self.moment.label
+        if pn.state.curdoc is not None:
+            pn.state.add_periodic_callback(self._look_again, period=LOOK_MS)
+            pn.state.on_session_destroyed(lambda _context: self._leave())
         self._onsets: Onsets | None = None
         self._found: Conflicts | None = None
         self._known: Measurable | None = None
@@ -106,6 +120,7 @@ class Speeds:
             return
         self._asked, self._found, self._kept = (tuple(cameras), span), None, []
         self._onsets = None
+        self._leave()
         self._hold(None)
         self.search.visible = self.moment.visible = False
         try:
@@ -216,14 +231,53 @@ class Speeds:
         self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
 
     def _look(self) -> None:
-        """Look for the moment on cameras without metres; a person's own act, and logged."""
+        """Look for the moment on cameras without metres; a person's own act, and logged.
+
+        Pictures are followed beside the page; pressed once more, the button ends it.
+        """
+        if self._looking is not None:
+            self._looking[1].set()
+            return
         if self._known is None or self._asked is None:
+            return
+        wb, purpose, cameras = self.visit.wb, self.visit.selection.purpose, self._known.without
+        span, stop, tr = self._asked[1], Event(), self.tr
+
+        def work() -> Onsets:
+            return find_onsets(wb, cameras, span, purpose, cancelled=stop.is_set)
+
+        if pn.state.curdoc is None:
+            self._tell(work)
+            return
+        self._looking = _pool.submit(work), stop
+        self.moment.label = tr("Stop looking for the moment")
+        said = tr(
+            "Looking through the pictures of {cameras}: about a quarter of the time they last, "
+            "more on a busy machine…"
+        ).format(cameras=", ".join(cameras))
+        self.told.object = f'<p role="status">{escape(said)}</p>'
+
+    def _look_again(self) -> None:
+        """Show what was looked for beside the page, once it is there."""
+        if self._looking is not None and self._looking[0].done():
+            future = self._looking[0]
+            self._leave()
+            self._tell(future.result)
+
+    def _leave(self) -> None:
+        """End what is looked for beside the page, if anything is."""
+        if self._looking is not None:
+            self._looking[1].set()
+            self._looking = None
+            self.moment.label = self._idle
+
+    def _tell(self, work: Callable[[], Onsets]) -> None:
+        """List the moments that were found, and say among what they were looked for."""
+        if self._known is None:
             return
         tr, cameras = self.tr, self._known.without
         try:
-            found = find_onsets(
-                self.visit.wb, cameras, self._asked[1], self.visit.selection.purpose
-            )
+            found = work()
         except WorkbenchError as error:
             self.told.object = refusal(error, self.tr)
             return
@@ -231,17 +285,21 @@ class Speeds:
         self._hold(None)
         self._list(chosen="")
         lines = [
-            tr("{count} moments among {passes} passes of {cameras}").format(
-                count=len(found.moments), passes=found.passes, cameras=", ".join(cameras)
+            tr("{count} moments among {passes} passes and {pictures} pictures of {cameras}").format(
+                count=len(found.moments), passes=found.passes, pictures=found.pictures,
+                cameras=", ".join(cameras),
             ),
+            *(one.sentence(tr) for one in found.unsure),
             tr(ONSET_NOTE),
-        ]
+        ]  # fmt: skip
         if not found.moments:
             lines.insert(
                 1,
                 tr("No moment stands out: no computer can say here when a collision began. Step "
                    "through the frames and mark it."),
             )  # fmt: skip
+        if found.cancelled:
+            lines.insert(1, tr("It was stopped: not all pictures were looked at."))
         self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
 
     def _moment(self, number: int) -> None:
@@ -254,7 +312,7 @@ class Speeds:
         )  # fmt: skip
         self._hold(None)
         self.passes.chosen = f"{_ONSET}{number}"
-        lines = [head, one.words.sentence(tr), tr(ONSET_NOTE)]
+        lines = [head, tr(MEANS[one.means]), one.words.sentence(tr), tr(ONSET_NOTE)]
         self.told.object = self._lines(tr(CANDIDATE_NOTE), lines)
         self._seek(one.at_ns)
 
