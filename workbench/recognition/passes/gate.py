@@ -17,15 +17,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.recognition.passes.shadows import without_shadow
+from workbench.recognition.passes.shadows import Corners, Mask, without_shadow
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import RGB
 from workbench.records import Box
 
-Mask = NDArray[np.uint8]
 Part = tuple[slice, slice]
-Corners = tuple[int, int, int, int]
-"""Left, top, right, bottom in whole pixels of the gate picture."""
 
 
 class Gate:
