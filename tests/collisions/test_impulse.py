@@ -31,6 +31,15 @@ def test_who_brakes_behind_another_and_who_passes_are_not_marked(way):
     assert watch(film(stands, way)).moments == ()
 
 
+def test_what_swings_to_and_fro_is_a_candidate_and_scores_low():
+    def swings(t: float) -> tuple[float, float]:
+        return 150.0 + 30.0 * np.sin(4.0 * t), 60.0
+
+    found = watch(film(swings), least=0.0).moments
+    assert found
+    assert max(one.score for one in found) < 0.1
+
+
 def test_nothing_that_moves_gives_no_candidate():
     assert watch(film(stands)).moments == ()
     assert watch(iter(())).pictures == 0
