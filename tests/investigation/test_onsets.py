@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from make.crash_film import LAST_S, SIZE, STEP_S, TOUCH_S, film, passes, rider, stands
 
+from workbench import media
 from workbench.errors import Refused
 from workbench.investigation import find_onsets, open_workbench
 from workbench.investigation.onsets import SeenOnset, together_of
@@ -60,6 +62,23 @@ def test_it_ends_when_it_is_told_to(house):
     assert found.cancelled
     assert 0 < found.pictures <= 10
     assert json.loads(house.audit()[-1].details)["cancelled"] is True
+
+
+def test_a_file_that_breaks_off_is_said_and_the_other_cameras_are_looked_at(house, monkeypatch):
+    whole = media.decode
+
+    def breaks(path, index, first, stop):
+        for number, one in enumerate(whole(path, index, first, stop)):
+            if number == 5 and path == house.file(house.segments([CALM])[0]):
+                raise av.error.InvalidDataError(1, "broken")
+            yield one
+
+    monkeypatch.setattr(media, "decode", breaks)
+    found = find_onsets(house, [CALM, CRASH], SPAN, WHY)
+    assert [one.camera_id for one in found.moments] == [CRASH]
+    (said,) = found.unsure
+    assert said.sentence().startswith(f"{CALM}: a file of its footage cannot be decoded")
+    assert found.pictures == 5 + round(LAST_S / STEP_S)
 
 
 def test_pictures_outside_the_case_are_not_looked_at(house):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 import zipfile
 from dataclasses import replace
 
 import cv2
 import pytest
+from bokeh.document import Document
 from make.drawn_passes import drawn_pass
 from make.measured_street import SPEED_M_S, film, points_csv, road
 from make.rows import sightings_table
+from panel.io.state import set_curdoc
 
 from workbench.collisions import CANDIDATE_NOTE, SPEED_NOTE
 from workbench.collisions.steps import Cut
@@ -31,6 +35,7 @@ from workbench.records import Case, Purpose, Wording
 from workbench.timeline import SECOND_NS, Span, parse_instant
 from workbench.views.accident import _AccidentPage
 from workbench.views.page import visit
+from workbench.views.speeds import _pool
 from workbench.views.text import translator
 
 START_NS = parse_instant("2026-11-20T07:15:00+07:00")
@@ -281,6 +286,26 @@ def test_without_metres_a_moment_is_looked_for_and_none_is_said_to_be_none(house
     assert "Không có thời điểm nào nổi bật" in speeds.told.object
     assert VI(CANDIDATE_NOTE) in speeds.told.object
     assert house.audit()[-1].action == "onset"
+
+
+def test_looking_for_the_moment_ends_when_its_button_is_pressed_again(house):
+    speeds = page_of(house, PLAIN).speeds
+    held = threading.Event()
+    _pool.submit(held.wait)  # the search waits in the pool, as behind somebody else's
+    with set_curdoc(Document()):
+        speeds.moment.clicks += 1
+        assert speeds.moment.label == VI("Stop looking for the moment")
+        assert PLAIN in speeds.told.object
+        speeds._look_again()
+        assert speeds._looking is not None
+        speeds.moment.clicks += 1
+        held.set()
+        speeds._looking[0].result(60)
+        speeds._look_again()
+    assert VI("It was stopped: not all pictures were looked at.") in speeds.told.object
+    assert "Không có thời điểm nào nổi bật" not in speeds.told.object
+    assert speeds.moment.label == VI("Look for the moment of a collision, without metres")
+    assert json.loads(house.audit()[-1].details)["cancelled"] is True
 
 
 def test_a_moment_is_gone_to_with_its_uncertainty(house, monkeypatch):

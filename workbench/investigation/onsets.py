@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import av
 import numpy as np
 import pandas as pd
 
@@ -34,6 +35,10 @@ _MOVES = N_(
     "{camera}: in {share} % of the time the camera itself moves, or nobody can tell what moves: "
     "points in its pictures say nothing there."
 )
+_BROKEN = N_(
+    "{camera}: a file of its footage cannot be decoded to its end: what was in the rest of it was "
+    "not looked at."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,8 @@ class SeenOnset:
 class Onsets:
     """Moments, the likeliest first, and in how many passes and pictures they were looked for.
 
-    ``unsure`` says of which cameras nothing can be told from the pictures, and why; ``cancelled``
-    that not all was looked at.
+    ``unsure`` says of which cameras pictures tell nothing, or not all, and why; ``cancelled`` that
+    not all was looked at.
     """
 
     moments: tuple[SeenOnset, ...]
@@ -108,13 +113,16 @@ def find_onsets(
             for one in onsets([box_track_of(row, bounds.start_ns) for row in rows])
             if "boxes" in by and (at_ns := bounds.start_ns + round(one.at_s * SECOND_NS)) in bounds
         ]
-        looked = _greys(house, camera_id, bounds, cancelled) if "points" in by else iter(())
+        broken: list[str] = []
+        looked = _greys(house, camera_id, bounds, cancelled, broken) if "points" in by else iter(())
         seen = watch(looked)
         pictures += seen.pictures
         found += together_of(boxed, _pointed(camera_id, bounds, seen))
         if seen.unsure:
             unsure.append(Wording(_MOVES, (("camera", camera_id),
                                            ("share", f"{100 * seen.moving:.0f}"))))  # fmt: skip
+        if broken:
+            unsure.append(Wording(_BROKEN, (("camera", camera_id),)))
         stopped = stopped or cancelled()
         if stopped:
             break
@@ -151,9 +159,16 @@ def together_of(boxed: Sequence[SeenOnset], pointed: Sequence[SeenOnset]) -> lis
 
 
 def _greys(
-    house: Workbench, camera_id: str, span: Span, cancelled: Callable[[], bool]
+    house: Workbench,
+    camera_id: str,
+    span: Span,
+    cancelled: Callable[[], bool],
+    broken: list[str],
 ) -> Iterator[tuple[float, Grey]]:
-    """Yield seconds since a span's start and a small grey picture, a dozen a second."""
+    """Yield seconds since a span's start and a small grey picture, a dozen a second.
+
+    Files (SHA-256) that cannot be decoded to their end are noted in `broken`.
+    """
     store = house._store
     fixes = store.clock_fixes(camera_id)
     last_ns = -1
@@ -165,14 +180,17 @@ def _greys(
             continue
         at_ns = dict(zip(index.pts.tolist(), utc.tolist(), strict=True))
         first, stop = int(inside[0]), int(inside[-1]) + 1
-        for pts, frame in media.decode(store.file(segment), index, first, stop):
-            if cancelled():
-                return
-            # where files overlap the earlier one wins
-            if at_ns[pts] >= last_ns + round(STEP_S * SECOND_NS) and at_ns[pts] in span:
-                last_ns = at_ns[pts]
-                grey = media.to_luma(frame, segment.rotation_deg)
-                yield (last_ns - span.start_ns) / SECOND_NS, small(grey)
+        try:
+            for pts, frame in media.decode(store.file(segment), index, first, stop):
+                if cancelled():
+                    return
+                # where files overlap the earlier one wins
+                if at_ns[pts] >= last_ns + round(STEP_S * SECOND_NS) and at_ns[pts] in span:
+                    last_ns = at_ns[pts]
+                    grey = media.to_luma(frame, segment.rotation_deg)
+                    yield (last_ns - span.start_ns) / SECOND_NS, small(grey)
+        except (av.FFmpegError, OSError):
+            broken.append(segment.sha256)
 
 
 def box_track_of(row: dict[str, Any], origin_ns: int) -> BoxTrack:

@@ -292,7 +292,7 @@ class Speeds:
             *(one.sentence(tr) for one in found.unsure),
             tr(ONSET_NOTE),
         ]  # fmt: skip
-        if not found.moments:
+        if not found.moments and not found.cancelled:
             lines.insert(
                 1,
                 tr("No moment stands out: no computer can say here when a collision began. Step "
