@@ -44,6 +44,7 @@ class Gate:
         middle = np.median(np.stack(pictures), axis=0).astype(np.uint8)
         pictures = [self._level(picture, middle) for picture in pictures]
         self._background = commonest(pictures, settings.least_difference).astype(np.float32)
+        self._plain: RGB | None = None
         self._mog = self._fresh(pictures)
         self._last: RGB | None = None
         self._past: deque[RGB] = deque()
@@ -68,7 +69,7 @@ class Gate:
         s = self._s
         picture = _soften(picture)
         raw, keep = picture, self._held(held, picture.shape[:2])
-        background = self._background.astype(np.uint8)
+        background = self._seen_background()
         picture = self._levelled(picture, background, keep)
         apart = _strongest(cv2.absdiff(picture, background))
         # Shake shows all over the picture, beside what is followed too. Green alone decides on it;
@@ -82,7 +83,7 @@ class Gate:
         share = cv2.countNonZero(mask) / mask.size
         if share > s.relearn_share and self._settled(raw, picture, background):
             # The light, or the camera itself, has changed for good: this is the new background.
-            self._background = raw.astype(np.float32)
+            self._background, self._plain = raw.astype(np.float32), None
             self._mog = self._fresh([raw])
             self._last = raw
             self._past.clear()
@@ -108,7 +109,7 @@ class Gate:
         Of a shaken picture, or under another light, that is more than there is.
         """
         picture = _soften(picture)
-        background = self._background.astype(np.uint8)
+        background = self._seen_background()
         if self._gain is not None:
             picture = _through(self._gain, picture)
         mask = self._differs(picture, _strongest(cv2.absdiff(picture, background)))
@@ -145,30 +146,37 @@ class Gate:
             return mask
         whole = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _SQUARE_5)
         count, labels, stats = components(whole)
-        background = self._background.astype(np.uint8)
+        background = self._seen_background()
         for i in range(1, count):
-            x, y, w, h, area = (int(v) for v in stats[i])
-            if area > s.ghost_most_share * mask.size:
-                continue  # the plain side of a bus before the lens also stands still for a while
+            x, y, w, h, area = stats[i].tolist()
+            # the plain side of a bus before the lens also stands still for a while
+            if not s.blob_least_px <= area <= s.ghost_most_share * mask.size:
+                continue
             left, top = max(0, x - 4), max(0, y - 4)
             part = np.s_[top : y + h + 4, left : x + w + 4]
-            inside = labels[part] == i
-            if area < s.blob_least_px or (still[part][inside] > 0).mean() < s.ghost_still_share:
+            shape = cv2.inRange(labels[part], i, i)
+            if cv2.countNonZero(cv2.bitwise_and(shape, still[part])) < s.ghost_still_share * area:
                 continue
-            shape = inside.astype(np.uint8)
-            ring = (cv2.dilate(shape, _SQUARE_5) - cv2.erode(shape, _SQUARE_3)) > 0
+            ring = cv2.subtract(cv2.dilate(shape, _SQUARE_5), cv2.erode(shape, _SQUARE_3)) > 0
             here, there = _edges(picture[part])[ring], _edges(background[part])[ring]
             if there.mean() > s.ghost_edges * here.mean() + 4:
                 gone = cv2.dilate(shape, _SQUARE_5) > 0
                 self._background[part][gone] = picture[part][gone]
+                self._plain = None
                 mask[part][gone] = 0
         return mask
 
     # -- background -----------------------------------------------------------------------------
 
+    def _seen_background(self) -> RGB:
+        """Return the background in whole grey levels; made anew once it has changed."""
+        if self._plain is None:
+            self._plain = self._background.astype(np.uint8)
+        return self._plain
+
     def _fresh(self, pictures: Sequence[RGB]) -> list[tuple[Part, cv2.BackgroundSubtractorMOG2]]:
         s = self._s
-        background = self._background.astype(np.uint8)
+        background = self._seen_background()
         modes = []
         for part in _parts(background.shape[0], background.shape[1], s.part_px):
             mog = cv2.createBackgroundSubtractorMOG2(
@@ -200,6 +208,7 @@ class Gate:
         cv2.accumulateWeighted(picture, self._background, rate, mask=calm)
         stale = cv2.bitwise_and(mask, cv2.bitwise_not(keep))
         cv2.accumulateWeighted(picture, self._background, s.stale_rate, mask=stale)
+        self._plain = None
 
     def _held(self, boxes: Sequence[Box], shape: tuple[int, ...]) -> Mask:
         keep = np.zeros(shape, np.uint8)
@@ -306,16 +315,20 @@ class Gate:
         pad = s.shadow_window_px // 2 + 1
         found = []
         for i in range(1, count):
-            x, y, w, h, _area = (int(v) for v in stats[i])
-            inside = (labels[y : y + h, x : x + w] == i) & (mask[y : y + h, x : x + w] > 0)
-            size = int(np.count_nonzero(inside))
+            x, y, w, h, area = stats[i].tolist()
+            if area < s.blob_least_px:
+                continue
+            part = np.s_[y : y + h, x : x + w]
+            inside = cv2.bitwise_and(cv2.inRange(labels[part], i, i), mask[part])
+            size = cv2.countNonZero(inside)
             if size < s.blob_least_px:
                 continue
             left, top = max(0, x - pad), max(0, y - pad)
             around = np.s_[top : y + h + pad, left : x + w + pad]
             flat = self._flat(picture[around], background[around])
-            solid = inside & ~flat[y - top : y - top + h, x - left : x - left + w]
-            rest = int(np.count_nonzero(solid))
+            own = flat[y - top : y - top + h, x - left : x - left + w]
+            solid = cv2.bitwise_and(inside, cv2.bitwise_not(own))
+            rest = cv2.countNonZero(solid)
             if rest < size * (1 - s.shadow_share) or rest < s.blob_least_px // 2:
                 continue
             if rest > size * s.solid_share:
@@ -329,10 +342,10 @@ class Gate:
             for left, top, right, bottom in without_shadow(thing, mask, picture, background, s)
         ]
 
-    def _pieces(self, solid: NDArray[np.bool_]) -> list[Corners]:
+    def _pieces(self, solid: Mask) -> list[Corners]:
         """Return the boxes of a component without its shadow, which may have held several."""
         s = self._s
-        mask = cv2.morphologyEx(solid.astype(np.uint8), cv2.MORPH_OPEN, _SQUARE_2)
+        mask = cv2.morphologyEx(solid, cv2.MORPH_OPEN, _SQUARE_2)
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones(s.close_px[::-1], np.uint8))
         count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         return [
@@ -341,26 +354,36 @@ class Gate:
             if area >= s.blob_least_px
         ]
 
-    def _flat(self, picture: RGB, background: RGB) -> NDArray[np.bool_]:
+    def _flat(self, picture: RGB, background: RGB) -> Mask:
         """Mark pixels where the background shines through, darker or brighter by an even factor."""
         s = self._s
-        log = cv2.LUT(picture, _LOG) - cv2.LUT(background, _LOG)
+        log = cv2.subtract(cv2.LUT(picture, _LOG), cv2.LUT(background, _LOG))
         red, green, blue = cv2.split(log)
-        ratio = (red + green + blue) / 3
-        size = (s.shadow_window_px, s.shadow_window_px)
-        mean = cv2.blur(ratio, size)
-        spread = np.sqrt(np.maximum(cv2.blur(ratio * ratio, size) - mean * mean, 0))
-        tint = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
+        tint = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
+        flat = cv2.compare(tint, s.shadow_tint, cv2.CMP_LT)
+        ratio = cv2.transform(log, _THIRDS)
         low, high = np.log(s.shadow_ratio)
         lit_low, lit_high = np.log(s.lit_ratio)
-        flat: NDArray[np.bool_] = (spread < s.shadow_texture) & (tint < s.shadow_tint)
-        flat &= ((ratio > low) & (ratio < high)) | ((ratio > lit_low) & (ratio < lit_high))
-        return flat
+        levels = cv2.bitwise_or(
+            cv2.inRange(ratio, low, high), cv2.inRange(ratio, lit_low, lit_high)
+        )
+        flat = cv2.bitwise_and(flat, levels)
+        if not cv2.countNonZero(flat):
+            return flat
+        size = (s.shadow_window_px, s.shadow_window_px)
+        mean = cv2.blur(ratio, size)
+        variance = cv2.subtract(
+            cv2.blur(cv2.multiply(ratio, ratio), size), cv2.multiply(mean, mean)
+        )
+        even = cv2.compare(variance, s.shadow_texture**2, cv2.CMP_LT)
+        both: Mask = cv2.bitwise_and(flat, even)
+        return both
 
 
 _SQUARE_2 = np.ones((2, 2), np.uint8)
 _SQUARE_3, _SQUARE_5 = np.ones((3, 3), np.uint8), np.ones((5, 5), np.uint8)
 _LOG = np.log(np.arange(256, dtype=np.float32) + 8)[None]
+_THIRDS = np.full((1, 3), 1 / 3, np.float32)
 
 
 def _parts(height: int, width: int, side: int) -> list[Part]:

@@ -244,7 +244,7 @@ def rated(luma: np.ndarray, at: Observation, settings: Settings) -> Still:
         return Still(at, 0.0)
     step = max(1, min(crop.shape) // 96)
     edges = cv2.Laplacian(np.ascontiguousarray(crop[::step, ::step]), cv2.CV_16S)
-    sharp = float(edges.var())
+    sharp = float(cv2.meanStdDev(edges)[1][0, 0]) ** 2
     value = at.box.w * at.box.h * sharp / (sharp + settings.sharpness_half)
     value *= settings.shared_penalty if at.shared else 1.0
     cut = is_cut(at.box, width, height, settings)
