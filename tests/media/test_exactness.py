@@ -75,6 +75,37 @@ def test_every_frame_is_the_one_asked_for(clip: tuple[Path, list[int]]) -> None:
     assert facts.stop_pts > index.pts[-1]
 
 
+def test_frames_left_out_are_near_others_and_what_comes_is_exact(
+    clip: tuple[Path, list[int]],
+) -> None:
+    path, _ = clip
+    index = media.index_packets(path)[1]
+    ticks = int(2.01 * np.median(np.diff(index.pts)))
+    for first, stop in ((0, len(index)), (len(index) // 3, len(index) - 3)):
+        run = dict(media.decode(path, index, first, stop))
+        thin = list(media.decode(path, index, first, stop, apart_ticks=ticks))
+        times = np.array([pts for pts, _ in thin])
+        assert (np.diff(times) > 0).all() and set(times) <= set(run)
+        wide = np.diff(times) > ticks
+        # no hole is wider than asked but those of the file itself
+        for a, b in zip(times[:-1][wide], times[1:][wide], strict=True):
+            assert not any(a < pts < b for pts in run)
+        for pts, frame in thin:
+            assert (frame.to_ndarray() == run[pts].to_ndarray()).all()
+
+
+@pytest.mark.parametrize("name", ["B-frames", "MPEG-4 with B-frames in AVI", "open GOP in H.265"])
+def test_frames_that_nothing_is_made_from_are_left_out(tmp_path: Path, name: str) -> None:
+    file, keywords = KINDS[name]
+    make_clip(tmp_path / file, N, **keywords)
+    index = media.index_packets(tmp_path / file)[1]
+    ticks = int(2.01 * np.median(np.diff(index.pts)))
+    thin = list(media.decode(tmp_path / file, index, 0, len(index), apart_ticks=ticks))
+    assert len(thin) < 0.8 * len(index)
+    few = int(1.01 * np.median(np.diff(index.pts)))
+    assert len(list(media.decode(tmp_path / file, index, 0, len(index), apart_ticks=few))) == N
+
+
 def test_the_index_is_the_same_each_time_and_gop_runs_start_on_keys(
     clip: tuple[Path, list[int]],
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,12 +28,22 @@ from workbench.media.packets import (
 )
 from workbench.records import FrameIndex
 
+_TELL_REFERENCES = ("h264", "hevc", "mpeg4", "mpeg2video")
+"""Whose frames say themselves whether others are made from them."""
+_REORDERED = 32
+"""More frames than any of these formats shows out of the order they are decoded in."""
 _EARLIER_KEYS = 3
 """How many key frames to go back where decoding from the nearest does not show it at once."""
 
 
 def decode(
-    path: Path, index: FrameIndex, first: int, stop: int, *, fast: bool = False
+    path: Path,
+    index: FrameIndex,
+    first: int,
+    stop: int,
+    *,
+    fast: bool = False,
+    apart_ticks: int = 0,
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Yield ``(pts, frame)`` of frames `first` to ``stop - 1`` of `index`, in display order.
 
@@ -46,6 +57,9 @@ def decode(
         Frame numbers in `index`, half-open.
     fast
         Leave out the deblocking filter: for searching only, never for evidence.
+    apart_ticks
+        Leave out frames that no other is decoded from where what is left lies no further apart than
+        this; those that come are exact. 0 yields every frame.
 
     Notes
     -----
@@ -73,7 +87,7 @@ def decode(
     for last_try, key in [(n == len(tries) - 1, k) for n, k in enumerate(tries)]:
         warm = key is None or last_try
         latest = first - 1
-        for pts, frame in run(path, index, key, fast):
+        for pts, frame in run(path, index, key, fast, apart_ticks):
             number = int(np.searchsorted(index.pts, pts))
             if number == len(index) or index.pts[number] != pts:
                 continue  # a leading frame of an open GOP, or one that the edit list hides
@@ -134,30 +148,53 @@ def _keys_until(
 
 
 def _sought(
-    path: Path, index: FrameIndex, key: int | None, fast: bool
+    path: Path, index: FrameIndex, key: int | None, fast: bool, apart_ticks: int
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Yield frames from key frame number `key` on, by the file's own PTS."""
     key_pts = None if key is None else int(index.pts[key])
     with opened(path) as (container, stream):
         packets = None if key_pts is None else _seek(container, stream, key_pts)
         if packets is not None:
-            yield from _timed(stream, packets, fast)
+            yield from _timed(stream, packets, fast, apart_ticks)
             return
     with opened(path) as (container, stream):
         packets = demuxed(container, stream)
         if key_pts is not None:
             packets = _from_key(packets, key_pts)
-        yield from _timed(stream, packets, fast)
+        yield from _timed(stream, packets, fast, apart_ticks)
 
 
 def _timed(
-    stream: VideoStream, packets: Iterator[av.Packet], fast: bool
+    stream: VideoStream, packets: Iterator[av.Packet], fast: bool, apart_ticks: int
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     if fast:
         stream.codec_context.options = {"skip_loop_filter": "all"}
+    if apart_ticks and stream.codec_context.name in _TELL_REFERENCES:
+        packets = _thinned(stream, packets, apart_ticks)
     for frame in decoded(stream, packets):
         if frame.pts is not None:
             yield frame.pts, frame
+
+
+def _thinned(
+    stream: VideoStream, packets: Iterator[av.Packet], apart_ticks: int
+) -> Iterator[av.Packet]:
+    """Let the decoder pass over a frame nothing is made from, where its neighbours are near.
+
+    Packets come in decoding order: what a frame between two others is made from came before it.
+    The decoder alone knows whether others are made from a frame; one that is comes all the same.
+    """
+    kept: list[int] = []
+    for packet in packets:
+        pts, spared = packet.pts, False
+        if pts is not None:
+            at = bisect(kept, pts)
+            spared = 0 < at < len(kept) and kept[at] - kept[at - 1] <= apart_ticks
+            if not spared:
+                kept.insert(at, pts)
+                del kept[:-_REORDERED]
+        stream.codec_context.skip_frame = "NONREF" if spared else "DEFAULT"
+        yield packet
 
 
 def _seek(
@@ -192,7 +229,7 @@ def _from_key(packets: Iterator[av.Packet], key_pts: int) -> Iterator[av.Packet]
 
 
 def _counted(
-    path: Path, index: FrameIndex, key: int | None, fast: bool
+    path: Path, index: FrameIndex, key: int | None, fast: bool, apart_ticks: int
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """Yield frames of a file without sound times of its own: packets are counted from its start."""
     with opened(path) as (container, stream):
@@ -214,7 +251,7 @@ def _counted(
                     packet.pts, packet.dts = int(pts[number]), None
                     yield packet
 
-        yield from _timed(stream, labelled(), fast)
+        yield from _timed(stream, labelled(), fast, apart_ticks)
 
 
 _LUMA_FIRST = ("yuv4", "yuvj4", "nv12", "nv21", "gray")

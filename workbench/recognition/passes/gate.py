@@ -360,7 +360,7 @@ class Gate:
         log = cv2.subtract(cv2.LUT(picture, _LOG), cv2.LUT(background, _LOG))
         red, green, blue = cv2.split(log)
         tint = cv2.subtract(cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue))
-        flat = cv2.compare(tint, s.shadow_tint, cv2.CMP_LT)
+        flat: Mask = cv2.compare(tint, s.shadow_tint, cv2.CMP_LT)
         ratio = cv2.transform(log, _THIRDS)
         low, high = np.log(s.shadow_ratio)
         lit_low, lit_high = np.log(s.lit_ratio)

@@ -225,7 +225,8 @@ _Numbered = tuple[int, int, av.VideoFrame]
 
 def _numbered(job: Job, index: FrameIndex, first: int, stop: int) -> Iterator[_Numbered]:
     # with the deblocking filter: plates are read on these very frames, nothing is decoded twice
-    for pts, frame in media.decode(job.path, index, first, stop):
+    apart = int(1 / job.settings.active_fps / float(job.segment.tick_s) + 0.01)
+    for pts, frame in media.decode(job.path, index, first, stop, apart_ticks=apart):
         yield int(np.searchsorted(index.pts, pts)), pts, frame
 
 
