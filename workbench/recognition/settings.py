@@ -133,6 +133,36 @@ class Settings:
     cast_gap_px: int = 2
     cast_apart_px: int = 40
     """Things no taller than this come apart where shadow alone joins them, over such a gap."""
+    night_level: float = 45.0
+    """A background whose median is darker is a night's."""
+    night_difference: float = 7.0
+    night_variance: float = 0.25
+    """By night things differ by less: the least difference, and what of the modes' variances."""
+    night_step: int = 40
+    """Grey levels: what is further from the background by night is learned as if only so far."""
+    lamp_least: float = 110.0
+    """Grey levels above the background: without anything so bright there is no lamp."""
+    lamp_least_px: int = 3
+    lamp_even: float = 0.85
+    lamp_edge_px: int = 12
+    """Lamps and pools are what is so bright, of the brightest within so many pixels."""
+    lamp_brighter: float = 1.1
+    """Than the pool it throws."""
+    pool_least: float = 25.0
+    pool_below: float = 2.0
+    """Of its lamp's height, the most from the lamp to the pool."""
+    pool_level_px: int = 3
+    pool_falls: float = 0.93
+    """A pool begins where the light below its lamp falls to no less than this in so many rows."""
+    pool_edge: float = 0.15
+    """Of its level: with less light a pool ends."""
+    lamp_halo_px: int = 40
+    """So near a lamp nothing is told of the camera's exposure."""
+    glare_reach_px: int = 12
+    glare_share: float = 0.3
+    """Brighter by less than so much of the brightest so near, it is glare."""
+    glare_spread_px: int = 24
+    """So far pools shine on what lies beside them."""
     open_px: int = 3
     close_px: tuple[int, int] = (5, 9)
     blob_least_px: int = 36

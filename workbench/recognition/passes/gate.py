@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.recognition.passes.lit import beside_lamps, is_night, without_light
 from workbench.recognition.passes.shadows import Corners, Mask, without_shadow
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import RGB
@@ -39,6 +40,7 @@ class Gate:
     def __init__(self, settings: Settings, warm: Sequence[RGB], scale: float) -> None:
         self._s = settings
         self._scale = scale
+        self._night = False
         # Exposure differs between the warm pictures: bring all to the middle one first.
         pictures = [_soften(picture) for picture in warm]
         middle = np.median(np.stack(pictures), axis=0).astype(np.uint8)
@@ -96,6 +98,10 @@ class Gate:
         if len(self._past) > s.ghost_pictures:
             mask = self._lay(mask, picture, self._past.popleft())
         mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _SQUARE_2)
+        if self._night:
+            solid = without_light(mask, picture, background, s)
+            # Nor is light learned as the background: it goes along with its vehicle.
+            mask, keep = solid, cv2.bitwise_or(keep, cv2.subtract(mask, solid))
         boxes = self._things(mask, picture, background)
         self._owed += stands_for
         if self._owed >= s.background_every:
@@ -114,6 +120,8 @@ class Gate:
             picture = _through(self._gain, picture)
         mask = self._differs(picture, _strongest(cv2.absdiff(picture, background)))
         mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _SQUARE_2)
+        if self._night:
+            mask = without_light(mask, picture, background, self._s)
         return self._things(mask, picture, background)
 
     def _differs(self, picture: RGB, apart: Mask) -> Mask:
@@ -122,7 +130,8 @@ class Gate:
         The modes cost most of the gate: only those parts of the picture are asked for theirs in
         which more than single pixels are apart from the background.
         """
-        far = cv2.threshold(apart, self._s.least_difference, 255, cv2.THRESH_BINARY)[1]
+        least = self._s.night_difference if self._night else self._s.least_difference
+        far = cv2.threshold(apart, least, 255, cv2.THRESH_BINARY)[1]
         firm = cv2.morphologyEx(far, cv2.MORPH_OPEN, _SQUARE_2)
         both: Mask = np.zeros_like(far)
         for part, mog in self._mog:
@@ -177,13 +186,15 @@ class Gate:
     def _fresh(self, pictures: Sequence[RGB]) -> list[tuple[Part, cv2.BackgroundSubtractorMOG2]]:
         s = self._s
         background = self._seen_background()
+        self._night = is_night(background, s)
+        share = s.night_variance if self._night else 1.0
         modes = []
         for part in _parts(background.shape[0], background.shape[1], s.part_px):
             mog = cv2.createBackgroundSubtractorMOG2(
                 history=500, varThreshold=s.variance_threshold, detectShadows=False
             )
-            mog.setVarInit(s.variance_initial)
-            mog.setVarMin(s.variance_least)
+            mog.setVarInit(s.variance_initial * share)
+            mog.setVarMin(s.variance_least * share)
             mog.apply(background[part], None, 1.0)
             modes.append((part, mog))
         for picture in pictures:
@@ -198,8 +209,13 @@ class Gate:
     def _learn(self, picture: RGB, background: RGB, mask: Mask, keep: Mask) -> None:
         s = self._s
         rate = min(0.2, self._owed / (s.background_s * s.idle_fps))
-        seen = picture.copy()
-        blocked = keep > 0
+        seen, blocked = picture.copy(), keep > 0
+        if self._night:
+            # Else a lamp seen once, in place of all the pictures left out before, is a mode.
+            blocked |= _strongest(cv2.absdiff(picture, background)) > s.night_step
+            least = np.full_like(background, s.night_step)
+            lowest, highest = cv2.subtract(background, least), cv2.add(background, least)
+            picture = cv2.min(cv2.max(picture, lowest), highest)
         seen[blocked] = background[blocked]
         for part, mog in self._mog:
             mog.apply(seen[part], None, rate)
@@ -248,6 +264,8 @@ class Gate:
         usable = (green > 12) & (green < 240) & (wanted > 12) & (wanted < 240)
         if keep is not None:
             usable &= keep[::every, ::every] == 0
+        if self._night:
+            usable &= beside_lamps(sample, like, round(self._s.lamp_halo_px / every), self._s)
         least = usable.size // 40
         levels, gains = [], []
         # A tone curve is not one factor: shadows, middle tones and lights each have their own.

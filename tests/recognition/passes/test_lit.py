@@ -1,0 +1,120 @@
+"""Light by night: pools and glare are no part of a vehicle; what is dark beside them stays."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from workbench.recognition.passes.gate import Gate
+from workbench.recognition.passes.lit import beside_lamps, is_night, without_light
+from workbench.recognition.settings import Settings
+
+HEIGHT, WIDTH = 225, 400
+Picture = NDArray[np.uint8]
+
+
+def road(level: float = 22, seed: int = 1) -> Picture:
+    """A grainy grey road, by night."""
+    grain = np.random.default_rng(seed).normal(level, 1.5, (HEIGHT, WIDTH, 1))
+    return np.repeat(np.clip(grain, 0, 255), 3, axis=2).astype(np.uint8)
+
+
+def lit(background: Picture, *, lamp: bool = True, pool: bool = True) -> Picture:
+    """A lamp at (200, 80), 20 across, and the light it throws on the road below it."""
+    light = np.zeros((HEIGHT, WIDTH), np.float32)
+    if pool:
+        cv2.ellipse(light, (200, 125), (45, 16), 0, 0, 360, 3.0, -1)
+    out = background * (1 + cv2.GaussianBlur(light, (0, 0), 3)[..., None])
+    shine = np.zeros((HEIGHT, WIDTH), np.float32)
+    if lamp:
+        cv2.circle(shine, (200, 80), 10, 220.0, -1)
+    out = out + (shine + 0.3 * cv2.GaussianBlur(shine, (0, 0), 6))[..., None]
+    return np.clip(out, 0, 255).astype(np.uint8)
+
+
+def mask_of(picture: Picture, background: Picture) -> Picture:
+    return cv2.compare(cv2.absdiff(picture, background).max(2), 7, cv2.CMP_GT)
+
+
+def rows(mask: Picture) -> tuple[int, int]:
+    there = np.flatnonzero((mask > 0).any(1))
+    return int(there[0]), int(there[-1])
+
+
+def test_a_pool_below_a_lamp_is_cut_off_and_the_lamp_stays() -> None:
+    background = road()
+    picture = lit(background)
+    mask = mask_of(picture, background)
+    assert rows(mask)[1] > 135
+    first, last = rows(without_light(mask, picture, background, Settings()))
+    assert first <= 72
+    assert 88 <= last <= 105
+
+
+def test_light_without_a_lamp_is_left_to_the_gate() -> None:
+    background = road()
+    picture = lit(background, lamp=False)
+    mask = mask_of(picture, background)
+    assert without_light(mask, picture, background, Settings()) is mask
+
+
+def test_what_is_dark_in_the_glare_stays() -> None:
+    background = road()
+    picture = lit(background)
+    picture[40:110, 176:182] = 2
+    mask = mask_of(picture, background)
+    left = without_light(mask, picture, background, Settings())
+    assert (left[40:110, 176:182] > 0).mean() > 0.9
+
+
+def test_night_is_told_by_the_background_and_not_by_the_clock() -> None:
+    assert is_night(road(), Settings())
+    assert not is_night(road(120), Settings())
+
+
+def test_exposure_is_told_far_from_lamps() -> None:
+    background = road()
+    far = beside_lamps(lit(background), background, 20, Settings())
+    assert not far[60:100, 180:220].any()
+    assert far[:, :120].all()
+
+
+def test_the_gate_by_night_shows_a_lamp_without_its_pool() -> None:
+    gate = Gate(Settings(), [road(seed=n) for n in range(9)], 1.0)
+    boxes = gate.step(lit(road(seed=20)))
+    assert boxes
+    assert max(box.y + box.h for box in boxes) <= 110
+
+
+def test_by_night_a_dark_thing_on_a_dark_road_is_seen() -> None:
+    gate = Gate(Settings(), [road(seed=n) for n in range(9)], 1.0)
+    picture = road(seed=20)
+    picture[60:120, 100:130] = 11
+    (box,) = gate.step(picture)
+    assert abs(box.x - 100) < 4
+    assert abs(box.h - 60) < 6
+
+
+def test_a_lamp_seen_once_after_a_quiet_stretch_is_no_background() -> None:
+    gate = Gate(Settings(), [road(seed=n) for n in range(9)], 1.0)
+    gate.step(lit(road(seed=20)), stands_for=200)
+    for n in range(21, 26):
+        gate.step(road(seed=n))
+    boxes = gate.step(lit(road(seed=30)))
+    assert any(box.y <= 75 and box.y + box.h >= 85 for box in boxes)
+
+
+@given(st.integers(0, 2**31))
+def test_nothing_is_added_to_a_mask(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = (int(rng.integers(30, 120)), int(rng.integers(30, 120)))
+    background, picture = rng.integers(0, 256, (2, *size, 3), dtype=np.uint8)
+    picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.5, 5)))
+    mask = np.where(rng.random(size) < rng.random(), 255, 0).astype(np.uint8)
+    before = mask.copy()
+    left = without_light(mask, picture, background, Settings())
+    assert (mask == before).all()
+    assert not cv2.countNonZero(cv2.subtract(left, mask))
