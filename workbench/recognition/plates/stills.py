@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from workbench import plates
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.recognition.evaluate import read_picture, tiles
@@ -25,7 +23,6 @@ from workbench.recognition.types import (
     ModelSettings,
     PlateReading,
     PlateShape,
-    clip,
 )
 from workbench.records import Box
 
@@ -46,13 +43,10 @@ _CLAIMED = 0.3
 """Probability below which a text is no reading but the first of the alternatives."""
 
 _SURE = 0.98
-"""Probability of a reading from which a plate is not looked at again."""
+"""Probability of a reading from which a crop is not looked at again."""
 
 _VOTES = 0.2
 """Share of the looks at a plate that must say what is read, or it stays unread."""
-
-_AROUND = 0.25
-"""Around the signs of a plate in a larger picture, of their height, what its crop holds."""
 
 _TILED_FROM_PX = 1300
 
@@ -144,7 +138,7 @@ def read_still(
 ) -> list[PlateOfPass]:
     """Return the plates of one picture, the surest first; a crop has at most one.
 
-    A plate whose first reading is not sure is looked at again, see
+    A crop whose first reading is not sure is looked at again, see
     :func:`~workbench.recognition.plates.crops.read_crop_again`, and by the reader `beside`.
     """
     if may_be_a_plate(picture):
@@ -154,7 +148,7 @@ def read_still(
     found = read(picture, None)
     if max(picture.shape[:2]) >= _TILED_FROM_PX and not any(one.text for one in found):
         found = tiles(read)(picture) or found
-    settled = [_settled_in(read, picture, one, beside) for one in found]
+    settled = [fuse([(0, one)]) for one in found]
     return sorted((one for one in settled if one), key=lambda one: -one.score)
 
 
@@ -167,25 +161,6 @@ def _settled_crop(
     if whole is not None and whole.score >= _SURE:
         return whole
     return _settled(looks + _more_looks(read, picture, beside))
-
-
-def _settled_in(
-    read: TextPlateReader, picture: RGB, one: PlateReading, beside: OpenReader | None
-) -> PlateOfPass | None:
-    """Return a plate of a larger picture, its surroundings read as a crop where it is not sure."""
-    alone = _settled([one])
-    if one.text is None or alone is None or alone.score >= _SURE:
-        return alone
-    pad = _AROUND * one.box.h
-    near = Box(one.box.x - pad, one.box.y - pad, one.box.w + 2 * pad, one.box.h + 2 * pad)
-    left, top, right, bottom = clip(near, picture)
-    part = np.ascontiguousarray(picture[top:bottom, left:right])
-    looks = read_crop(read, part) + _more_looks(read, part, beside)
-    moved = [
-        replace(look, box=replace(look.box, x=look.box.x + left, y=look.box.y + top))
-        for look in looks
-    ]
-    return _settled([one, *moved])
 
 
 def _more_looks(
