@@ -23,6 +23,7 @@ from workbench import plates
 from workbench.bench.recognition_costs import plates_by_track
 from workbench.bench.recognition_match import reliability, share
 from workbench.bench.recognition_rig import Figures, Rig, run
+from workbench.bench.recognition_variants import variants
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.recognition import evaluate
 from workbench.recognition.clock.overlay import open_clock_reader
@@ -30,7 +31,7 @@ from workbench.recognition.models.loading import open_plate_reader
 from workbench.recognition.models.weights import models_folder
 from workbench.recognition.plates.fusion import fuse
 from workbench.recognition.plates.reader import TextPlateReader
-from workbench.recognition.plates.stills import LEAST_SCORE, read_still
+from workbench.recognition.plates.stills import OpenReader, open_still_readers, read_still
 from workbench.recognition.types import LINE_READERS, RGB, PlateReader, PlateReading
 from workbench.recognition.types import clip as corners_of
 from workbench.records import Box
@@ -83,6 +84,7 @@ def plates_part(rig: Rig) -> Figures:
         ],
         "drawn plates": drawn_plates(drawn),
         "drawn plates of the army": drawn_plates(drawn // 4, army=True),
+        **harmed_crops(pictures if not rig.quick else []),
         "crops held elsewhere": held_crops(rig.clips) if rig.clips is not None else [],
     }
     for name in LINE_READERS:
@@ -107,20 +109,31 @@ def reader_figures(
         claims = Claims()
         figures["whole frames"] = frames(read, pictures, claims.of)
         figures["whole frames"]["claims"] = claims.figures()
-    still = TextPlateReader(
-        read.find, read.read_line, replace(read.settings, plate_min_score=LEAST_SCORE)
-    )
+    still, beside = open_still_readers(read.settings.plate_reader)
     for name, crops in sets.items():
-        figures[name] = crops_figures(still, crops) if crops else "skipped: there are none"
+        figures[name] = crops_figures(still, crops, beside) if crops else "skipped: there are none"
     return figures
 
 
-def crops_figures(read: TextPlateReader, crops: Sequence[Crop]) -> Figures:
+def harmed_crops(
+    pictures: Sequence[tuple[str, RGB, Sequence[evaluate.TruePlate]]],
+) -> dict[str, list[Crop]]:
+    """Return crops of real plates made worse, by half of the vehicles and kind of harm."""
+    return {
+        f"harmed crops, {half}: {kind}": crops
+        for half, built_on in (("built on", True), ("others", False))
+        for kind, crops in variants(pictures, built_on=built_on).items()
+    }
+
+
+def crops_figures(
+    read: TextPlateReader, crops: Sequence[Crop], beside: OpenReader | None = None
+) -> Figures:
     """Return how many pictures of one plate are read exactly and wrongly, at what cost."""
     claims = Claims()
     began = time.process_time()
     for picture, signs in crops:
-        best = next((one for one in read_still(read, picture) if one.text), None)
+        best = next((one for one in read_still(read, picture, beside) if one.text), None)
         if best is not None and best.text is not None:
             claims.of.append((best.score, plates.compact(best.text) == signs))
     spent = time.process_time() - began

@@ -9,7 +9,8 @@ import typer
 
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.recognition import as_csv, read_plates_of_images
-from workbench.recognition.types import DEFAULT_LINE_READER, LINE_READERS, LineReaderName
+from workbench.recognition.plates.stills import STILL_READER
+from workbench.recognition.types import LINE_READERS, LineReaderName
 from workbench.store import files
 
 app = typer.Typer()
@@ -28,7 +29,7 @@ def read_plates(
     csv: Annotated[Path | None, typer.Option("--csv", help="Write a table here.")] = None,
     reader: Annotated[
         str, typer.Option(help=f"Who reads the lines: {', '.join(LINE_READERS)}.")
-    ] = DEFAULT_LINE_READER,
+    ] = STILL_READER,
 ) -> None:
     """Read the plates of pictures and crops: text, probability, alternatives; exit 2 at a bad file.
 

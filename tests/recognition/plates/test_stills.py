@@ -17,7 +17,9 @@ from workbench.errors import BadInput, WorkbenchError
 from workbench.recognition import read_plates_of_images
 from workbench.recognition.evaluate import plate_pictures
 from workbench.recognition.models import samples
-from workbench.recognition.plates.stills import StillReading, as_csv, read_still
+from workbench.recognition.plates.stills import StillReading, _settled, as_csv, read_still
+from workbench.recognition.types import PlateReading
+from workbench.records import Box
 
 
 def save(path: Path, picture) -> Path:
@@ -39,6 +41,33 @@ def test_a_crop_cut_at_its_edge_is_read(models, sign_px):
     (one,) = read_still(models.read_plates, tight(("51G-971.62",), sign_px))
     assert (two.text, two.kind) == ("99B1-123.45", "two-line")
     assert (one.text, one.kind) == ("51G-971.62", "one-line")
+
+
+def test_the_reader_beside_is_opened_at_the_first_doubt(models):
+    opened = []
+
+    def beside():
+        opened.append(1)
+        return models.read_plates
+
+    (sure,) = read_still(models.read_plates, tight(), beside)
+    assert (sure.text, opened) == ("99B1-123.45", [])
+    read_still(models.read_plates, samples.grey_field(150, 100), beside)
+    assert opened == [1]
+
+
+def look(text: str | None) -> PlateReading:
+    lattice = [{sign: 0.9} for sign in "99B112345"]
+    return PlateReading(text, "99-B1 12345", 0.9, lattice, Box(0, 0, 90, 60), "two-line")
+
+
+def test_what_hardly_any_look_says_stays_unread_and_is_an_alternative():
+    lone = _settled([look("99B1-123.45"), *[look(None)] * 7])
+    assert lone is not None
+    assert (lone.text, lone.score, lone.alternatives[0][0]) == (None, 0.0, "99B1-123.45")
+    several = _settled([*[look("99B1-123.45")] * 3, *[look(None)] * 7])
+    assert several is not None
+    assert several.text == "99B1-123.45"
 
 
 @pytest.mark.parametrize("ground", [(30, 70, 170), (190, 25, 30), (235, 200, 40)])

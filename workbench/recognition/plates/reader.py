@@ -160,11 +160,13 @@ class TextPlateReader:
         self, picture: RGB, side_px: int | None = None, *, exactly: bool = False
     ) -> list[Line]:
         """Return every line of text of a picture, read; see :class:`TextFinder` for the sizes."""
-        return [
-            replace(line, signs=self.read_line(picture, line.corners))
-            for line in self.find(picture, side_px, exactly=exactly)
-            if line.height_px >= self.settings.plate_min_line_px
-        ]
+        found = self.find(picture, side_px, exactly=exactly)
+        least_px = self.settings.plate_min_line_px
+        return self.read(picture, [line for line in found if line.height_px >= least_px])
+
+    def read(self, picture: RGB, lines: Sequence[Line]) -> list[Line]:
+        """Return lines of a picture with their signs as they are read now."""
+        return [replace(line, signs=self.read_line(picture, line.corners)) for line in lines]
 
     def read_lines(
         self, lines: Sequence[Line], picture: RGB, *, one: bool, whole: bool = False
@@ -178,7 +180,7 @@ class TextPlateReader:
         halves = [half for line in lines for half in _halves(line)]
         if not halves or (one and any(reading.text for reading in found)):
             return found
-        halves = [replace(half, signs=self.read_line(picture, half.corners)) for half in halves]
+        halves = self.read(picture, halves)
         return read_lines([*lines, *halves], picture, self.settings, whole=whole)
 
 

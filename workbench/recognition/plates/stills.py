@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -13,17 +14,20 @@ from workbench import plates
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.recognition.evaluate import read_picture, tiles
 from workbench.recognition.models.loading import open_plate_reader
-from workbench.recognition.plates.crops import may_be_a_plate, read_crop
+from workbench.recognition.plates.crops import may_be_a_plate, read_crop, read_crop_again
 from workbench.recognition.plates.fusion import PlateOfPass, fuse
 from workbench.recognition.plates.reader import TextPlateReader
 from workbench.recognition.types import (
-    DEFAULT_LINE_READER,
     RGB,
     LineReaderName,
     ModelSettings,
+    PlateReading,
     PlateShape,
 )
 from workbench.records import Box
+
+OpenReader = Callable[[], TextPlateReader]
+"""Opens a reader at the first call, and returns the same one afterwards."""
 
 StillKind = Literal["one-line", "two-line", "unread", "no plate"]
 
@@ -32,8 +36,17 @@ _ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 LEAST_SCORE = 0.5
 """Reader's score below which a still stays unread; footage, where other frames come, asks more."""
 
+STILL_READER: LineReaderName = "both"
+"""Who reads the lines of stills: PP-OCR, and where it is in doubt our network beside it."""
+
 _CLAIMED = 0.3
 """Probability below which a text is no reading but the first of the alternatives."""
+
+_SURE = 0.98
+"""Probability of a reading from which a crop is not looked at again."""
+
+_VOTES = 0.2
+"""Share of the looks at a plate that must say what is read, or it stays unread."""
 
 _TILED_FROM_PX = 1300
 
@@ -61,7 +74,7 @@ def read_plates_of_images(
     paths: Iterable[Path | str],
     *,
     read: TextPlateReader | None = None,
-    reader: LineReaderName = DEFAULT_LINE_READER,
+    reader: LineReaderName = STILL_READER,
     troubles: list[WorkbenchError] | None = None,
 ) -> Iterator[StillReading]:
     """Yield what the plates of image files read, at least one record a readable file.
@@ -73,7 +86,8 @@ def read_plates_of_images(
     read
         A plate reader; None opens the workbench's own.
     reader
-        Which of :data:`~workbench.recognition.types.LINE_READERS` the workbench's own is to be.
+        Which of :data:`~workbench.recognition.types.LINE_READERS` the workbench's own is to be, see
+        :func:`open_still_readers`.
     troubles
         Where given, a file that is no picture is put there and the others are still read.
 
@@ -84,8 +98,9 @@ def read_plates_of_images(
         when there is no such `reader`.
     """
     files = image_files(paths)
+    beside: OpenReader | None = None
     if read is None:
-        read = open_plate_reader(ModelSettings(plate_min_score=LEAST_SCORE, plate_reader=reader))
+        read, beside = open_still_readers(reader)
     for path in files:
         try:
             picture = read_picture(path)
@@ -95,13 +110,39 @@ def read_plates_of_images(
                 raise trouble from None
             troubles.append(trouble)
             continue
-        yield from _records(str(path), read_still(read, picture))
+        yield from _records(str(path), read_still(read, picture, beside))
 
 
-def read_still(read: TextPlateReader, picture: RGB) -> list[PlateOfPass]:
-    """Return the plates of one picture, the surest first; a crop has at most one."""
+def open_still_readers(reader: LineReaderName) -> tuple[TextPlateReader, OpenReader | None]:
+    """Return who reads stills, and what opens the reader beside it at the first doubt, or None.
+
+    With ``both`` each reads whole plates for itself: put together sign by sign, as footage is
+    read, our network outvotes PP-OCR on photographs where it is too sure.
+
+    Raises
+    ------
+    BadInput, Unavailable, Damaged
+        As :func:`~workbench.recognition.models.loading.open_plate_reader`.
+    """
+
+    def opened(name: LineReaderName) -> TextPlateReader:
+        return open_plate_reader(ModelSettings(plate_min_score=LEAST_SCORE, plate_reader=name))
+
+    if reader != "both":
+        return opened(reader), None
+    return opened("pp-ocr"), cache(lambda: opened("easyocr"))
+
+
+def read_still(
+    read: TextPlateReader, picture: RGB, beside: OpenReader | None = None
+) -> list[PlateOfPass]:
+    """Return the plates of one picture, the surest first; a crop has at most one.
+
+    A crop whose first reading is not sure is looked at again, see
+    :func:`~workbench.recognition.plates.crops.read_crop_again`, and by the reader `beside`.
+    """
     if may_be_a_plate(picture):
-        whole = fuse([(0, one) for one in read_crop(read, picture)])
+        whole = _settled_crop(read, picture, beside)
         if whole is not None:
             return [whole]
     found = read(picture, None)
@@ -109,6 +150,39 @@ def read_still(read: TextPlateReader, picture: RGB) -> list[PlateOfPass]:
         found = tiles(read)(picture) or found
     settled = [fuse([(0, one)]) for one in found]
     return sorted((one for one in settled if one), key=lambda one: -one.score)
+
+
+def _settled_crop(
+    read: TextPlateReader, picture: RGB, beside: OpenReader | None
+) -> PlateOfPass | None:
+    """Return the plate of a crop; one that is not surely read is looked at more often."""
+    looks = read_crop(read, picture)
+    whole = _settled(looks)
+    if whole is not None and whole.score >= _SURE:
+        return whole
+    return _settled(looks + _more_looks(read, picture, beside))
+
+
+def _more_looks(
+    read: TextPlateReader, picture: RGB, beside: OpenReader | None
+) -> list[PlateReading]:
+    found = read_crop_again(read, picture)
+    if beside is not None:
+        other = beside()
+        found += read_crop(other, picture) + read_crop_again(other, picture)
+    return found
+
+
+def _settled(looks: Sequence[PlateReading]) -> PlateOfPass | None:
+    """Return what looks at one plate come to; unread where hardly any of them says it."""
+    whole = fuse([(0, look) for look in looks])
+    if whole is None or whole.text is None:
+        return whole
+    said = sum(look.text == whole.text for look in looks)
+    if said >= _VOTES * len(looks):
+        return whole
+    guesses = ((whole.text, whole.score / 2), *whole.alternatives)
+    return replace(whole, text=None, score=0.0, alternatives=guesses, overrides=())
 
 
 def image_files(paths: Iterable[Path | str]) -> list[Path]:

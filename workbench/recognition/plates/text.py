@@ -7,7 +7,7 @@ pixels, keeps state between calls and throws away the probabilities a plate latt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -80,6 +80,15 @@ class Line:
         """Middle, x and y in px."""
         centre: NDArray[np.float32] = self.corners.mean(axis=0)
         return centre
+
+    def grown(self, along: float, across: float) -> Line:
+        """Return the line, unread, longer by so many of its heights at either end, and higher."""
+        top, right, _, _ = self.corners
+        forth = (right - top) / max(float(np.linalg.norm(right - top)), 1e-6)
+        down = np.array([-forth[1], forth[0]])
+        out = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (along, across) * self.height_px
+        corners = self.corners + out[:, :1] * forth + out[:, 1:] * down
+        return replace(self, corners=corners.astype(np.float32), signs=())
 
 
 ReadLine = Callable[[RGB, NDArray[np.float32]], tuple[Sign, ...]]
