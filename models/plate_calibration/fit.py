@@ -201,7 +201,7 @@ def _evidence_of(read: TextPlateReader, press: Press) -> tuple[list[Evidence], l
     fusion.probability = keeping
     try:
         for look in press.crops(_CROPS):
-            settle(look, lambda look=look: stills.read_still(read, look.picture)[:1])
+            settle(look, lambda look=look: stills.read_still(read, look.picture, again=False)[:1])
         for looks in press.passes(_PASSES, _FRAMES):
             found: list[tuple[int, PlateReading]] = []
             for number, look in enumerate(looks):

@@ -134,7 +134,8 @@ class Settings:
     cast_apart_px: int = 40
     """Things no taller than this come apart where shadow alone joins them, over such a gap."""
     night_level: float = 45.0
-    """A background whose median is darker is a night's."""
+    night_stays: float = 1.3
+    """A background whose median is darker is a night's; up to so much brighter it stays one."""
     night_difference: float = 7.0
     night_variance: float = 0.25
     """By night things differ by less: the least difference, and what of the modes' variances."""
@@ -143,6 +144,7 @@ class Settings:
     lamp_least: float = 110.0
     """Grey levels above the background: without anything so bright there is no lamp."""
     lamp_least_px: int = 3
+    lamps_most: int = 30
     lamp_even: float = 0.85
     lamp_edge_px: int = 12
     """Lamps and pools are what is so bright, of the brightest within so many pixels."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from workbench.recognition.passes.gate import Gate
-from workbench.recognition.passes.lit import beside_lamps, is_night, without_light
+from workbench.recognition.passes.lit import _lamps, beside_lamps, is_night, without_light
 from workbench.recognition.settings import Settings
 
 HEIGHT, WIDTH = 225, 400
@@ -118,3 +119,37 @@ def test_nothing_is_added_to_a_mask(seed: int) -> None:
     left = without_light(mask, picture, background, Settings())
     assert (mask == before).all()
     assert not cv2.countNonZero(cv2.subtract(left, mask))
+
+
+def test_a_lamp_elsewhere_leaves_a_pale_walker_whole() -> None:
+    background = road()
+    walker = background.astype(np.int16)
+    walker[80:100, 60:75] += 60
+    walker[100:130, 60:75] += 12
+    picture = np.maximum(walker.clip(0, 255).astype(np.uint8), lit(background, pool=False))
+    mask = mask_of(picture, background)
+    left = without_light(mask, picture, background, Settings())
+    assert (left[80:130, 60:75] > 0).mean() > 0.95
+
+
+def test_hundreds_of_lights_cost_no_more_than_a_few_lamps() -> None:
+    rng = np.random.default_rng(3)
+    gain = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for x, y in rng.integers((2, 2), (WIDTH - 6, HEIGHT - 6), (300, 2)):
+        gain[y : y + 3, x : x + 3] = 200
+    settings = Settings()
+    assert len(_lamps(gain, settings)) <= settings.lamps_most
+
+
+@pytest.mark.parametrize("levels", [(22, 122), (122, 22)])
+def test_a_gate_that_goes_on_for_hours_follows_dusk_and_dawn(levels: tuple[int, int]) -> None:
+    first, last = levels
+    settings = Settings()
+    gate = Gate(settings, [road(first, n) for n in range(8)], 1.0)
+    seen = 0
+    for n in range(1000):
+        seen += len(gate.step(road(first + (last - first) * min(1.0, n / 900), n + 50)))
+    assert seen == 0
+    walker = road(last, 999)
+    walker[80:130, 60:75] = 11 + 1.0 * walker[80:130, 60:75]
+    assert bool(gate.step(walker)) == (last == 22)

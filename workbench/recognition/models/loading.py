@@ -12,7 +12,7 @@ from workbench.recognition.plates.calibration import table_file
 from workbench.recognition.plates.easy_reader import CARD as OUR_LINES
 from workbench.recognition.plates.lines import open_text_plate_reader
 from workbench.recognition.plates.reader import TextPlateReader
-from workbench.recognition.types import Detector, Models, ModelSettings
+from workbench.recognition.types import Detector, LineReaderName, Models, ModelSettings
 
 _DETECTOR, GENERAL_LINES = own.SLOTS["objects"].shipped, own.SLOTS["text reading"].shipped
 _USED = (_DETECTOR, "centerface", "pp-ocrv6-det-small-int8")
@@ -68,6 +68,20 @@ def open_plate_reader(settings: ModelSettings | None = None) -> TextPlateReader:
     """
     settings = settings or ModelSettings()
     return plate_reader(own.cards_in_use(settings), settings)
+
+
+def check_line_reader(name: LineReaderName) -> None:
+    """See that the files of a reader of lines are there and intact, without loading it.
+
+    Raises
+    ------
+    Unavailable, Damaged
+        As for :func:`load_models`.
+    """
+    cards = own.cards_in_use(ModelSettings(plate_reader=name))
+    for card in (cards[line] for line in LINES[name]):
+        for key in card.files:
+            weights.locate(card, key)
 
 
 def open_detector(card: weights.WeightCard, settings: ModelSettings) -> Detector:

@@ -41,20 +41,23 @@ class Gate:
         self._s = settings
         self._scale = scale
         self._night = False
-        # Exposure differs between the warm pictures: bring all to the middle one first.
-        pictures = [_soften(picture) for picture in warm]
-        middle = np.median(np.stack(pictures), axis=0).astype(np.uint8)
-        pictures = [self._level(picture, middle) for picture in pictures]
-        self._background = commonest(pictures, settings.least_difference).astype(np.float32)
-        self._plain: RGB | None = None
-        self._mog = self._fresh(pictures)
         self._last: RGB | None = None
         self._past: deque[RGB] = deque()
+        self._raw: deque[RGB] = deque(maxlen=settings.warm_pictures)
         self._owed = 0
         self._still = 0
         self._window: NDArray[np.float32] | None = None
         self._gain: RGB | None = None
         self._gain_mean, self._gain_serves = 0.0, 0
+        self._begin([_soften(picture) for picture in warm])
+
+    def _begin(self, pictures: Sequence[RGB]) -> None:
+        """Make the background of several pictures, their exposure brought to the middle one's."""
+        middle = np.median(np.stack(pictures), axis=0).astype(np.uint8)
+        pictures = [self._level(picture, middle) for picture in pictures]
+        self._background = commonest(pictures, self._s.least_difference).astype(np.float32)
+        self._plain: RGB | None = None
+        self._mog = self._fresh(pictures)
 
     def step(self, picture: RGB, held: Sequence[Box] = (), *, stands_for: int = 1) -> list[Box]:
         """Return boxes (frame px) of what differs from the background.
@@ -107,6 +110,7 @@ class Gate:
         if self._owed >= s.background_every:
             self._learn(picture, background, mask, keep)
             self._owed = 0
+            self._follow_the_light(raw)
         return boxes
 
     def peek(self, picture: RGB) -> list[Box]:
@@ -225,6 +229,21 @@ class Gate:
         stale = cv2.bitwise_and(mask, cv2.bitwise_not(keep))
         cv2.accumulateWeighted(picture, self._background, s.stale_rate, mask=stale)
         self._plain = None
+
+    def _follow_the_light(self, raw: RGB) -> None:
+        """Begin anew where night has fallen or ended since the background was made.
+
+        Levelled to it, no picture is ever darker than it is: the camera's own pictures are asked,
+        of as many learned ones as a background is begun with.
+        """
+        self._raw.append(raw)
+        if len(self._raw) < self._s.warm_pictures:
+            return
+        if all(is_night(one, self._s, was=self._night) != self._night for one in self._raw):
+            self._begin(list(self._raw))
+            self._raw.clear()
+            self._past.clear()
+            self._gain, self._gain_serves = None, 0
 
     def _held(self, boxes: Sequence[Box], shape: tuple[int, ...]) -> Mask:
         keep = np.zeros(shape, np.uint8)

@@ -17,9 +17,13 @@ from workbench.recognition.settings import Settings
 from workbench.recognition.types import RGB
 
 
-def is_night(background: RGB, settings: Settings) -> bool:
-    """Tell a night's background by how dark most of it is; looks at every eighth pixel."""
-    return float(np.median(background[::8, ::8, 1])) < settings.night_level
+def is_night(picture: RGB, settings: Settings, *, was: bool = False) -> bool:
+    """Tell a night's picture by how dark most of it is; looks at every eighth pixel.
+
+    What `was` one stays one until it is somewhat brighter: dusk does not go to and fro.
+    """
+    level = settings.night_level * (settings.night_stays if was else 1.0)
+    return float(np.median(picture[::8, ::8, 1])) < level
 
 
 def beside_lamps(picture: RGB, background: RGB, halo: int, settings: Settings) -> NDArray[np.bool_]:
@@ -54,7 +58,9 @@ def without_light(mask: Mask, picture: RGB, background: RGB, settings: Settings)
     gain = gain[part]
     solid: Mask = mask[part].copy()
     thrown = pools(gain, s)
-    most = cv2.dilate(gain, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    # of lamps alone: what is pale is no lamp, and what is less pale below it no glare
+    lamps = cv2.threshold(gain, s.lamp_least, 255, cv2.THRESH_TOZERO)[1]
+    most = cv2.dilate(lamps, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     glare = cv2.multiply(most, 1.0, scale=s.glare_share)
     glare = cv2.max(glare, _spread(cv2.bitwise_and(gain, thrown), s))
     veil = cv2.bitwise_and(cv2.compare(gain, glare, cv2.CMP_LT), cv2.compare(gain, 0, cv2.CMP_GT))
@@ -67,7 +73,8 @@ def without_light(mask: Mask, picture: RGB, background: RGB, settings: Settings)
 def _spread(light: Mask, s: Settings) -> Mask:
     """Return how much light pools spread over what lies beside them."""
     every = s.glare_spread_px // 4
-    small = cv2.resize(light, None, fx=1 / every, fy=1 / every, interpolation=cv2.INTER_AREA)
+    size = (max(1, light.shape[1] // every), max(1, light.shape[0] // every))
+    small = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), 4)
     wide: Mask = cv2.resize(small, light.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return wide
@@ -123,11 +130,12 @@ def _dark_between(down: NDArray[np.float64], s: Settings) -> tuple[int, int] | N
     if not len(level):
         return None
     first = int(level[0])
-    most = float(down[first:].max())
+    peak = first + int(down[first:].argmax())
+    most = float(down[peak])
     if most < s.pool_least:
         return None
-    again = first + int(np.argmax(down[first:] >= s.pool_falls * most))
-    return first + int(down[first : again + 1].argmin()), again
+    least = first + int(down[first : peak + 1].argmin())
+    return least, least + int(np.argmax(down[least:] >= s.pool_falls * most))
 
 
 def _lamps(gain: Mask, s: Settings) -> list[tuple[Corners, float]]:
@@ -137,7 +145,9 @@ def _lamps(gain: Mask, s: Settings) -> list[tuple[Corners, float]]:
     even = cv2.bitwise_and(even, cv2.threshold(gain, s.lamp_least, 255, cv2.THRESH_BINARY)[1])
     count, labels, stats, _ = cv2.connectedComponentsWithStats(even, connectivity=4)
     patches: list[tuple[Corners, float]] = []
-    for i in range(1, count):
+    # rain and insects before an infrared lamp are hundreds: the largest are looked at
+    largest = sorted(range(1, count), key=lambda i: (-int(stats[i][4]), i))[: s.lamps_most]
+    for i in sorted(largest):
         x, y, w, h, area = (int(v) for v in stats[i])
         if area >= s.lamp_least_px:
             inside = labels[y : y + h, x : x + w] == i

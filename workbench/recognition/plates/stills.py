@@ -13,7 +13,7 @@ from typing import Literal
 from workbench import plates
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.recognition.evaluate import read_picture, tiles
-from workbench.recognition.models.loading import open_plate_reader
+from workbench.recognition.models.loading import check_line_reader, open_plate_reader
 from workbench.recognition.plates.crops import may_be_a_plate, read_crop, read_crop_again
 from workbench.recognition.plates.fusion import PlateOfPass, fuse
 from workbench.recognition.plates.reader import TextPlateReader
@@ -122,7 +122,8 @@ def open_still_readers(reader: LineReaderName) -> tuple[TextPlateReader, OpenRea
     Raises
     ------
     BadInput, Unavailable, Damaged
-        As :func:`~workbench.recognition.models.loading.open_plate_reader`.
+        As :func:`~workbench.recognition.models.loading.open_plate_reader`: of both readers at once,
+        though the second is loaded late.
     """
 
     def opened(name: LineReaderName) -> TextPlateReader:
@@ -130,37 +131,41 @@ def open_still_readers(reader: LineReaderName) -> tuple[TextPlateReader, OpenRea
 
     if reader != "both":
         return opened(reader), None
+    check_line_reader("easyocr")
     return opened("pp-ocr"), cache(lambda: opened("easyocr"))
 
 
 def read_still(
-    read: TextPlateReader, picture: RGB, beside: OpenReader | None = None
+    read: TextPlateReader,
+    picture: RGB,
+    beside: OpenReader | None = None,
+    *,
+    again: bool = True,
 ) -> list[PlateOfPass]:
     """Return the plates of one picture, the surest first; a crop has at most one.
 
     A crop whose first reading is not sure is looked at again, see
-    :func:`~workbench.recognition.plates.crops.read_crop_again`, and by the reader `beside`.
+    :func:`~workbench.recognition.plates.crops.read_crop_again`, and by the reader `beside`; so is a
+    small picture in which no plate is seen at all. Not so with ``again=False``.
     """
-    if may_be_a_plate(picture):
-        whole = _settled_crop(read, picture, beside)
-        if whole is not None:
-            return [whole]
+    crop = may_be_a_plate(picture)
+    looks = read_crop(read, picture) if crop else []
+    whole = _settled(looks)
+    if whole is None:
+        scene = _plates_of_scene(read, picture)
+        if scene or not crop:
+            return scene
+    if again and (whole is None or whole.score < _SURE):
+        whole = _settled(looks + _more_looks(read, picture, beside))
+    return [whole] if whole else []
+
+
+def _plates_of_scene(read: TextPlateReader, picture: RGB) -> list[PlateOfPass]:
     found = read(picture, None)
     if max(picture.shape[:2]) >= _TILED_FROM_PX and not any(one.text for one in found):
         found = tiles(read)(picture) or found
     settled = [fuse([(0, one)]) for one in found]
     return sorted((one for one in settled if one), key=lambda one: -one.score)
-
-
-def _settled_crop(
-    read: TextPlateReader, picture: RGB, beside: OpenReader | None
-) -> PlateOfPass | None:
-    """Return the plate of a crop; one that is not surely read is looked at more often."""
-    looks = read_crop(read, picture)
-    whole = _settled(looks)
-    if whole is not None and whole.score >= _SURE:
-        return whole
-    return _settled(looks + _more_looks(read, picture, beside))
 
 
 def _more_looks(
@@ -181,8 +186,17 @@ def _settled(looks: Sequence[PlateReading]) -> PlateOfPass | None:
     said = sum(look.text == whole.text for look in looks)
     if said >= _VOTES * len(looks):
         return whole
-    guesses = ((whole.text, whole.score / 2), *whole.alternatives)
-    return replace(whole, text=None, score=0.0, alternatives=guesses, overrides=())
+    # none of it is claimed, so the shares are halved
+    guesses = [
+        (text, share / 2) for text, share in ((whole.text, whole.score), *whole.alternatives)
+    ]
+    return replace(
+        whole, text=None, score=0.0, alternatives=_likeliest_first(guesses), overrides=()
+    )
+
+
+def _likeliest_first(guesses: Iterable[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(guesses, key=lambda guess: -guess[1]))
 
 
 def image_files(paths: Iterable[Path | str]) -> list[Path]:
@@ -253,9 +267,8 @@ def _records(file: str, settled: Sequence[PlateOfPass]) -> Iterator[StillReading
             )
         else:
             guess = ((one.text, one.score),) if one.text else ()
-            yield StillReading(
-                file, None, 0.0, (*guess, *one.alternatives), "unread", one.raw, one.box
-            )
+            guesses = _likeliest_first((*guess, *one.alternatives))
+            yield StillReading(file, None, 0.0, guesses, "unread", one.raw, one.box)
 
 
 def _unreadable(path: Path, error: OSError) -> BadInput:

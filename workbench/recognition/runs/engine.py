@@ -1,9 +1,10 @@
 """One job of recognition: a frame range of one archived file in, rows of SIGHTINGS out.
 
 The sweep looks at key frames alone, decoded without the deblocking filter. Where one shows
-something the search decodes every frame exactly, looks at a small picture of five to ten a second,
-follows what moves and asks the detector for names; of the best few frames of a pass it keeps a
-part, on which plates are read, faces counted and its box is drawn as soon as the pass closes.
+something the search decodes, exactly, what it may look at, looks at a small picture of five to ten
+a second, follows what moves and asks the detector for names; of the best few frames of a pass it
+keeps a part, on which plates are read, faces counted and its box is drawn as soon as the pass
+closes.
 """
 
 from __future__ import annotations
