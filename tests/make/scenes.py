@@ -73,11 +73,15 @@ def draw(
     return np.clip(picture + rng.normal(0, noise, picture.shape), 0, 255).astype(np.uint8)
 
 
-def film(path: Path, frames: Sequence[RGB], *, gop: int = 10, fps: int = FPS) -> Path:
+def film(
+    path: Path, frames: Sequence[RGB], *, gop: int = 10, fps: int = FPS, bframes: int = 0
+) -> Path:
     """Write frames at `fps` a second."""
     height, width = frames[0].shape[:2]
     tick = Fraction(1, TICKS)
-    with media.ClipWriter(path, width, height, time_base=tick, gop=gop, crf=20) as writer:
+    with media.ClipWriter(
+        path, width, height, time_base=tick, gop=gop, crf=20, bframes=bframes
+    ) as writer:
         for n, frame in enumerate(frames):
             writer.write(frame, n * TICKS // fps)
     return path

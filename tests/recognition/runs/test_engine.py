@@ -232,6 +232,26 @@ def test_of_an_empty_gop_the_end_is_left_out_and_no_more_than_a_moment(
         assert (key - last) / FPS <= job.settings.sweep_most_s
 
 
+def test_of_b_frames_no_more_than_the_pace_asks_for_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Mover(30, 210, (30, 120), (290, 120))
+    frames = [draw(n, [slow]) for n in range(240)]
+    every, plain = decoded_of(
+        monkeypatch, *jobs_of(film(tmp_path / "p.mp4", frames, gop=48, fps=25))
+    )
+    thin, rows = decoded_of(
+        monkeypatch, *jobs_of(film(tmp_path / "b.mp4", frames, gop=48, fps=25, bframes=3))
+    )
+    assert len(every) == 240
+    assert len(thin) < 0.7 * len(every)
+    assert max(b - a for a, b in pairwise(thin)) * SMALL.active_fps <= 25
+    assert len(rows) == len(plain) == 1
+    assert rows[0]["last_pts"] - rows[0]["first_pts"] > 0.9 * (
+        plain[0]["last_pts"] - plain[0]["first_pts"]
+    )
+
+
 @pytest.mark.parametrize("first", range(40, 60, 3))
 def test_what_enters_at_any_time_of_an_empty_gop_is_followed_as_if_nothing_were_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
