@@ -17,6 +17,7 @@ from workbench.errors import BadInput, Unavailable, WorkbenchError
 from workbench.recognition import read_plates_of_images
 from workbench.recognition.evaluate import plate_pictures
 from workbench.recognition.models import samples, weights
+from workbench.recognition.plates import stills
 from workbench.recognition.plates.easy_reader import CARD
 from workbench.recognition.plates.stills import StillReading, _settled, as_csv, read_still
 from workbench.recognition.types import PlateReading
@@ -87,6 +88,14 @@ def test_what_hardly_any_look_says_stays_unread_and_is_an_alternative():
     several = _settled([*[look("99B1-123.45")] * 3, *[look(None)] * 7])
     assert several is not None
     assert several.text == "99B1-123.45"
+
+
+def test_the_first_text_stays_where_the_second_looks_come_to_none(models, monkeypatch):
+    monkeypatch.setattr(stills, "read_crop", lambda _read, _picture: [look("99B1-123.45")])
+    monkeypatch.setattr(stills, "read_crop_again", lambda _read, _picture: [look(None)] * 9)
+    monkeypatch.setattr(stills, "_SURE", 2.0)
+    (one,) = read_still(models.read_plates, tight())
+    assert one.text == "99B1-123.45"
 
 
 @pytest.mark.parametrize("ground", [(30, 70, 170), (190, 25, 30), (235, 200, 40)])

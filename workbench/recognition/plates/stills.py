@@ -46,7 +46,7 @@ _SURE = 0.98
 """Probability of a reading from which a crop is not looked at again."""
 
 _VOTES = 0.2
-"""Share of the looks at a plate that must say what is read, or it stays unread."""
+"""Share of all looks at a plate that must say what they come to, or the first one's text stays."""
 
 _TILED_FROM_PX = 1300
 
@@ -150,13 +150,16 @@ def read_still(
     """
     crop = may_be_a_plate(picture)
     looks = read_crop(read, picture) if crop else []
-    whole = _settled(looks)
-    if whole is None:
+    first = _fused(looks)
+    if first is None:
         scene = _plates_of_scene(read, picture)
         if scene or not crop:
             return scene
-    if again and (whole is None or whole.score < _SURE):
-        whole = _settled(looks + _more_looks(read, picture, beside))
+    if not again or (first is not None and first.score >= _SURE):
+        return [first] if first else []
+    whole = _settled(looks + _more_looks(read, picture, beside))
+    if first is not None and first.text and (whole is None or not whole.text):
+        return [first]  # many looks that disagree are no reason to forget the first one's text
     return [whole] if whole else []
 
 
@@ -178,9 +181,13 @@ def _more_looks(
     return found
 
 
+def _fused(looks: Sequence[PlateReading]) -> PlateOfPass | None:
+    return fuse([(0, look) for look in looks])
+
+
 def _settled(looks: Sequence[PlateReading]) -> PlateOfPass | None:
     """Return what looks at one plate come to; unread where hardly any of them says it."""
-    whole = fuse([(0, look) for look in looks])
+    whole = _fused(looks)
     if whole is None or whole.text is None:
         return whole
     said = sum(look.text == whole.text for look in looks)
