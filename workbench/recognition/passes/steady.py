@@ -48,14 +48,15 @@ def steadied(
     size = np.median(sliding_window_view(np.pad(size, _NEAR, "edge"), 2 * _NEAR + 1), axis=1)
     noise = np.where([o.shared for o in seen], s.steady_shared, s.steady_moved) * size
     weight = np.where(replaced, _NOTHING, 1.0) / noise
-    band = _model(np.array([o.t_s for o in seen]), size, s)
+    turns, band = _model(np.array([o.t_s for o in seen]), size, s)
     known = ~np.isnan(drawn)
     of_drawn = known / (s.steady_drawn * size) ** 2
-    trust = np.ones_like(moved)
+    trust, even = np.ones_like(moved), np.ones((4, n - 2))
     way = moved
     for _ in range(_ROUNDS):
         of_moved = trust * weight**2
         matrix = np.repeat(band[:, None], 4, axis=1)
+        _add_turns(matrix, turns, even)
         matrix[0, ..., 0] += of_moved + of_drawn
         matrix[0, ..., 1] += of_moved
         matrix[1, ..., 0] += of_moved
@@ -64,6 +65,8 @@ def steadied(
         way, beside = np.moveaxis(solved.reshape(4, n, 2), -1, 0)
         far = (moved - way - beside) * weight
         trust = (s.steady_tails + 1) / (s.steady_tails + far**2)
+        bent = turns[0] * way[:, :-2] + turns[1] * way[:, 1:-1] + turns[2] * way[:, 2:]
+        even = (s.steady_turns + 1) / (s.steady_turns + bent**2)
     way = np.clip(np.where(cut, moved, way), 0, limits[[2, 3, 2, 3]])
     return [
         Box(x, y, right - x, bottom - y) if right - x >= 1 and bottom - y >= 1 else o.box
@@ -85,27 +88,35 @@ def _drawn(
     return drawn, replaced
 
 
-def _model(t_s: NDArray[np.float64], size: NDArray[np.float64], s: Settings) -> NDArray[np.float64]:
-    """Return the diagonals (5, n, 2) of one side: its way goes on evenly, its error fades."""
+def _add_turns(
+    matrix: NDArray[np.float64], turns: NDArray[np.float64], even: NDArray[np.float64]
+) -> None:
+    """Add to the diagonals (5, 4, n, 2) that ways go on evenly, but where they turn or stop."""
+    first, middle, last = turns
+    matrix[0, :, :-2, 0] += even * first**2
+    matrix[0, :, 1:-1, 0] += even * middle**2
+    matrix[0, :, 2:, 0] += even * last**2
+    matrix[2, :, :-2, 0] += even * first * middle
+    matrix[2, :, 1:-1, 0] += even * middle * last
+    matrix[4, :, :-2, 0] += even * first * last
+
+
+def _model(
+    t_s: NDArray[np.float64], size: NDArray[np.float64], s: Settings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what a side's change of speed is made of, and the diagonals of an error that fades."""
     band = np.zeros((5, len(t_s), 2))
     gap = np.maximum(np.diff(t_s), 1e-3)
     before, after = gap[:-1], gap[1:]
     weight = 1 / (s.steady_rate * size[1:-1] * np.sqrt((before + after) / 2))
     first, last = weight / before, weight / after
-    middle = -first - last
-    band[0, :-2, 0] += first**2
-    band[0, 1:-1, 0] += middle**2
-    band[0, 2:, 0] += last**2
-    band[2, :-2, 0] += first * middle
-    band[2, 1:-1, 0] += middle * last
-    band[4, :-2, 0] += first * last
     stays = np.exp(-gap / s.steady_fades_s)
     spread = (s.steady_beside * size[:-1]) ** 2 * np.maximum(1e-6, 1 - stays**2)
     band[0, 0, 1] += 1 / (s.steady_beside * size[0]) ** 2
     band[0, :-1, 1] += stays**2 / spread
     band[0, 1:, 1] += 1 / spread
     band[2, :-1, 1] -= stays / spread
-    return band
+    return np.stack([first, -first - last, last]), band
 
 
 def _sides(box: Box) -> tuple[float, float, float, float]:
