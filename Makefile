@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 TORCH := $(if $(PIP_FIND_LINKS),,--torch-backend=cpu)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export PYTHONUNBUFFERED = 1
+# Where a machine forbids Python to keep what it compiled, each of the many processes of a server, a
+# run or a test would compile the large libraries anew: two seconds of a core a start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test setup setup-dev system system-dev check check-words types tests format lock bench clean help
 
@@ -62,7 +65,10 @@ check-words:
 types:
 	$(BIN)/mypy
 
-# three on two cores: half of their time tests wait for streams, clocks and pages
+# three on two cores: half of their time tests wait for streams, clocks and pages. One thread each
+# for linear algebra: threads that wait for each other on a loaded core turn there without end
+tests: export OPENBLAS_NUM_THREADS = 1
+tests: export OMP_NUM_THREADS = 1
 tests:  ## doctests, unit, browser and notebook tests
 	$(BIN)/pytest -n 3 --dist loadgroup --durations=25
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 
 import pytest
@@ -87,13 +87,19 @@ def test_command_explains_itself(words: list[str]) -> None:
 
 
 def test_readme_options_exist() -> None:
+    known = commands()
+
+    @cache
+    def help_of(name: str) -> str:
+        words = [*known[name], "--help"]
+        return CliRunner(env={"COLUMNS": "200"}).invoke(app, words).output
+
     for page in (HOUSE / "README.md", HOUSE / "docs" / "operations.md"):
         for line in re.findall(r"^(?:\.venv/bin/)?workbench .*$", page.read_text(), re.MULTILINE):
             line = line.removeprefix(".venv/bin/")
-            words = next(w for n, w in commands().items() if line.startswith(f"workbench {n} "))
-            help_text = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*words, "--help"]).output
+            name = next(name for name in known if line.startswith(f"workbench {name} "))
             for option in re.findall(r" (--[a-z-]+)", line):
-                assert option in help_text, f"{option} in {line}"
+                assert option in help_of(name), f"{option} in {line}"
 
 
 def test_glossary_knows_every_record_and_only_real_names() -> None:

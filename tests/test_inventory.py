@@ -227,6 +227,7 @@ def test_no_cell_of_a_strangers_table_is_a_formula(root, house, tmp_path):
 @pytest.mark.parametrize(
     "name",
     ["xn--.é..", "a" * 70, "a" * 100_000, "..", "é" * 64, "\0", "xn--\udcff", "a..b", "[::1"],
+    ids=lambda name: ascii(name[:8]),
 )
 def test_a_name_that_no_host_can_have_is_a_sentence(root, name):
     words = ["cameras", "discover", str(root), "--address", name, "--no-probe", "--wait", "0.2"]

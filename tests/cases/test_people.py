@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from argon2 import extract_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,12 @@ def test_a_password_is_kept_as_argon2id_and_known_again():
     assert not knows_password(person, "sông Ngũ Huyện Khe")
     assert not knows_password(None, "nobody has this password")
     assert not knows_password(replace(person, password="spoilt"), "sông Ngũ Huyện Khê")
+
+
+def test_a_name_that_nobody_has_costs_as_much_as_any_other():
+    made = hash_password("lan", "sông Ngũ Huyện Khê")
+    assert extract_parameters(people._NOBODY) == extract_parameters(made)
+    people._HASHER.verify(people._NOBODY, "nobody has this password")  # whole, so that it is tried
 
 
 def test_whoever_guesses_waits_and_longer_each_time():

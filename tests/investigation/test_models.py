@@ -153,7 +153,7 @@ def test_nothing_is_switched_on_that_was_not_compared(wb: Workbench) -> None:
 def test_other_weights_under_the_same_name_were_not_compared(wb: Workbench) -> None:
     folder = put_shipped_detector(models_of(wb))
     compare_model(wb, "ssd-again")
-    graph = folder / "ssd_mobilenet_v2_coco_int8.tflite"
+    graph = folder / "ssd-mobilenet-v2-coco-int8.onnx"
     good = graph.read_bytes()
     graph.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     with pytest.raises(Damaged, match="not the one in the list"):
@@ -167,7 +167,7 @@ def test_other_weights_under_the_same_name_were_not_compared(wb: Workbench) -> N
 
 def graph_of(wb: Workbench, data: bytes) -> Path:
     """Return a network that works as well and is another file: a byte more at its end."""
-    path = wb.root.parent / "other.tflite"
+    path = wb.root.parent / "other.onnx"
     path.write_bytes(data + b"\0")
     return path
 
@@ -258,7 +258,7 @@ def test_a_model_gone_or_altered_after_its_switch_stops_runs_with_a_sentence(
     (listed,) = [one for one in list_models(wb.root) if one.name == "ssd-again"]
     assert (listed.state, listed.in_use) == ("altered", False)
     write_manifest(folder, entry)
-    graph = folder / "ssd_mobilenet_v2_coco_int8.tflite"
+    graph = folder / "ssd-mobilenet-v2-coco-int8.onnx"
     graph.write_bytes(b"\0" + graph.read_bytes()[1:])
     with pytest.raises(Damaged, match="not the one in the list"):
         wb.estimate()

@@ -59,7 +59,7 @@ def entry_of(folder: Path) -> dict[str, Any]:
 
 def put_shipped_detector(models: Path, name: str = "ssd-again", **changes: Any) -> Path:
     """Put the shipped detector's own file there under another name: nothing else differs."""
-    graph = weights.models_folder() / "ssd_mobilenet_v2_coco_int8.tflite"
+    graph = weights.locate(weights.read_manifest()["ssd-mobilenet-v2-coco-int8"], "graph")
     return put_model(models, name, "objects", {"graph": graph}, DETECTOR_TESTS, **changes)
 
 

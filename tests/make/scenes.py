@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -55,11 +56,16 @@ def street(seed: int = 1) -> RGB:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
+@cache
+def _plain_street() -> RGB:
+    return street()  # whoever draws on it takes a copy
+
+
 def draw(
     n: int, movers: Sequence[Mover], *, background: RGB | None = None, noise: float = 2.0
 ) -> RGB:
     """Return frame `n`: the street, its movers (a body with windows and wheels) and noise."""
-    picture = (street() if background is None else background).copy()
+    picture = (_plain_street() if background is None else background).copy()
     for mover in movers:
         box = mover.box(n)
         if box is None:

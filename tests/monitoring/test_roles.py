@@ -1,6 +1,7 @@
 """Commands of the recorder and of retention ask for a role, as those of clocks and models do."""
 
 import json
+import shutil
 from contextlib import suppress
 
 import pytest
@@ -36,13 +37,19 @@ MAY = {
 }
 
 
-@pytest.fixture
-def root(tmp_path, ward_folder):
-    folder = tmp_path / "root"
+@pytest.fixture(scope="module")
+def manned(tmp_path_factory, ward_folder):
+    """A root with a person a role: six slow hashes of passwords, once."""
+    folder = tmp_path_factory.mktemp("roles") / "root"
     wb = open_workbench(folder, actor="t", now=lambda: NOW, create_from=ward_folder)
     for role in ROLES:
         add_person(wb, f"x-{role}", [role], SECRET)
     return folder
+
+
+@pytest.fixture
+def root(tmp_path, manned):
+    return shutil.copytree(manned, tmp_path / "root")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -111,7 +111,7 @@ def test_a_models_own_picture_can_be_a_known_input(tmp_path: Path, examiner: Exa
     portrait = samples.portrait()
     assert portrait is not None
     cv2.imwrite(str(picture), portrait[:, :, ::-1])
-    graph = weights.models_folder() / "ssd_mobilenet_v2_coco_int8.tflite"
+    graph = weights.locate(weights.read_manifest()["ssd-mobilenet-v2-coco-int8"], "graph")
     tests = [DETECTOR_TESTS[0], DETECTOR_TESTS[1] | {"input": "somebody"}]
     put_model(tmp_path, "mine", "objects", {"graph": graph, "somebody": picture}, tests)
     report = doctor.examine_own(tmp_path, "mine", examiner)

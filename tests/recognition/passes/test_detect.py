@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-import os
-import threading
-
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from make.own_models import mean_colours
 
+from workbench.errors import BadInput
 from workbench.recognition.evaluate import read_picture
-from workbench.recognition.models import samples
+from workbench.recognition.models import samples, sessions, weights
 from workbench.recognition.models.sessions import suppress
-from workbench.recognition.passes.detect import _quiet, detect_in, one_name_each
+from workbench.recognition.passes.detect import CocoDetector, detect_in, one_name_each
 from workbench.recognition.types import Detection, clip
 from workbench.records import KINDS, Box
 
@@ -94,28 +94,43 @@ def test_a_clipped_box_lies_in_the_picture(box, margin):
     assert 0 <= bottom <= 60
 
 
-def test_two_detectors_opened_at_once_leave_standard_error_where_it_was():
-    before, inside, out = os.fstat(2), threading.Event(), threading.Event()
+def test_a_processor_that_adds_in_16_bits_gives_the_same_answer(models, monkeypatch):
+    card = weights.read_manifest()["ssd-mobilenet-v2-coco-int8"]
+    graph = weights.locate(card, "graph")
+    said = {}
+    for vnni in (True, False):
+        monkeypatch.setattr(sessions, "adds_in_32_bits", lambda vnni=vnni: vnni)
+        detector = CocoDetector(graph, min_score=0.1)
+        said[vnni] = [detector(samples.portrait()), detector(samples.portrait()[::2, ::2])]
+    assert said[True][0]
+    assert said[False] == said[True]
 
-    def first() -> None:
-        with _quiet():
-            inside.set()
-            out.wait(0.2)  # until the second is inside too, which it must not be
 
-    def second() -> None:
-        inside.wait()
-        with _quiet():
-            out.set()
-            threads[0].join()
+@pytest.mark.parametrize(
+    ("flags", "exact"),
+    [("fpu avx2 avx512f", False), ("fpu avx_vnni", True), ("avx512f avx512_vnni", True)],
+)
+def test_how_a_processor_adds_is_read_from_its_flags(tmp_path, flags, exact):
+    listed = tmp_path / "cpuinfo"
+    listed.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: avx_vnni\n")
+    sessions.adds_in_32_bits.cache_clear()
+    assert sessions.adds_in_32_bits(listed) is exact
+    assert sessions.adds_in_32_bits(tmp_path / "nothing") is False
 
-    threads = [threading.Thread(target=first), threading.Thread(target=second)]
-    kept = os.dup(2)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert os.path.samestat(os.fstat(2), before)
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+
+def test_a_network_with_another_interface_is_one_sentence(tmp_path):
+    path = mean_colours(tmp_path / "colours.onnx")
+    with pytest.raises(BadInput, match="does not find objects as TensorFlow's exports do"):
+        CocoDetector(path)
+
+
+def test_an_export_that_names_its_outputs_with_an_index_is_taken(tmp_path, models):
+    card = weights.read_manifest()["ssd-mobilenet-v2-coco-int8"]
+    graph = onnx.load(weights.locate(card, "graph"))
+    for one in graph.graph.output:
+        for node in graph.graph.node:
+            node.output[:] = [f"{n}:0" if n == one.name else n for n in node.output]
+        one.name = f"{one.name}:0"
+    onnx.save(graph, tmp_path / "export.onnx")
+    again = CocoDetector(tmp_path / "export.onnx")
+    assert again(samples.portrait()) == models.detect(samples.portrait())

@@ -116,9 +116,14 @@ def calibrate(pairs: Sequence[Pair], *, rounds: int = 300, seed: int = 0) -> Cal
     if len({pair.same for pair in pairs}) < 2:
         raise ValueError("pairs of one person and of different people are both needed")
     from sklearn import config_context
+    from threadpoolctl import threadpool_limits
 
-    # hundreds of small fits: of each, a third went into looking again at what is given here
-    with config_context(assume_finite=True, skip_parameter_validation=True):
+    # hundreds of small fits: of each, a third went into looking again at what is given here; and
+    # threads of linear algebra, which they are too small for, waited for each other on busy cores
+    with (
+        config_context(assume_finite=True, skip_parameter_validation=True),
+        threadpool_limits(limits=1, user_api="blas"),
+    ):
         return _calibrated(pairs, rounds, seed)
 
 

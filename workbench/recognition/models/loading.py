@@ -85,7 +85,7 @@ def check_line_reader(name: LineReaderName) -> None:
 
 
 def open_detector(card: weights.WeightCard, settings: ModelSettings) -> Detector:
-    """Return the detector of a card, its files checked: TensorFlow Lite, or a frozen graph."""
+    """Return the detector of a card, its files checked: ONNX, or a frozen graph."""
     paths = {key: weights.locate(card, key) for key in card.files}
     scores = {"min_score": settings.detect_min_score, "max_overlap": settings.detect_max_overlap}
     if "text_graph" in paths:

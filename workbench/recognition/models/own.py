@@ -36,7 +36,7 @@ class Slot:
 SLOTS: Mapping[str, Slot] = MappingProxyType({
     "objects": Slot(
         "ssd-mobilenet-v2-coco-int8",
-        {"graph": (".tflite", ".pb"), "text_graph": (".pbtxt",)}, ("graph",),
+        {"graph": (".onnx", ".pb"), "text_graph": (".pbtxt",)}, ("graph",),
     ),
     "text reading": Slot("pp-ocrv6-rec-small", {"graph": (".onnx",)}, ("graph",)),
     "faces": Slot(

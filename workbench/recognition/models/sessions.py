@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +10,42 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 
-def options() -> ort.SessionOptions:
+def options(*, exact: bool = False) -> ort.SessionOptions:
     """Return session options for a worker that owns one core.
 
     ONNX Runtime's default spins idle threads: measured 1.67 times the CPU for nothing.
+
+    Parameters
+    ----------
+    exact
+        The network has weights of whole eight bits: where the processor would add their products
+        in 16, which overflow, it is told to take the slower way (1.7 times the time).
     """
     chosen = ort.SessionOptions()
     chosen.intra_op_num_threads = 1
     chosen.inter_op_num_threads = 1
     chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")
     chosen.log_severity_level = 3
+    if exact and not adds_in_32_bits():
+        chosen.add_session_config_entry("session.x64quantprecision", "1")
     return chosen
 
 
-def open_network(source: Path | bytes) -> ort.InferenceSession:
-    """Open a network on the CPU from a file or from its bytes."""
+@lru_cache
+def adds_in_32_bits(listed: Path = Path("/proc/cpuinfo")) -> bool:
+    """Tell whether the processor multiplies eight bits without overflow (VNNI); no, if unknown."""
+    try:
+        said = listed.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    flags = next((line.split() for line in said.splitlines() if line.startswith("flags")), [])
+    return "avx_vnni" in flags or "avx512_vnni" in flags
+
+
+def open_network(source: Path | bytes, *, exact: bool = False) -> ort.InferenceSession:
+    """Open a network on the CPU from a file or from its bytes; see :func:`options`."""
     graph = source if isinstance(source, bytes) else str(source)
-    return ort.InferenceSession(graph, options(), providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(graph, options(exact=exact), providers=["CPUExecutionProvider"])
 
 
 def suppress(

@@ -1,4 +1,4 @@
-"""Name objects with the COCO detector: SSD MobileNetV2 in eight bits, run by LiteRT.
+"""Name objects with the COCO detector: SSD MobileNetV2 in eight bits.
 
 The detector names what motion has proposed. It sees small objects badly, so that a region is cut
 out and enlarged for it; it knows nothing of vehicles from straight above, and then says nothing.
@@ -6,10 +6,7 @@ out and enlarged for it; it knows nothing of vehicles from straight above, and t
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +15,17 @@ import cv2
 import numpy as np
 
 from workbench import media
-from workbench.recognition.models.sessions import suppress
+from workbench.errors import N_, BadInput
+from workbench.recognition.models.sessions import open_network, suppress
 from workbench.recognition.types import RGB, Detection, Detector, clip
 from workbench.records import Box
 
 _INPUT_PX = 300
 _KIND_OF_COCO = {
-    0: "person", 1: "bicycle", 2: "car", 3: "motorcycle", 5: "bus", 7: "truck",
+    1: "person", 2: "bicycle", 3: "car", 4: "motorcycle", 6: "bus", 8: "truck",
 }  # fmt: skip
-"""COCO's ids, from 0, of our kinds; anything else it knows (telephones, kites) is dropped."""
+"""COCO's ids of our kinds; anything else it knows (telephones, kites) is dropped."""
+_OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores")
 
 # One thing gets two names within a row (car and truck), never across (a rider is on a motorcycle).
 _RIVALS = (("car", "bus", "truck"), ("motorcycle", "bicycle"), ("person",))
@@ -41,22 +40,38 @@ class CocoDetector:
     Parameters
     ----------
     graph
-        TensorFlow Lite network with its own suppression at the end (20 objects at most).
+        ONNX network with the interface of TensorFlow's object detection exports: uint8 RGB
+        (1, y, x, 3) in; ``detection_boxes`` (top, left, bottom, right, 0..1), ``detection_classes``
+        (COCO's ids) and ``detection_scores`` out, suppressed.
     min_score
         Least score of a named object, 0..1.
     max_overlap
         Intersection over union above which two boxes of rival kinds are one object.
+
+    Raises
+    ------
+    BadInput
+        Where the network has not these inputs and outputs.
     """
 
     def __init__(self, graph: Path, *, min_score: float = 0.35, max_overlap: float = 0.5) -> None:
-        # 0.2 s to import, and only workers need it
-        from ai_edge_litert.interpreter import Interpreter
-
-        with _quiet():
-            self._network = Interpreter(str(graph), num_threads=1)
-            self._network.allocate_tensors()
-        self._input = self._network.get_input_details()[0]["index"]
-        self._outputs = [one["index"] for one in self._network.get_output_details()]
+        self._network = open_network(graph, exact=True)
+        inputs = self._network.get_inputs()
+        named = {one.name.partition(":")[0]: one.name for one in self._network.get_outputs()}
+        if (
+            len(inputs) != 1
+            or inputs[0].type != "tensor(uint8)"
+            or len(inputs[0].shape) != 4
+            or any(output not in named for output in _OUTPUTS)
+        ):
+            raise BadInput(
+                N_("the network does not find objects as TensorFlow's exports do"),
+                N_("give one with one uint8 picture in and {outputs} out"),
+                where=str(graph),
+                outputs=", ".join(_OUTPUTS),
+            )
+        self._input = inputs[0].name
+        self._outputs = [named[output] for output in _OUTPUTS]
         self._min_score = min_score
         self._max_overlap = max_overlap
 
@@ -65,10 +80,11 @@ class CocoDetector:
         shown = picture
         if picture.shape[:2] != (_INPUT_PX, _INPUT_PX):
             shown = cv2.resize(picture, (_INPUT_PX, _INPUT_PX))
-        self._network.set_tensor(self._input, np.ascontiguousarray(shown)[None])
-        self._network.invoke()
-        corners, labels, scores, _ = (self._network.get_tensor(at) for at in self._outputs)
-        rows = zip(labels[0].tolist(), scores[0].tolist(), corners[0].tolist(), strict=True)
+        given = {self._input: np.ascontiguousarray(shown)[None]}
+        corners, labels, scores = (
+            np.asarray(v)[0] for v in self._network.run(self._outputs, given)
+        )
+        rows = zip(labels.tolist(), scores.tolist(), corners.tolist(), strict=True)
         return _named(rows, picture, self._min_score, self._max_overlap)
 
 
@@ -95,7 +111,7 @@ class FrozenDetector:
         """Return the objects of a picture, best first, boxes in its pixels."""
         self._network.setInput(cv2.dnn.blobFromImage(picture, size=(_INPUT_PX, _INPUT_PX)))
         found = self._network.forward()[0, 0].tolist()
-        rows = [(row[1] - 1, row[2], (row[4], row[3], row[6], row[5])) for row in found]
+        rows = [(row[1], row[2], (row[4], row[3], row[6], row[5])) for row in found]
         return _named(rows, picture, self._min_score, self._max_overlap)
 
 
@@ -105,7 +121,7 @@ def _named(
     min_score: float,
     max_overlap: float,
 ) -> list[Detection]:
-    """Return what a network says (label from 0, score, top, left, bottom, right) in our words."""
+    """Return what a network says (COCO id, score, top, left, bottom, right) in our words."""
     height, width = picture.shape[:2]
     found: list[Detection] = []
     for label, score, place in rows:
@@ -118,24 +134,6 @@ def _named(
             box = Box(left, top, right - left, bottom - top)
             found.append(Detection(box, kind, min(1.0, score)))
     return one_name_each(found, max_overlap)
-
-
-_QUIET = threading.Lock()
-"""Of two threads at once the second would take the first one's silence for what to put back."""
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep LiteRT's greeting off standard error: it has no other switch."""
-    with _QUIET:
-        kept = os.dup(2)
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is wanted
-            os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def one_name_each(found: list[Detection], max_overlap: float) -> list[Detection]:

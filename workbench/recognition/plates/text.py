@@ -171,10 +171,10 @@ class LineReader:
         listed = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._alphabet = ["", *listed, " "]
         # Small letters and the barred D stand for the capitals a plate is made of.
-        self._class_of_sign = {
-            sign: [n for n, char in enumerate(self._alphabet) if _as_sign(char) == sign]
-            for sign in SIGNS
-        }
+        self._class_of_sign: dict[str, list[int]] = {sign: [] for sign in SIGNS}
+        for n, char in enumerate(self._alphabet):  # once: it has thousands of signs
+            if sign := _as_sign(char):
+                self._class_of_sign[sign].append(n)
 
     def __call__(self, picture: RGB, corners: NDArray[np.float32]) -> tuple[Sign, ...]:
         """Return the signs of a line given by its corners, left to right."""
