@@ -273,7 +273,7 @@ class Settings:
     steady_beside: float = 0.1
     steady_fades_s: float = 1.0
     """Of its own size: what a motion box holds beside it for so long, a shadow above all."""
-    steady_turns: float = 3.0
+    steady_turns: float = 1.0
     """Degrees of freedom of how speeds change: few, so that a sudden stop stays one."""
     steady_tails: float = 3.0
     """Degrees of freedom of the noise of motion boxes: few, so that outliers weigh little."""

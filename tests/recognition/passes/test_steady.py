@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from workbench import optics
 from workbench.recognition.passes.steady import steadied
@@ -53,3 +54,23 @@ def test_a_side_at_the_border_stays_there_and_no_box_leaves_the_frame() -> None:
 def test_too_short_a_way_stays_as_it_was() -> None:
     boxes = [true(i) for i in range(3)]
     assert steadied(seen(*boxes), [], 640, 360, S) == boxes
+
+
+@pytest.mark.parametrize("speed", [2.0, 5.0])
+def test_a_sudden_stop_stays_one(speed: float) -> None:
+    # in sizes a second; what a collision looks like must not be smoothed away
+    rng, size, stop_s = np.random.default_rng(3), 100.0, 2.5
+    t_s = np.arange(0, 5, 0.1)
+    x = 100 + speed * size * np.minimum(t_s, stop_s)
+    noise = rng.normal(0, 3, (len(t_s), 2))
+    way = [
+        Observation(i, i * 100, float(t), Box(a + n[0], 500 + n[1], size, size))
+        for i, (t, a, n) in enumerate(zip(t_s, x, noise, strict=True))
+    ]
+    found = np.array([box.x for box in steadied(way, [], 1920, 1080, S)])
+    rates = np.diff(found) / 0.1 / size
+    before, after = t_s[1:] <= stop_s - 0.45, t_s[:-1] >= stop_s + 0.45
+    assert rates[before].mean() == pytest.approx(speed, rel=0.02)
+    assert abs(rates[after]).mean() < 0.04 * speed
+    assert np.abs(found - x).max() < 0.16 * size
+    assert np.abs(found - x)[np.abs(t_s - stop_s) > 0.5].mean() < np.abs(noise[:, 0]).mean()
