@@ -250,8 +250,8 @@ def track_of_sighting(house: Workbench, sighting_id: str, purpose: Purpose) -> T
         np.asarray(row["track_pts"], dtype=np.int64),
         np.array(points).reshape(-1, 2),
         Wording(
-            N_("points: lower edges of the detector's boxes of sighting {id}; a shadow or a cut "
-               "box puts all of them off, which no interval knows"),
+            N_("points: lower edges of the boxes of sighting {id}, steadied over time; a shadow or "
+               "a cut box puts all of them off, which no interval knows"),
             (("id", found[:12]),),
         ),
         found[:8], found=True,

@@ -263,6 +263,20 @@ class Settings:
     drawn_large: float = 0.6
     """Of the frame's width or height: of what fills more, its motion tells better how high it is.
     """
+    steady_rate: float = 1.0
+    """Of its own size: how much the speed of a side changes in a second (one sigma, px/s)."""
+    steady_moved: float = 0.08
+    steady_shared: float = 2.0
+    steady_drawn: float = 0.05
+    """Of its own size: how far motion boxes, those guessed while it shares its region, and drawn
+    ones lie beside it (one sigma)."""
+    steady_beside: float = 0.1
+    steady_fades_s: float = 1.0
+    """Of its own size: what a motion box holds beside it for so long, a shadow above all."""
+    steady_turns: float = 1.0
+    """Degrees of freedom of how speeds change: few, so that a sudden stop stays one."""
+    steady_tails: float = 3.0
+    """Degrees of freedom of the noise of motion boxes: few, so that outliers weigh little."""
     plate_above: float = 0.25
     """Of a vehicle's height: nobody hangs a plate so high."""
     plate_margin: float = 0.08

@@ -120,3 +120,18 @@ def test_half_a_thing_drawn_beside_the_whole_begins_nothing() -> None:
         tracker, tracker.live[0].last.box, list(tracker.live), Shown([whole, half]), 20, 20, 2
     )
     assert len(tracker.live) == 1
+
+
+def test_a_closer_look_is_kept_and_a_rider_is_drawn_with_what_he_rides() -> None:
+    tracker, namer = Tracker(S, 640, 360), Namer(S)
+    for i in range(5):
+        tracker.step(i, i * 100, i / 10, [Box(100 + 6.0 * i, 90, 60, 90)])
+    rider = Detection(Box(130, 95, 25, 50), "person", 0.8)
+    bike = Detection(Box(126, 120, 40, 55), "motorcycle", 0.7)
+    (track,) = tracker.live
+    namer.look_closer(tracker, [track], Shown([rider, bike]), 4, 400, 0.4)
+    (look,) = track.looks
+    assert (look.at, look.drawn) == (track.last, Box(126, 95, 40, 80))
+    # a look at another frame than the one it was last seen on says nothing of where it moved
+    namer.look_closer(tracker, [track], Shown([rider, bike]), 5, 500, 0.5)
+    assert len(track.looks) == 1

@@ -12,7 +12,15 @@ import numpy as np
 from workbench import optics
 from workbench.later import later
 from workbench.recognition.passes.detect import Eye
-from workbench.recognition.passes.track import Observation, Track, Tracker, affinity, overlap_share
+from workbench.recognition.passes.track import (
+    Look,
+    Observation,
+    Track,
+    Tracker,
+    affinity,
+    hull,
+    overlap_share,
+)
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import Detection
 from workbench.records import Box
@@ -51,7 +59,7 @@ class Namer:
         s = self._s
         self.looks += 1
         found = without_riders(found)
-        left = self._name(tracker.live, found)
+        left = self._name(tracker.live, found, number)
         self._join(tracker, found)
         self._part(tracker, found, left, number, pts, t_s)
         busy = [track.last.box for track in tracker.live]
@@ -84,8 +92,9 @@ class Namer:
             track.crops += 1
             track.look_due_s = t_s + s.crop_gap_s * track.crops
             self.looks += 1
-            found = without_riders(eye.near(track.last.box, s.crop_margin))
-            left = self._name([track], found)
+            every = eye.near(track.last.box, s.crop_margin)
+            found = without_riders(every)
+            left = self._name([track], found, number, every)
             self._part(tracker, found, left, number, pts, t_s)
 
     def meet(
@@ -104,10 +113,9 @@ class Namer:
         """
         s = self._s
         self.looks += 1
+        every = eye.near(region, s.meet_margin, s.meet_least_px)
         found = [
-            one
-            for one in without_riders(eye.near(region, s.meet_margin, s.meet_least_px))
-            if overlap_share(one.box, region) >= s.meet_inside
+            one for one in without_riders(every) if overlap_share(one.box, region) >= s.meet_inside
         ]
         score = np.array([[_claim(track, one) for one in found] for track in tracks])
         score = score.reshape(len(tracks), len(found))
@@ -126,6 +134,7 @@ class Namer:
             track.named.append((found[j].kind, found[j].score))
             track.loose = _is_loose(found[j].box, region, s)
             track.undrawn = 0
+            _note(track, found[j], every, number)
             # Of one thing alone the region says more: of a rider, "person" leaves out the plate.
             if len(tracks) > 1 or beside:
                 track.draw(found[j].box, 3 * s.meet_look_s)
@@ -176,7 +185,13 @@ class Namer:
             and one.hits[-1][0].t_s - one.hits[0][0].t_s >= s.still_s
         ]
 
-    def _name(self, tracks: Sequence[Track], found: Sequence[Detection]) -> list[Detection]:
+    def _name(
+        self,
+        tracks: Sequence[Track],
+        found: Sequence[Detection],
+        number: int,
+        every: Sequence[Detection] | None = None,
+    ) -> list[Detection]:
         """Give each track its best fitting detection; return the detections nobody took."""
         pairs = [
             (fit, -i, -j)
@@ -192,6 +207,8 @@ class Namer:
                 track, one = tracks[-i], found[-j]
                 track.named.append((one.kind, one.score))
                 track.loose = _is_loose(one.box, track.last.box, self._s)
+                if every is not None:  # a whole frame at 300 px draws too coarsely
+                    _note(track, one, every, number)
         return [one for j, one in enumerate(found) if -j not in used]
 
     def _join(self, tracker: Tracker, found: Sequence[Detection]) -> None:
@@ -303,6 +320,25 @@ def verdict(named: Sequence[tuple[str, float]], settings: Settings) -> tuple[str
         if max(scores) >= settings.name_score or len(scores) >= 3:
             return kind, max(scores)
     return "unknown", 0.0
+
+
+def _note(track: Track, one: Detection, every: Sequence[Detection], number: int) -> None:
+    """Keep what is drawn of a track, beside where it moves."""
+    if track.last.number == number:
+        track.looks.append(Look(track.last, _whole(one, every)))
+
+
+def _whole(one: Detection, every: Sequence[Detection]) -> Box:
+    """Return the box of a thing with who rides it."""
+    if one.kind not in RIDDEN:
+        return one.box
+    riders = [
+        d.box
+        for d in every
+        if d.kind == "person"
+        and (overlap_share(d.box, one.box) > 0.3 or overlap_share(one.box, d.box) > 0.5)
+    ]
+    return hull([one.box, *riders])
 
 
 def _is_loose(drawn: Box, region: Box, settings: Settings) -> bool:

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from workbench import optics
 from workbench.recognition.passes.naming import Standing, verdict
-from workbench.recognition.passes.track import Observation, Still, Track
+from workbench.recognition.passes.steady import steadied
+from workbench.recognition.passes.track import Look, Observation, Still, Track
 from workbench.recognition.plates.fusion import PlateOfPass
 from workbench.recognition.settings import Settings
 from workbench.records import SIGHTINGS, Box, Camera, Segment
@@ -36,8 +37,11 @@ class Pass:
     best: Observation
     picture: Still | None = None
     """The frame that shows it best, whether or not it may show a plate."""
+    looks: list[Look] = field(default_factory=list)
     plate: PlateOfPass | None = None
     faces: list[Box] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    """Of `seen`, steadied once it has closed; empty: as they were seen."""
 
     @classmethod
     def of_track(cls, track: Track, settings: Settings) -> Pass:
@@ -49,7 +53,7 @@ class Pass:
         person = kind == "person" or (
             kind == "unknown" and any(name == "person" for name, _ in track.named)
         )
-        return cls(track.seen, chosen, kind, score, True, person, best.at, best)
+        return cls(track.seen, chosen, kind, score, True, person, best.at, best, track.looks)
 
     @classmethod
     def of_standing(cls, one: Standing) -> Pass:
@@ -59,6 +63,11 @@ class Pass:
         ranked = sorted(one.hits, key=lambda hit: (-hit[1], hit[0].number))[:2]
         stills = [Still(hit, s) for hit, s in ranked]
         return cls(seen, stills, one.kind, score, False, one.kind == "person", at)
+
+    def steady(self, width: int, height: int, settings: Settings) -> None:
+        """Steady the boxes of its way; speed and direction stay those of the boxes as seen."""
+        if self.moving:
+            self.boxes = steadied(self.seen, self.looks, width, height, settings)
 
     def forget_parts(self) -> None:
         """Let go of what was kept of the frames."""
@@ -162,7 +171,9 @@ def _row(
         "box_w": box.w,
         "box_h": box.h,
         "track_pts": [o.pts for o in one.seen],
-        "track_box": [v for o in one.seen for v in _values(_rounded(o.box))],
+        "track_box": [
+            v for b in one.boxes or [o.box for o in one.seen] for v in _values(_rounded(b))
+        ],
         "motion_dx": None if motion is None else round(motion[0], 2),
         "motion_dy": None if motion is None else round(motion[1], 2),
         "bearing_deg": None if bearing is None else round(bearing, 1),

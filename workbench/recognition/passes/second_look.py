@@ -52,6 +52,7 @@ def look_again(
             one.faces = _find_faces(one, models)
         if one.moving:
             _draw(one, segment, models, settings)
+        one.steady(segment.width_px, segment.height_px, settings)
         one.forget_parts()
 
 

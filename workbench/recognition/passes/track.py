@@ -53,6 +53,14 @@ class Still:
     part: Cut | None = field(default=None, repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the detector drew of a thing on a frame, beside the box that it moved in there."""
+
+    at: Observation
+    drawn: Box
+
+
 class _Motion:
     """Constant-velocity Kalman filter over centre x, y, width and height of a box.
 
@@ -118,6 +126,8 @@ class Track:
     """Where the detector has drawn it there last."""
     undrawn: int = 0
     """Of these the last ones, in a row, that showed others and not it."""
+    looks: list[Look] = field(default_factory=list)
+    """What the detector drew of it while it went by, by frame."""
     loose: bool = False
     """Its region is more than the thing the detector has drawn in it."""
     crops: int = 0
@@ -201,6 +211,7 @@ class Track:
                 self.add(at)
         self.named += later.named
         self.crops += later.crops
+        self.looks += later.looks
         self.stills = {**later.stills, **self.stills}
 
 
