@@ -1,18 +1,26 @@
 """Where the pages may listen, and what a browser is allowed to load."""
 
+import asyncio
+import gc
 import subprocess
 import sys
 import threading
 import time
 
 import pytest
+from tornado.websocket import WebSocketClosedError
 
 from workbench.errors import BadInput, Damaged, Refused
 from workbench.investigation import ask_lookout, open_workbench
 from workbench.records import Case, Purpose
 from workbench.timeline import SECOND_NS, Span
 from workbench.views import serve as serve_module
-from workbench.views.serve import check_address, check_tls, content_policy
+from workbench.views.serve import (
+    check_address,
+    check_tls,
+    content_policy,
+    tell_what_nobody_awaits,
+)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "localhost", "127.3.2.1"])
@@ -84,3 +92,21 @@ def test_a_lookout_that_cannot_be_read_does_not_keep_face_searches_from_ending(
     with pytest.raises(Damaged, match="a lookout cannot be read"):
         serve_module.end_what_is_over(wb)
     assert settled == [wb, wb]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(WebSocketClosedError(), False), (ValueError("a fault"), True)]
+)
+def test_a_page_closed_while_it_is_written_to_is_no_fault(error, told, caplog):
+    async def write():
+        raise error
+
+    async def unawaited():
+        asyncio.get_running_loop().set_exception_handler(tell_what_nobody_awaits)
+        task = asyncio.ensure_future(write())
+        await asyncio.wait([task])
+        del task
+        gc.collect()
+
+    asyncio.run(unawaited())
+    assert ("never retrieved" in caplog.text) is told

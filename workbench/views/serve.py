@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import secrets
@@ -20,6 +21,7 @@ import panel as pn
 from tornado.httputil import HTTPHeaders
 from tornado.ioloop import PeriodicCallback
 from tornado.web import OutputTransform, RedirectHandler
+from tornado.websocket import WebSocketClosedError
 
 from workbench.errors import N_, BadInput, Refused, Unavailable
 from workbench.investigation import (
@@ -373,6 +375,7 @@ def serve(
         server.start()
         over = PeriodicCallback(lambda: end_what_is_over(wb), 1000 * OVER_S)
         over.start()
+        server.io_loop.asyncio_loop.set_exception_handler(tell_what_nobody_awaits)
         shown = "127.0.0.1" if address in WILDCARDS else address
         scheme = "https" if tls else "http"
         on_ready(f"{scheme}://{bracketed(shown)}:{panel_port}/{first}")
@@ -381,6 +384,12 @@ def serve(
         finally:
             over.stop()
             server.stop()
+
+
+def tell_what_nobody_awaits(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what failed in a task nobody awaits, but for writes to a page closed meanwhile."""
+    if not isinstance(context.get("exception"), WebSocketClosedError):
+        loop.default_exception_handler(context)
 
 
 def end_what_is_over(wb: Workbench) -> None:
