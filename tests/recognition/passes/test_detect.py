@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from make.own_models import mean_colours
+from onnx import TensorProto, helper, numpy_helper
 
 from workbench.errors import BadInput
 from workbench.recognition.evaluate import read_picture
@@ -134,3 +135,26 @@ def test_an_export_that_names_its_outputs_with_an_index_is_taken(tmp_path, model
     onnx.save(graph, tmp_path / "export.onnx")
     again = CocoDetector(tmp_path / "export.onnx")
     assert again(samples.portrait()) == models.detect(samples.portrait())
+
+
+def test_an_export_of_another_size_is_shown_pictures_of_that_size(tmp_path):
+    given = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 200, 320, 3])
+    known = {
+        "detection_boxes": np.array([[[0.1, 0.2, 0.5, 0.6], [0, 0, 0, 0]]], np.float32),
+        "detection_classes": np.array([[3, 1]], np.float32),
+        "detection_scores": np.array([[0.9, 0]], np.float32),
+    }
+    nodes = [helper.make_node("Size", ["image"], ["size"])]
+    outputs = []
+    for name, value in known.items():
+        constant = numpy_helper.from_array(value)
+        nodes.append(helper.make_node("Constant", [], [name], value=constant))
+        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape))
+    graph = helper.make_graph(nodes, "fixed", [given], outputs)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(made, tmp_path / "fixed.onnx")
+    (found,) = CocoDetector(tmp_path / "fixed.onnx")(samples.portrait())
+    height, width = samples.portrait().shape[:2]
+    assert (found.kind, found.score) == ("car", pytest.approx(0.9))
+    assert found.box.x == pytest.approx(0.2 * width)
+    assert found.box.h == pytest.approx(0.4 * height)

@@ -71,6 +71,9 @@ class CocoDetector:
                 outputs=", ".join(_OUTPUTS),
             )
         self._input = inputs[0].name
+        high, wide = inputs[0].shape[1:3]
+        # a side that is a name, not a number, takes any size
+        self._size = tuple(n if isinstance(n, int) else _INPUT_PX for n in (wide, high))
         self._outputs = [named[output] for output in _OUTPUTS]
         self._min_score = min_score
         self._max_overlap = max_overlap
@@ -78,8 +81,8 @@ class CocoDetector:
     def __call__(self, picture: RGB) -> list[Detection]:
         """Return the objects of a picture, best first, boxes in its pixels."""
         shown = picture
-        if picture.shape[:2] != (_INPUT_PX, _INPUT_PX):
-            shown = cv2.resize(picture, (_INPUT_PX, _INPUT_PX))
+        if picture.shape[1::-1] != self._size:
+            shown = cv2.resize(picture, self._size)
         given = {self._input: np.ascontiguousarray(shown)[None]}
         corners, labels, scores = (
             np.asarray(v)[0] for v in self._network.run(self._outputs, given)
