@@ -1,6 +1,7 @@
 """Sign-in through a real provider on loopback: only what it signed, only people on the list."""
 
 import json
+import socket
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -29,9 +30,19 @@ def house(small_root, tmp_path_factory):
     return with_people(small_root, tmp_path_factory.mktemp("single") / "root")
 
 
+def is_free(port):
+    """Tell whether pictures could be served there: they take the port after that of the pages."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def port(house, provider):
-    port = _free_port("127.0.0.1")
+    port = next(port for port in iter(lambda: _free_port("127.0.0.1"), 0) if is_free(port + 1))
     path = house.root / "sign-in.toml"
     path.write_text(
         f'[oidc]\nissuer = "{provider.issuer}"\nclient_id = "workbench"\n'
