@@ -105,6 +105,20 @@ def test_a_name_that_nobody_has_costs_as_much_as_any_other():
     people._HASHER.verify(people._NOBODY, "nobody has this password")  # whole, so that it is tried
 
 
+def test_a_name_that_nobody_has_is_tried_all_the_same(monkeypatch):
+    tried = []
+
+    class Counted:
+        def verify(self, known, password):
+            tried.append(known)
+            return hasher.verify(known, password)
+
+    hasher = people._HASHER
+    monkeypatch.setattr(people, "_HASHER", Counted())
+    assert not knows_password(None, "sông Ngũ Huyện Khê")
+    assert tried == [people._NOBODY]
+
+
 def test_whoever_guesses_waits_and_longer_each_time():
     throttle, now, waits = Throttle(), NOW, []
     for _ in range(12):

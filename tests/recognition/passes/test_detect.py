@@ -12,6 +12,7 @@ from workbench.errors import BadInput
 from workbench.recognition.evaluate import read_picture
 from workbench.recognition.models import samples, sessions, weights
 from workbench.recognition.models.sessions import suppress
+from workbench.recognition.passes import detect as detect_module
 from workbench.recognition.passes.detect import CocoDetector, detect_in, one_name_each
 from workbench.recognition.types import Detection, clip
 from workbench.records import KINDS, Box
@@ -95,16 +96,46 @@ def test_a_clipped_box_lies_in_the_picture(box, margin):
     assert 0 <= bottom <= 60
 
 
-def test_a_processor_that_adds_in_16_bits_gives_the_same_answer(models, monkeypatch):
-    card = weights.read_manifest()["ssd-mobilenet-v2-coco-int8"]
-    graph = weights.locate(card, "graph")
+def precision(options) -> str:
+    """Return what a session is told of products in 16 bits; empty where nothing is."""
+    try:
+        return options.get_session_config_entry("session.x64quantprecision")
+    except RuntimeError:
+        return ""
+
+
+def test_a_processor_that_would_overflow_is_told_to_take_the_slower_way(monkeypatch):
+    for vnni, told in ((True, ""), (False, "1")):
+        monkeypatch.setattr(sessions, "adds_in_32_bits", lambda vnni=vnni: vnni)
+        assert precision(sessions.options(exact=True)) == told
+        assert precision(sessions.options()) == ""
+
+
+def test_the_detector_asks_for_exact_sums(monkeypatch):
+    opened = []
+
+    def open_network(graph, *, exact=False):
+        opened.append(exact)
+        return sessions.open_network(graph, exact=exact)
+
+    monkeypatch.setattr(detect_module, "open_network", open_network)
+    CocoDetector(shipped_graph())
+    assert opened == [True]
+
+
+@pytest.mark.skipif(not sessions.adds_in_32_bits(), reason="this processor has no fast exact way")
+def test_the_slower_way_gives_the_same_answer(monkeypatch):
     said = {}
     for vnni in (True, False):
         monkeypatch.setattr(sessions, "adds_in_32_bits", lambda vnni=vnni: vnni)
-        detector = CocoDetector(graph, min_score=0.1)
+        detector = CocoDetector(shipped_graph(), min_score=0.1)
         said[vnni] = [detector(samples.portrait()), detector(samples.portrait()[::2, ::2])]
     assert said[True][0]
     assert said[False] == said[True]
+
+
+def shipped_graph():
+    return weights.locate(weights.read_manifest()["ssd-mobilenet-v2-coco-int8"], "graph")
 
 
 @pytest.mark.parametrize(
@@ -137,12 +168,13 @@ def test_an_export_that_names_its_outputs_with_an_index_is_taken(tmp_path, model
     assert again(samples.portrait()) == models.detect(samples.portrait())
 
 
-def test_an_export_of_another_size_is_shown_pictures_of_that_size(tmp_path):
-    given = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 200, 320, 3])
+def constant_network(path, rows, *, shape=(1, 200, 320, 3), kind=TensorProto.UINT8):
+    """Write a network that says the same of all pictures: rows of COCO id, score, place."""
+    given = helper.make_tensor_value_info("image", kind, shape)
     known = {
-        "detection_boxes": np.array([[[0.1, 0.2, 0.5, 0.6], [0, 0, 0, 0]]], np.float32),
-        "detection_classes": np.array([[3, 1]], np.float32),
-        "detection_scores": np.array([[0.9, 0]], np.float32),
+        "detection_boxes": np.array([[place for _, _, place in rows]], np.float32),
+        "detection_classes": np.array([[label for label, _, _ in rows]], np.float32),
+        "detection_scores": np.array([[score for _, score, _ in rows]], np.float32),
     }
     nodes = [helper.make_node("Size", ["image"], ["size"])]
     outputs = []
@@ -152,9 +184,49 @@ def test_an_export_of_another_size_is_shown_pictures_of_that_size(tmp_path):
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, value.shape))
     graph = helper.make_graph(nodes, "fixed", [given], outputs)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(made, tmp_path / "fixed.onnx")
-    (found,) = CocoDetector(tmp_path / "fixed.onnx")(samples.portrait())
+    onnx.save(made, path)
+    return path
+
+
+CAR = (3, 0.9, (0.1, 0.2, 0.5, 0.6))
+
+
+def test_an_export_of_another_size_is_shown_pictures_of_that_size(tmp_path):
+    path = constant_network(tmp_path / "fixed.onnx", [CAR, (1, 0, (0, 0, 0, 0))])
+    (found,) = CocoDetector(path)(samples.portrait())
     height, width = samples.portrait().shape[:2]
     assert (found.kind, found.score) == ("car", pytest.approx(0.9))
     assert found.box.x == pytest.approx(0.2 * width)
     assert found.box.h == pytest.approx(0.4 * height)
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [(1, "person"), (2, "bicycle"), (3, "car"), (4, "motorcycle"), (6, "bus"), (8, "truck"),
+     (0, None), (5, None), (7, None), (91, None)],
+)  # fmt: skip
+def test_names_are_those_of_cocos_ids(tmp_path, label, kind):
+    path = constant_network(tmp_path / "one.onnx", [(label, *CAR[1:])])
+    assert [d.kind for d in CocoDetector(path)(samples.grey_field())] == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [(3, np.nan, CAR[2]), (np.nan, 0.9, CAR[2]), (np.inf, 0.9, CAR[2]),
+     (3, 0.9, (0.1, np.nan, 0.5, 0.6)), (3, np.inf, CAR[2])],
+)  # fmt: skip
+def test_what_is_no_number_is_no_object(tmp_path, row):
+    path = constant_network(tmp_path / "slip.onnx", [row, CAR])
+    assert len(CocoDetector(path)(samples.grey_field())) == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [((1, 3, 300, 300), TensorProto.UINT8), ((8, 300, 300, 3), TensorProto.UINT8),
+     ((1, 300, 300, 1), TensorProto.UINT8), ((300, 300, 3), TensorProto.UINT8),
+     ((1, 100_000, 300, 3), TensorProto.UINT8), ((1, 300, 300, 3), TensorProto.FLOAT)],
+)  # fmt: skip
+def test_a_network_that_takes_no_such_picture_is_one_sentence(tmp_path, shape, kind):
+    path = constant_network(tmp_path / "other.onnx", [CAR], shape=shape, kind=kind)
+    with pytest.raises(BadInput, match="does not find objects"):
+        CocoDetector(path)

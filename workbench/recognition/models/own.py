@@ -128,7 +128,10 @@ def _check_files(card: weights.WeightCard, where: str, place: Path) -> None:
         if Path(file.path).suffix.lower() not in allowed[key]:
             raise BadInput(
                 N_("a model for '{task}' takes no file '{path}'"),
-                N_("it may have: {files}; and pictures for its self-test"),
+                N_(
+                    "it may have: {files}; and pictures for its self-test. If it is switched on, "
+                    "go back first: workbench models use ROOT --shipped"
+                ),
                 where=where,
                 task=card.task,
                 path=file.path,

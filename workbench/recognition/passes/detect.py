@@ -6,9 +6,11 @@ out and enlarged for it; it knows nothing of vehicles from straight above, and t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import av
 import cv2
@@ -21,6 +23,7 @@ from workbench.recognition.types import RGB, Detection, Detector, clip
 from workbench.records import Box
 
 _INPUT_PX = 300
+_SIDE_PX = 32, 2048
 _KIND_OF_COCO = {
     1: "person", 2: "bicycle", 3: "car", 4: "motorcycle", 6: "bus", 8: "truck",
 }  # fmt: skip
@@ -61,7 +64,7 @@ class CocoDetector:
         if (
             len(inputs) != 1
             or inputs[0].type != "tensor(uint8)"
-            or len(inputs[0].shape) != 4
+            or not _takes_a_picture(inputs[0].shape)
             or any(output not in named for output in _OUTPUTS)
         ):
             raise BadInput(
@@ -72,8 +75,7 @@ class CocoDetector:
             )
         self._input = inputs[0].name
         high, wide = inputs[0].shape[1:3]
-        # a side that is a name, not a number, takes any size
-        self._size = tuple(n if isinstance(n, int) else _INPUT_PX for n in (wide, high))
+        self._size = tuple(n if _is_known(n) else _INPUT_PX for n in (wide, high))
         self._outputs = [named[output] for output in _OUTPUTS]
         self._min_score = min_score
         self._max_overlap = max_overlap
@@ -118,6 +120,26 @@ class FrozenDetector:
         return _named(rows, picture, self._min_score, self._max_overlap)
 
 
+def _is_known(length: object) -> TypeGuard[int]:
+    """Tell a length that is fixed from one that may be anything: a name, none, or -1."""
+    return isinstance(length, int) and length >= 0
+
+
+def _takes_a_picture(shape: Sequence[object]) -> bool:
+    """Tell whether an input takes one picture (1, y, x, 3) of a size that can be made.
+
+    >>> [_takes_a_picture(s) for s in ([1, 300, 300, 3], ["n", None, -1, 3], [1, 3, 300, 300])]
+    [True, True, False]
+    """
+    if len(shape) != 4:
+        return False
+    fits = ((1, 1), (_SIDE_PX[0], _SIDE_PX[1]), (_SIDE_PX[0], _SIDE_PX[1]), (3, 3))
+    return all(
+        not _is_known(length) or low <= length <= high
+        for length, (low, high) in zip(shape, fits, strict=True)
+    )
+
+
 def _named(
     rows: Iterable[tuple[float, float, Sequence[float]]],
     picture: RGB,
@@ -128,6 +150,8 @@ def _named(
     height, width = picture.shape[:2]
     found: list[Detection] = []
     for label, score, place in rows:
+        if not all(map(math.isfinite, (label, score, *place))):
+            continue  # of a network's slip nothing can be said, least of all that it is sure
         kind = _KIND_OF_COCO.get(int(label))
         if kind is None or score < min_score:
             continue
