@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workbench.recognition.passes.detect import moved
-from workbench.recognition.passes.naming import DRIVEN, RIDDEN
+from workbench.recognition.passes.naming import DRIVEN, RIDDEN, riders_of
 from workbench.recognition.passes.track import Still, affinity, hull, overlap_share
 from workbench.recognition.settings import Settings
 from workbench.recognition.types import Detection, Detector
 from workbench.records import Box
 
-_RIDER, _RIDDEN_OF_RIDER, _BEHIND = 0.3, 0.5, 0.8
+_BEHIND = 0.8
 
 
 def drawn_box(
@@ -63,12 +63,7 @@ def wholes(found: Sequence[Detection]) -> list[tuple[Box, str]]:
     people = [one.box for one in found if one.kind == "person"]
     riders: list[Box] = []
     for one in (one for one in found if one.kind in RIDDEN):
-        on_it = [
-            box
-            for box in people
-            if overlap_share(box, one.box) > _RIDER
-            or overlap_share(one.box, box) > _RIDDEN_OF_RIDER
-        ]
+        on_it = riders_of(one.box, people)
         things.append((hull([one.box, *on_it]), one.kind))
         riders += on_it
     return things + [

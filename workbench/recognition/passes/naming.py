@@ -29,6 +29,8 @@ optimize = later("scipy.optimize")
 
 RIDDEN = {"motorcycle", "bicycle"}
 DRIVEN = {"car", "bus", "truck"}
+_RIDER, _RIDDEN_OF_RIDER = 0.3, 0.5
+"""Of a rider, and of what is ridden: more than this lies in the other's box."""
 
 
 @dataclass(slots=True)
@@ -332,13 +334,20 @@ def _whole(one: Detection, every: Sequence[Detection]) -> Box:
     """Return the box of a thing with who rides it."""
     if one.kind not in RIDDEN:
         return one.box
-    riders = [
-        d.box
-        for d in every
-        if d.kind == "person"
-        and (overlap_share(d.box, one.box) > 0.3 or overlap_share(one.box, d.box) > 0.5)
+    return hull([one.box, *riders_of(one.box, [d.box for d in every if d.kind == "person"])])
+
+
+def riders_of(ridden: Box, people: Sequence[Box]) -> list[Box]:
+    """Return the people who are on what is ridden: so much of one lies in the other's box.
+
+    >>> riders_of(Box(0, 20, 30, 40), [Box(5, 0, 20, 45), Box(60, 0, 20, 45)])
+    [Box(x=5, y=0, w=20, h=45)]
+    """
+    return [
+        box
+        for box in people
+        if overlap_share(box, ridden) > _RIDER or overlap_share(ridden, box) > _RIDDEN_OF_RIDER
     ]
-    return hull([one.box, *riders])
 
 
 def _is_loose(drawn: Box, region: Box, settings: Settings) -> bool:
