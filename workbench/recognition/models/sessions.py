@@ -19,7 +19,7 @@ def options(*, exact: bool = False) -> ort.SessionOptions:
     ----------
     exact
         The network has weights of whole eight bits: where the processor would add their products
-        in 16, which overflow, it is told to take the slower way (1.7 times the time).
+        in 16, which overflow, it is told to take the slower way (1.4 times the time).
     """
     chosen = ort.SessionOptions()
     chosen.intra_op_num_threads = 1
