@@ -143,6 +143,7 @@ def test_a_way_that_hangs_holds_up_nobody_and_is_given_up_in_the_log(tmp_path):
         ("[rules]\nafter_s = -1", "rules.after_s"),
         ("password = 'geheim", "TOMLDecodeError"),
         ("desktop = true", "AttributeError"),
+        ("geheim = " + "[" * 100_000, "RecursionError"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be_are_one_sentence_without_secrets(tmp_path, text, said):

@@ -90,7 +90,8 @@ def test_readable_credentials_and_broken_ones_are_refused_without_quoting_them(t
     with pytest.raises(BadInput, match="chmod 600"):
         read_credentials(path)
     path.chmod(0o600)
-    for text in ('password = "hush"\n', '[default]\npassword = "hush"\n', "[default\nhush"):
+    texts = ('password = "hush"\n', '[default]\npassword = "hush"\n', "[default\nhush")
+    for text in (*texts, "hush = " + "[" * 100_000):
         path.write_text(text)
         with pytest.raises(BadInput) as caught:
             read_credentials(path)

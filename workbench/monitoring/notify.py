@@ -11,7 +11,6 @@ import queue
 import shutil
 import smtplib
 import ssl
-import stat
 import subprocess
 import threading
 import time
@@ -25,6 +24,7 @@ from typing import Any
 
 from workbench.errors import N_, BadInput
 from workbench.monitoring.notices import Notice, Rules
+from workbench.store.files import read_secret
 
 FILE = "notify.toml"
 LOG = "notices.jsonl"
@@ -77,18 +77,12 @@ def read_settings(path: Path) -> Settings:
     BadInput
         When others than its owner may read it, or it does not say what it should.
     """
-    if not path.exists():
-        return Settings()
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise BadInput(
-            N_("others can read the passwords in this file"),
-            N_("run: chmod 600 {path}"),
-            where=str(path),
-            path=path,
-        )
     try:
-        return _settings(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        text = read_secret(path)
+        if text is None:
+            return Settings()
+        return _settings(tomllib.loads(text))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         # the parser's own message could quote a password
         name = error.args[0] if isinstance(error, KeyError | _WrongError) and error.args else ""
         raise BadInput(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from workbench.errors import N_, BadInput
 from workbench.records import Source
+from workbench.store.files import read_secret
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file", "v4l2")
 """Kinds of sources: cameras, MJPEG or transport streams over HTTP, files and folders, USB."""
@@ -161,22 +161,16 @@ def read_credentials(path: Path) -> Mapping[str, tuple[str, str]]:
     BadInput
         When others than its owner may read it, or it does not say what it should.
     """
-    if not path.exists():
-        return {}
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise BadInput(
-            N_("others can read the cameras' passwords in this file"),
-            N_("run: chmod 600 {path}"),
-            where=str(path),
-            path=path,
-        )
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = read_secret(path)
+        if text is None:
+            return {}
+        tables = tomllib.loads(text)
         return {
             camera_id: (str(table["user"]), str(table["password"]))
             for camera_id, table in tables.items()
         }
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         # the parser's own message could quote a password
         raise BadInput(
             N_("the cameras' credentials cannot be read ({kind})"),

@@ -16,7 +16,6 @@ import hashlib
 import ipaddress
 import json
 import secrets
-import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from tornado.web import RequestHandler
 
 from workbench.errors import N_, BadInput, Refused
 from workbench.investigation.people import sign_in_by
+from workbench.store.files import read_secret
 from workbench.timeline import SECOND_NS
 from workbench.views.gate import CALLBACK
 
@@ -75,17 +75,11 @@ def read_sign_in(path: Path) -> SignInSettings:
     BadInput
         When others than its owner may read it, or it does not say what it should.
     """
-    if not path.exists():
-        return SignInSettings()
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise BadInput(
-            N_("others can read the secret in this file"),
-            N_("run: chmod 600 {path}"),
-            where=str(path),
-            path=path,
-        )
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = read_secret(path)
+        if text is None:
+            return SignInSettings()
+        told = tomllib.loads(text)
         if set(told) - {"oidc", "proxies"}:
             raise ValueError(sorted(set(told) - {"oidc", "proxies"})[0])
         proxies = told.get("proxies", {"trusted": []})["trusted"]
