@@ -94,6 +94,8 @@ class Settings:
     gain_sample: int = 4000
     """Pixels of the gate picture that the gain of the camera's exposure control is read from."""
     gain_deadband: float = 0.015
+    gain_apart: float = 1.35
+    """Pixels whose ratio is further than this factor from the picture's say nothing of the gain."""
     gain_serves: int = 5
     gain_drift: float = 0.4
     """A gain serves so many pictures, while the mean grey level stays within so much."""

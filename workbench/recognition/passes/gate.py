@@ -286,10 +286,20 @@ class Gate:
         if self._night:
             usable &= beside_lamps(sample, like, round(self._s.lamp_halo_px / every), self._s)
         least = usable.size // 40
+        if np.count_nonzero(usable) < least:
+            return None
+        # What is no part of the scene has other ratios: of a dark car before a grey road all that is
+        # dark would be taken for the camera's, and the road with it.
+        ratio = wanted / np.maximum(green, 1).astype(np.float32)
+        whole = float(np.median(ratio[usable]))
+        between = cv2.addWeighted(green, 0.5, wanted, 0.5, 0)
+        usable &= (ratio > whole / self._s.gain_apart) & (ratio < whole * self._s.gain_apart)
         levels, gains = [], []
         # A tone curve is not one factor: shadows, middle tones and lights each have their own.
         for low, high in ((0, 80), (80, 160), (160, 256)):
-            those = usable & (green >= low) & (green < high)
+            # By what both say: noise makes what is dark in one brighter in the other, and the
+            # curve would flatten the road.
+            those = usable & (between >= low) & (between < high)
             if np.count_nonzero(those) >= least:
                 ratios = like[those] / np.maximum(sample[those], 1).astype(np.float32)
                 gains.append(np.median(ratios, axis=0))
