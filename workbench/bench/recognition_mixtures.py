@@ -49,10 +49,12 @@ _MARGIN_PX = 4
 # A tape is 3 to 6 px wide in what differs, a head or a leg of the smallest walkers used 9 and more.
 _THINNEST_PX = 7
 # From what is that thick, so far belongs to a body: thin edges, and shoes below a pale shin.
-_REACH_PX, _REACH_DOWN_PX = 2, 9
+_REACH_PX, _REACH_DOWN_PX = 1, 9
 # Medians of width over height: walkers alone .29 to .48, two side by side .62 to .96.
 _WIDEST_WALKER = 0.55
 _GAP = np.ones((13, 9), np.uint8)
+# Two cars that pass each other aslant share so much of a box at most.
+_CORNER = 0.05
 
 Box = tuple[int, int, int, int]
 Mask = NDArray[np.uint8]
@@ -223,7 +225,7 @@ def _car(picture: RGB, scene: RGB, mask: Mask) -> tuple[Mask, Mask]:
     lines, _ = cv2.findContours(body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     for line in lines:
         cv2.fillConvexPoly(body, cv2.convexHull(line), 1)
-    return mask, body & mask
+    return mask | body, body
 
 
 def _brightest(picture: RGB) -> Mask:
@@ -299,11 +301,18 @@ def mixture(
     passes: int,
     every_s: float,
     seed: int,
+    apart: bool = False,
 ) -> list[Trail]:
     """Write a clip of `passes` pasted movers, one about every `every_s` seconds; return the truth.
 
     Where two overlap, the one whose box reaches lower lies in front; one mostly hidden by others is
     not scored on that frame.
+
+    Parameters
+    ----------
+    apart
+        Whether one waits until nothing else is on its way within a second: people pass before one
+        another, cars do not drive through one another and keep a distance.
     """
     rng = np.random.default_rng([seed, 1])
     height, width = (side // 2 * 2 for side in scene.shape[:2])
@@ -312,7 +321,15 @@ def mixture(
     plan: list[tuple[int, CutOut]] = []
     for start in starts.tolist():
         one = movers[int(rng.integers(len(movers)))]
-        plan.append((round(start * rate), one.mirrored(width) if rng.random() < 0.5 else one))
+        one = one.mirrored(width) if rng.random() < 0.5 else one
+        begin = round(start * rate)
+        while apart and any(
+            _meet(begin + lag, one, at, other)
+            for at, other in plan
+            for lag in (-round(rate), 0, round(rate))
+        ):
+            begin += 1
+        plan.append((begin, one))
     frames = max(at + len(one.boxes) for at, one in plan) + round(2 * rate)
     noise = [rng.normal(0, 2.0, (height, width, 1)).astype(np.float32) for _ in range(4)]
     hidden: dict[int, set[int]] = {}
@@ -339,6 +356,13 @@ def mixture(
         )
         for k, (at, one) in enumerate(plan)
     ]
+
+
+def _meet(begin: int, one: CutOut, at: int, other: CutOut) -> bool:
+    """Return whether two movers that begin on these frames are ever on one spot."""
+    both = range(max(begin, at), min(begin + len(one.boxes), at + len(other.boxes)))
+    pairs = ((one.boxes[n - begin], other.boxes[n - at]) for n in both)
+    return any(max(_covered(a, [b]), _covered(b, [a])) > _CORNER for a, b in pairs)
 
 
 def _foot(box: Box) -> int:

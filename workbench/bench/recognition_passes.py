@@ -97,7 +97,7 @@ def mixture_clip(rig: Rig, name: str, number: int) -> Clip | None:
         out = rig.folder / f"mixture-{name}.mp4"
         truth = mixtures.mixture(
             movers, scene, out, rate=source.rate, passes=6 if rig.quick else 40, every_s=2.5,
-            seed=drawn.SEEDS["mixtures"] + number,
+            seed=drawn.SEEDS["mixtures"] + number, apart=source.of == "cars",
         )  # fmt: skip
         return rig.take(out, f"mixture of {len(movers)} movers of {name}", truth)
 
