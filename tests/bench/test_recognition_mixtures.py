@@ -30,8 +30,10 @@ DARK, PALE, RED = (20, 20, 30), (122, 124, 126), (170, 30, 30)
 
 def road() -> RGB:
     noise = np.random.default_rng(3).normal(0, 3, (HIGH, WIDE, 1))
-    return np.clip(120 + cv2.GaussianBlur(noise, (5, 5), 0)[..., None], 0, 255).repeat(3, 2).astype(
-        np.uint8
+    return (
+        np.clip(120 + cv2.GaussianBlur(noise, (5, 5), 0)[..., None], 0, 255)
+        .repeat(3, 2)
+        .astype(np.uint8)
     )
 
 
@@ -139,7 +141,7 @@ def test_a_car_is_laid_with_its_shadow_and_its_box_goes_around_the_car(tmp_path)
 
 
 def test_cars_do_not_drive_through_one_another(tmp_path):
-    boxes = [(20 + 7 * n, 60, 60, 90) for n in range(FRAMES)]
+    boxes = [(round(n * (WIDE - 60) / (FRAMES - 1)), 60, 60, 90) for n in range(FRAMES)]
     one = CutOut(
         boxes,
         [(x, y) for x, y, _, _ in boxes],
@@ -162,6 +164,21 @@ def test_cars_do_not_drive_through_one_another(tmp_path):
 
     assert least_lag(apart=False) < 55
     assert least_lag(apart=True) >= 60 - 7
+
+
+def test_nobody_appears_where_another_is_or_vanished(tmp_path):
+    boxes = [(200 + n, 100, 20, 60) for n in range(20)]
+    one = CutOut(
+        boxes,
+        [(x, y) for x, y, _, _ in boxes],
+        [np.full((60, 20, 3), 200, np.uint8) for _ in boxes],
+        [np.ones((60, 20), np.float32) for _ in boxes],
+    )
+    truth = mixture(
+        [one], road(), tmp_path / "out.mp4", rate=Fraction(10), passes=5, every_s=3.0, seed=5
+    )
+    begins = sorted(int(trail.frames[0]) for trail in truth)
+    assert min(np.diff(begins)) >= 20 + 30  # its way, and three seconds
 
 
 @pytest.mark.footage

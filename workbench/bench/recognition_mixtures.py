@@ -10,6 +10,7 @@ hold, less than a street.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from workbench import media
 from workbench.bench.recognition_match import Trail, overlaps
 from workbench.recognition.types import RGB
+
 
 class SourceClip(NamedTuple):
     """A clip of the footage folder that movers are cut out of.
@@ -46,15 +48,18 @@ SOURCES = {
 _LEVEL, _AREA_SHARE, _LEAST_S = 26, 0.0012, 1.2
 _STEP_IOU = 0.3
 _MARGIN_PX = 4
-# A tape is 3 to 6 px wide in what differs, a head or a leg of the smallest walkers used 9 and more.
+# A tape is 4 to 6 px wide in what differs; 9 takes heads of the smallest walkers and arms, too.
 _THINNEST_PX = 7
 # From what is that thick, so far belongs to a body: thin edges, and shoes below a pale shin.
 _REACH_PX, _REACH_DOWN_PX = 1, 9
-# Medians of width over height: walkers alone .29 to .48, two side by side .62 to .96.
+# Medians of width over height without the tape: walkers alone .32 to .49, two side by side .62
+# to .70. Single frames tell less: an arm held out is .7.
 _WIDEST_WALKER = 0.55
 _GAP = np.ones((13, 9), np.uint8)
 # Two cars that pass each other aslant share so much of a box at most.
 _CORNER = 0.05
+# So long one who vanished in the middle of the picture may be looked for, a height a second away.
+_WAITED_S = 3.0
 
 Box = tuple[int, int, int, int]
 Mask = NDArray[np.uint8]
@@ -163,9 +168,8 @@ def cut_outs(
             used.add(int(at[0]))
             followed.append((int(at[0]), one))
         # What began beside a mover is a piece that broke off: it never becomes one of its own.
-        for j in range(len(found)):
-            if j not in used and not near[:, j].any():
-                followed.append((j, _NOTHING))
+        began = [j for j in range(len(found)) if j not in used and not near[:, j].any()]
+        followed += [(j, _NOTHING) for j in began]
         for j, one in followed:
             box, mask = found[j]
             laid, own = _trimmed(trim, picture, under, box, mask, least_area)
@@ -180,7 +184,7 @@ def cut_outs(
 def _trimmed(
     trim: Trim | None, picture: RGB, scene: RGB, box: Box, mask: Mask, least_area: float
 ) -> tuple[Mask, Box | None]:
-    """Return the mask of what is laid and the mover's box, None if less than a blob is left of it."""
+    """Return the mask of what is laid and the mover's box, None if less is left than a blob."""
     if trim is None:
         return mask, box
     part, (left, top) = _about(box)
@@ -306,7 +310,8 @@ def mixture(
     """Write a clip of `passes` pasted movers, one about every `every_s` seconds; return the truth.
 
     Where two overlap, the one whose box reaches lower lies in front; one mostly hidden by others is
-    not scored on that frame.
+    not scored on that frame. Nobody begins or ends in the middle of the picture where
+    another is, or could have walked to or from: who is who would be anybody's guess there.
 
     Parameters
     ----------
@@ -319,14 +324,16 @@ def mixture(
     scene = scene[:height, :width]
     starts = (np.arange(passes) + rng.random(passes)) * every_s + 3.0
     plan: list[tuple[int, CutOut]] = []
+    second = round(rate)
     for start in starts.tolist():
         one = movers[int(rng.integers(len(movers)))]
         one = one.mirrored(width) if rng.random() < 0.5 else one
         begin = round(start * rate)
-        while apart and any(
-            _meet(begin + lag, one, at, other)
+        while any(
+            _unclear(begin, one, at, other, (height, width), rate)
+            or _unclear(at, other, begin, one, (height, width), rate)
+            or (apart and any(_meet(begin + lag, one, at, other) for lag in (-second, 0, second)))
             for at, other in plan
-            for lag in (-round(rate), 0, round(rate))
         ):
             begin += 1
         plan.append((begin, one))
@@ -363,6 +370,30 @@ def _meet(begin: int, one: CutOut, at: int, other: CutOut) -> bool:
     both = range(max(begin, at), min(begin + len(one.boxes), at + len(other.boxes)))
     pairs = ((one.boxes[n - begin], other.boxes[n - at]) for n in both)
     return any(max(_covered(a, [b]), _covered(b, [a])) > _CORNER for a, b in pairs)
+
+
+def _unclear(
+    begin: int, one: CutOut, at: int, other: CutOut, size: tuple[int, int], rate: Fraction
+) -> bool:
+    """Return whether one begins or ends its way where another is, or could have walked to or from.
+
+    At the border people do come and go.
+    """
+    for n, box in ((begin, one.boxes[0]), (begin + len(one.boxes) - 1, one.boxes[-1])):
+        near = min(max(n, at), at + len(other.boxes) - 1)
+        apart_s, there = float(abs(n - near) / rate), other.boxes[near - at]
+        if _at_border(box, size) and (n == near or _at_border(there, size)):
+            continue
+        across, down = (box[k] + box[k + 2] / 2 - there[k] - there[k + 2] / 2 for k in (0, 1))
+        far = (1 + apart_s) * max(box[3], there[3])
+        if apart_s <= _WAITED_S and math.hypot(across, down) < far:
+            return True
+    return False
+
+
+def _at_border(box: Box, size: tuple[int, int]) -> bool:
+    x, y, w, h = box
+    return min(x, y, size[1] - x - w, size[0] - y - h) <= _MARGIN_PX
 
 
 def _foot(box: Box) -> int:
