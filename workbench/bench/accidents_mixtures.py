@@ -47,10 +47,10 @@ class Source:
 
 def source(home: Path, name: str) -> Source:
     """Return a source of the folder of real footage by its name in ``SOURCES``."""
-    path, rate = SOURCES[name]
-    scene = empty_scene(home / path)
-    movers = cut_outs(home / path, scene, float(rate), lit=name == "car-detection")
-    return Source(name, scene, movers, rate)
+    clip = SOURCES[name]
+    scene = empty_scene(home / clip.file)
+    movers = cut_outs(home / clip.file, scene, float(clip.rate), lit=clip.lit)
+    return Source(name, scene, movers, clip.rate)
 
 
 def write_clip(of: Source, out: Path, kind: str, seed: int) -> float | None:
@@ -229,7 +229,7 @@ def _lay(
     part = k - number
     pace = _pace(one, number) if part else np.zeros(2)
     x, y, w, h = one.boxes[number]
-    left, top = max(0, x - 4), max(0, y - 4)
+    left, top = one.corners[number]
     dx, dy = float(shift[0] + part * pace[0]), float(shift[1] + part * pace[1])
     cos, sin = math.cos(turn), math.sin(turn)
     foot = np.array([x + w / 2, y + 0.85 * h])

@@ -89,15 +89,15 @@ def mixture_clip(rig: Rig, name: str, number: int) -> Clip | None:
 
     def make() -> Clip | None:
         assert rig.footage is not None
-        file, rate = mixtures.SOURCES[name]
-        scene = mixtures.empty_scene(rig.footage / file)
-        movers = mixtures.cut_outs(rig.footage / file, scene, float(rate))[:12]
+        source = mixtures.SOURCES[name]
+        scene = mixtures.empty_scene(rig.footage / source.file)
+        movers = mixtures.known_movers(rig.footage / source.file, scene, source)[:12]
         if not movers:
             return None
         out = rig.folder / f"mixture-{name}.mp4"
         truth = mixtures.mixture(
-            movers, scene, out, rate=rate, passes=6 if rig.quick else 40, every_s=2.5,
-            seed=drawn.SEEDS["mixtures"] + number,
+            movers, scene, out, rate=source.rate, passes=6 if rig.quick else 40, every_s=2.5,
+            seed=drawn.SEEDS["mixtures"] + number, apart=source.of == "cars",
         )  # fmt: skip
         return rig.take(out, f"mixture of {len(movers)} movers of {name}", truth)
 
