@@ -176,6 +176,14 @@ class Track:
             self.way_px += hop
             self._anchor, self.moved_s = (x, y), at.t_s
 
+    def forget_guesses(self) -> None:
+        """Leave out the looks at its end that it was only guessed to be at.
+
+        What has gone out of sight behind another is guessed to be there until that one goes, too.
+        """
+        while len(self.seen) > 1 and self.seen[-1].shared:
+            self.seen.pop()
+
     def correct(self, box: Box) -> None:
         """Replace the newest box by one the detector has drawn."""
         last = self.last
@@ -357,6 +365,8 @@ class Tracker:
     def take_ended(self) -> list[Track]:
         """Return the tracks that ended since this was last asked."""
         ended, self.ended = self.ended, []
+        for track in ended:
+            track.forget_guesses()
         return ended
 
     def _gather(
