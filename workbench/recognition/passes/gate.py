@@ -288,8 +288,8 @@ class Gate:
         least = usable.size // 40
         if np.count_nonzero(usable) < least:
             return None
-        # What is no part of the scene has other ratios: of a dark car before a grey road all that is
-        # dark would be taken for the camera's, and the road with it.
+        # What is no part of the scene has other ratios: before a grey road a dark car would say
+        # what becomes of all that is dark, the road's own stones too.
         ratio = wanted / np.maximum(green, 1).astype(np.float32)
         whole = float(np.median(ratio[usable]))
         between = cv2.addWeighted(green, 0.5, wanted, 0.5, 0)

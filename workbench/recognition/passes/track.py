@@ -183,6 +183,8 @@ class Track:
         """
         while len(self.seen) > 1 and self.seen[-1].shared:
             self.seen.pop()
+        until = self.last.number
+        self.stills = {b: still for b, still in self.stills.items() if still.at.number <= until}
 
     def correct(self, box: Box) -> None:
         """Replace the newest box by one the detector has drawn."""
