@@ -329,6 +329,38 @@ def test_an_odd_address_still_opens_on_what_is_recorded(codecs, asked):
     assert 0 <= view["at"] < view["length"]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"cameras": "nobody,S01-P1"},
+        {"camera": "<script>"},
+        {"at": "12"},
+        {"at": "yesterday"},
+        {"from": "yesterday"},
+        {"segment": "zz", "pts": "1.5"},
+    ],
+)
+def test_an_address_that_cannot_be_followed_is_said_not_replaced_in_silence(codecs, asked):
+    page = page_of(codecs, **asked)
+    assert page.said.visible
+    assert "địa chỉ" in page.said.object.lower()
+
+
+def test_an_address_that_is_followed_says_nothing(codecs):
+    camera_id = list(codecs.ward.cameras)[1]
+    (segment,) = codecs.segments([camera_id])
+    pts = str(int(codecs.frame_index(segment).pts[50]))
+    at = str(START_NS + 5 * SECOND_NS)
+    for asked in (
+        {},
+        {"camera": camera_id},
+        {"cameras": camera_id, "at": at},
+        {"cameras": camera_id, "at": at, "from": str(START_NS), "span": "10"},
+        {"segment": segment.sha256, "pts": pts},
+    ):
+        assert not page_of(codecs, **asked).said.visible, asked
+
+
 def test_the_address_of_a_review_opens_the_same_cameras_span_and_instant(codecs):
     cameras = list(codecs.ward.cameras)[1:3]
     first = page_of(codecs, cameras=",".join(cameras), at=str(START_NS + 5 * SECOND_NS), span="10")

@@ -50,6 +50,7 @@ FIRST_TILES = 4
 _START = re.compile(
     r"(\d{1,2})/(\d{1,2})/(\d{4})[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
 )
+_PTS = re.compile(r"-?[0-9]{1,18}")
 _CSS = COMPONENTS_CSS + (ASSETS / "accident.css").read_text(encoding="utf-8")
 
 
@@ -137,8 +138,25 @@ class _AccidentPage:
         self._here = here
         self._chosen = self._asked_cameras() or self._default(here, at_ns, span)
         self._show(self._chosen, span, at_ns, first=True)
+        if self._lost(at_ns):
+            what = N_(
+                "the address of this page names cameras or an instant that cannot be shown here"
+            )
+            self._say(BadInput(what, N_("check it: what is shown was not asked for")))
 
-    # -- what the address asks for -----------------------------------------------------------
+    def _lost(self, at_ns: int) -> bool:
+        """Return whether the address named a camera or an instant, and another one is shown.
+
+        A reader of a mangled address, or of one from another case, must not take this for it.
+        """
+        asked = self.visit.asked
+        named = [*asked.get("cameras", "").split(","), asked.get("camera", "")]
+        if any(one not in self._chosen for one in named if one):
+            return True
+        if sha256 := asked.get("segment"):
+            of = self.wb.segment(sha256).camera_id if _PTS.fullmatch(asked.get("pts", "")) else ""
+            return of not in self._allowed
+        return asked.get("at", "" if "from" in asked else str(at_ns)) != str(at_ns)
 
     def _asked(self) -> tuple[str, int, Span]:
         """Return the camera it is about, the instant and the span, from the address or the case."""
@@ -146,7 +164,7 @@ class _AccidentPage:
         seconds = int(asked["span"]) if asked.get("span", "") in map(str, SPANS_S) else DEFAULT_S
         before_ns = min(BEFORE_S, seconds // 3) * SECOND_NS
         pts = asked.get("pts", "")
-        if asked.get("segment") and re.fullmatch(r"-?[0-9]{1,18}", pts):
+        if asked.get("segment") and _PTS.fullmatch(pts):
             segment = wb.segment(asked["segment"])
             if segment.camera_id in self._allowed:
                 at_ns, _ = wb.utc(segment, int(pts))
@@ -463,6 +481,8 @@ def _words(tr: Translate) -> dict[str, Any]:
     return {
         "most_note": LONGEST_NOTE,
         "start": tr("From"),
+        "seconds": tr("{count} s"),
+        "minutes": tr("{count} min"),
         "span": tr("for"),
         "open": tr("Open"),
         "speed": tr("Speed"),
