@@ -323,6 +323,17 @@ def test_the_log_names_the_account_whatever_the_environment_says(ward_folder, tm
     assert {entry.actor for entry in open_workbench(made, actor="t").audit()} == {account()}
 
 
+def test_what_was_taken_in_before_and_what_is_of_the_future_is_said(run, camera, clip, tmp_path):
+    root, made = tmp_path / "root", ("--camera", camera, "--start")
+    status, out, _err = run("ingest", root, clip, *made, "2020-11-20T07:15:00+07:00")
+    assert (status, "note" in out) == (0, False), out
+    status, out, _err = run("ingest", root, clip, *made, "2020-11-20T07:15:00+07:00")
+    assert (status, out.count("the archive had this file already")) == (0, 1)
+    # kept, for a camera's clock may be wrong, but not in silence: a year is soon mistyped
+    status, out, _err = run("ingest", tmp_path / "b", clip, *made, "2226-11-20T07:15:00+07:00")
+    assert (status, out.count("it starts in the future")) == (0, 1)
+
+
 def test_from_footage_to_sightings(run, camera, clip, tmp_path):
     root = tmp_path / "root"
     status, out, _err = run("ingest", root, clip, "--camera", camera, "--start", START)

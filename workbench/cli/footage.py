@@ -117,10 +117,13 @@ def ingest(
     rate: Annotated[
         str, typer.Option(help="Frames a second, where the file is known to lie.")
     ] = "",
-    clock_offset: Annotated[float, typer.Option(help="Seconds to add to the camera's time.")] = 0.0,
+    clock_offset: Annotated[
+        float | None,
+        typer.Option(help="Seconds to add to the camera's time; without it, what is known holds."),
+    ] = None,
     clock_sigma: Annotated[
-        float, typer.Option(help="How sure that is, one sigma in seconds.")
-    ] = 1.0,
+        float | None, typer.Option(help="How sure that is, one sigma in seconds.")
+    ] = None,
     read_clock: Annotated[
         bool, typer.Option("--read-clock", help="Measure the clock from the burnt-in time.")
     ] = False,
@@ -129,8 +132,10 @@ def ingest(
     """Take footage into the archive: hashed, indexed, untouched, read-only."""
     start_ns = instant_of(start, "--start")
     override = rate_of(rate)
-    clock_offset = seconds_of(clock_offset, "--clock-offset")
-    clock_sigma = seconds_of(clock_sigma, "--clock-sigma")
+    if clock_offset is not None:
+        clock_offset = seconds_of(clock_offset, "--clock-offset")
+    if clock_sigma is not None:
+        clock_sigma = seconds_of(clock_sigma, "--clock-sigma")
     if not footage.exists():
         raise BadInput(N_("there is no such file or folder"), where=str(footage))
     wb = open_workbench(root, actor=account(), create_from=demonstration.WARD)
@@ -150,6 +155,14 @@ def ingest(
             f"{seconds:.2f} s  {segment.width_px}x{segment.height_px} {segment.codec}  "
             f"tick {segment.tick_s} s"
         )
+        if segment.sha256 in done.again:
+            typer.echo("  note: the archive had this file already; it stays as it was")
+        if segment.stamped.start_ns > wb.now():
+            # kept all the same: a camera's clock may run ahead, and ours may be behind
+            typer.echo(
+                "  note: it starts in the future, by this machine's clock. If the camera's clock "
+                "is wrong, state that with: workbench clock set"
+            )
         for note in segment.notes:
             typer.echo(f"  note: {note}")
         if read_clock:
