@@ -198,7 +198,7 @@ class Workbench:
             ]
             refused = []
         for segment in taken:
-            # the newest statement holds: one that nobody made must not replace one that somebody did
+            # the newest statement holds: what nobody stated must not replace what somebody did
             if not stated and self._store.clock_fixes(camera_id, segment.stamped):
                 continue
             fix = ClockFix(
