@@ -32,7 +32,7 @@ from workbench.investigation.reviewing import (
 )
 from workbench.records import Purpose
 from workbench.timeline import SECOND_NS, Span, parse_instant
-from workbench.views.accident import _AccidentPage, accident_page, start_of
+from workbench.views.accident import _AccidentPage, accident_page
 from workbench.views.media_server import Settings
 from workbench.views.page import visit
 from workbench.views.player import Player, _ReviewPage
@@ -466,14 +466,6 @@ def test_a_saved_picture_and_a_bookmark_come_from_the_page(codecs):
     again._remove()
     assert row["key"] not in {one["key"] for one in again.bookmarks.rows}
     assert not again.remove.visible
-
-
-def test_a_start_is_written_as_people_write_it():
-    assert start_of(" 20/11/2026 7:15 ") == START_NS
-    assert start_of("20/11/2026 07:15:00,5") == START_NS + SECOND_NS // 2
-    for wrong in ("", "2026-11-20 07:15", "20/13/2026 07:15:00", "20/11/2026", "x" * 99):
-        with pytest.raises(BadInput, match="not a date"):
-            start_of(wrong)
 
 
 def test_without_a_case_nothing_is_listed(codecs):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -33,13 +32,13 @@ from workbench.investigation.reviewing import (
     together,
 )
 from workbench.records import Segment
-from workbench.timeline import SECOND_NS, VIET_NAM, Span, UtcNs
+from workbench.timeline import SECOND_NS, Span, UtcNs
 from workbench.views.by_hand import Frame
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
 from workbench.views.papers import Papers
 from workbench.views.rows import Rows, marked
 from workbench.views.speeds import Speeds
-from workbench.views.text import Translate, clock
+from workbench.views.text import Translate, clock, written_instant
 
 SPANS_S = (10, 30, 60, 120, 300, LONGEST_S)
 DEFAULT_S = 60
@@ -47,9 +46,6 @@ BEFORE_S = 10
 """So much before the instant a link names does the span begin."""
 FIRST_TILES = 4
 """Cameras shown at first: those of the site, then the nearest that recorded the instant."""
-_START = re.compile(
-    r"(\d{1,2})/(\d{1,2})/(\d{4})[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
-)
 _PTS = re.compile(r"-?[0-9]{1,18}")
 _CSS = COMPONENTS_CSS + (ASSETS / "accident.css").read_text(encoding="utf-8")
 
@@ -384,7 +380,7 @@ class _AccidentPage:
     def _open_at(self, asked: Mapping[str, Any]) -> None:
         """Show another span: local time as people here write it, and seconds."""
         try:
-            start_ns = start_of(str(asked.get("start", ""))[:40])
+            start_ns = written_instant(str(asked.get("start", ""))[:40])
             seconds = asked.get("span_s")
             if seconds not in SPANS_S or start_ns not in self._period:
                 raise BadInput(
@@ -444,33 +440,6 @@ class _AccidentPage:
             except WorkbenchError as error:
                 self._say(error)
             self._list_marks()
-
-
-def start_of(text: str) -> int:
-    """Return the instant of a local date and time as people here write it.
-
-    Raises
-    ------
-    BadInput
-        Where it is none.
-
-    >>> start_of("20/11/2026 07:15:00.25")
-    1795133700250000000
-    """
-    found = _START.fullmatch(text.strip())
-    if found:
-        day, month, year, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
-        try:
-            at = datetime(year, month, day, hour, minute, second, tzinfo=VIET_NAM)
-        except ValueError:
-            at = None
-        if at is not None:
-            return int(at.timestamp()) * SECOND_NS + int((found[7] or "").ljust(9, "0"))
-    raise BadInput(
-        N_("'{text}' is not a date and time"),
-        N_("write it like 20/11/2026 07:15:00"),
-        text=text,
-    )
 
 
 def _about(codec: str, notes: tuple[str, ...]) -> str:
