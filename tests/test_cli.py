@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from make.clips import make_clip
+from make.rows import sighting_row, sightings_table
 
 from workbench import cli
 from workbench.investigation import open_workbench
@@ -241,6 +242,33 @@ def test_a_result_that_cannot_be_written_is_one_sentence(run, root, tmp_path):
     words = ("trace", root, "99B1-123.45", "--case", "W", "--reason", "r", "--json", out)
     status, _out, err = run(*words)
     assert (status, one_sentence(err)) == (2, True), err
+
+
+def test_a_trace_tells_each_leg_in_words_and_in_times_that_say_their_zone(
+    run, ward_folder, tmp_path
+):
+    root, begin = tmp_path / "root", parse_instant(START)
+    wb = open_workbench(root, actor=account(), create_from=ward_folder)
+    read = [one.camera_id for one in wb.ward.cameras.values() if one.kind == "plate"]
+    wb._store.append_sightings(
+        sightings_table(
+            [
+                sighting_row(1, read[0], utc_ns=begin, plate="99B1-123.45"),
+                sighting_row(2, read[-1], utc_ns=begin + 10**12, plate="99B1-123.45"),
+            ]
+        )
+    )
+    case = ("--title", "t", "--legal-basis", "l", "--reason", "r", "--from", START)
+    assert run("case", "open", root, "W", *case, "--to", "2026-11-20T08:00:00+07:00")[0] == 0
+    words = ("--case", "W", "--reason", "r")
+    status, out, err = run("trace", root, "99b112345", *words)
+    assert (status, "2 sightings, 1 legs" in out) == (0, True), (out, err)
+    leg = out.splitlines()[0]
+    assert leg.startswith("2026-11-20T00:15:00.000Z ")
+    assert "1000 s for a way of" in leg
+    assert "{" not in leg
+    out = run("trace", root, "99Z9-999.99", *words)[1]
+    assert "absence of a read is not absence of a vehicle" in out
 
 
 def test_a_case_says_what_it_is_about_and_changes_with_a_reason(run, root):

@@ -221,6 +221,9 @@ def test_search_says_what_differs_and_trace_keeps_the_impossible_apart(wb: Workb
     assert nearly.differences
     found = wb.trace("99B1-123.45", PURPOSE)
     assert len(found.sightings) == 3
+    # typed as search takes it, it is the same plate: nothing found would read as not there
+    assert wb.trace("99b1 12345", PURPOSE).sightings.equals(found.sightings)
+    assert wb.trace("99B1-12", PURPOSE).sightings.empty
     assert "impossible" in set(found.legs["plausible"])
     for journey in found.journeys:
         assert "impossible" not in journey.legs["plausible"].to_pylist()

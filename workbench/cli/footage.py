@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from workbench import demonstration
@@ -41,6 +42,7 @@ from workbench.investigation import (
 )
 from workbench.records import Case, Purpose
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc
+from workbench.trajectories import explain
 from workbench.views.account import account
 
 app = typer.Typer(
@@ -328,10 +330,19 @@ def trace(
         trace_format(chart)
     wb = _open(root)
     found = wb.trace(plate, Purpose(case, reason), also=camera_list(also) or ())
-    for leg in found.legs.itertuples():
+    for leg in found.legs.to_dict("records"):
+        start, stop = (
+            format_utc(pd.Timestamp(leg[end]).as_unit("ns").value) for end in ("from_utc", "to_utc")
+        )
         typer.echo(
-            f"{leg.from_utc:%H:%M:%S} {leg.from_camera} -> {leg.to_utc:%H:%M:%S} {leg.to_camera}  "
-            f"{leg.elapsed_s:.1f} s ± {leg.elapsed_sigma_s:.1f}  {leg.plausible}: {leg.reason}"
+            f"{start} {leg['from_camera']} -> {stop} {leg['to_camera']}  "
+            f"{leg['elapsed_s']:.1f} s ± {leg['elapsed_sigma_s']:.1f}  "
+            f"{leg['plausible']}: {explain(leg)}"
+        )
+    if found.sightings.empty:
+        typer.echo(
+            "no read inside the case is of this very plate; absence of a read is not absence of a "
+            "vehicle. Parts and near reads are found with: workbench search"
         )
     typer.echo(f"{len(found.sightings)} sightings, {len(found.legs)} legs")
     for ref, count in found.sightings["model_ref"].value_counts().items():

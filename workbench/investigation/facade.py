@@ -549,6 +549,10 @@ class Workbench:
         table = self._store.sightings(cameras=allowed, span=wanted, with_plate=True)
         read = frame_of(table)
         mine = read[read["plate"].isin([plate, *also])].reset_index(drop=True)
+        if mine.empty:  # as typed, the reads may be written with other separators
+            signs = {plates.compact(one) for one in (plate, *also)}
+            mine = read[[plates.compact(one) in signs for one in read["plate"]]]
+            mine = mine.reset_index(drop=True)
         legs = trajectories.link(mine, self.graph.between, plate=plate)
         journeys = trajectories.journeys(legs, mine, plate=plate)
         details = {"also": list(also), "sightings": len(mine), "legs": legs.num_rows}
