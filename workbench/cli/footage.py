@@ -330,7 +330,8 @@ def trace(
         trace_format(chart)
     wb = _open(root)
     found = wb.trace(plate, Purpose(case, reason), also=camera_list(also) or ())
-    for leg in found.legs.to_dict("records"):
+    for row in found.legs.to_dict("records"):
+        leg = {str(name): value for name, value in row.items()}
         start, stop = (
             format_utc(pd.Timestamp(leg[end]).as_unit("ns").value) for end in ("from_utc", "to_utc")
         )

@@ -551,8 +551,7 @@ class Workbench:
         mine = read[read["plate"].isin([plate, *also])].reset_index(drop=True)
         if mine.empty:  # as typed, the reads may be written with other separators
             signs = {plates.compact(one) for one in (plate, *also)}
-            mine = read[[plates.compact(one) in signs for one in read["plate"]]]
-            mine = mine.reset_index(drop=True)
+            mine = read[read["plate"].map(plates.compact).isin(signs)].reset_index(drop=True)
         legs = trajectories.link(mine, self.graph.between, plate=plate)
         journeys = trajectories.journeys(legs, mine, plate=plate)
         details = {"also": list(also), "sightings": len(mine), "legs": legs.num_rows}
