@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from make.clips import make_clip
+from make.rows import sighting_row, sightings_table
 
 from workbench import cli
 from workbench.investigation import open_workbench
@@ -243,6 +244,33 @@ def test_a_result_that_cannot_be_written_is_one_sentence(run, root, tmp_path):
     assert (status, one_sentence(err)) == (2, True), err
 
 
+def test_a_trace_tells_each_leg_in_words_and_in_times_that_say_their_zone(
+    run, ward_folder, tmp_path
+):
+    root, begin = tmp_path / "root", parse_instant(START)
+    wb = open_workbench(root, actor=account(), create_from=ward_folder)
+    read = [one.camera_id for one in wb.ward.cameras.values() if one.kind == "plate"]
+    wb._store.append_sightings(
+        sightings_table(
+            [
+                sighting_row(1, read[0], utc_ns=begin, plate="99B1-123.45"),
+                sighting_row(2, read[-1], utc_ns=begin + 10**12, plate="99B1-123.45"),
+            ]
+        )
+    )
+    case = ("--title", "t", "--legal-basis", "l", "--reason", "r", "--from", START)
+    assert run("case", "open", root, "W", *case, "--to", "2026-11-20T08:00:00+07:00")[0] == 0
+    words = ("--case", "W", "--reason", "r")
+    status, out, err = run("trace", root, "99b112345", *words)
+    assert (status, "2 sightings, 1 legs" in out) == (0, True), (out, err)
+    leg = out.splitlines()[0]
+    assert leg.startswith("2026-11-20T00:15:00.000Z ")
+    assert "1000 s for a way of" in leg
+    assert "{" not in leg
+    out = run("trace", root, "99Z9-999.99", *words)[1]
+    assert "absence of a read is not absence of a vehicle" in out
+
+
 def test_a_case_says_what_it_is_about_and_changes_with_a_reason(run, root):
     case = ("--title", "t", "--legal-basis", "l", "--reason", "r", "--from", START, "--to",
             "2026-11-20T08:00:00+07:00")  # fmt: skip
@@ -321,6 +349,17 @@ def test_the_log_names_the_account_whatever_the_environment_says(ward_folder, tm
     done = command("search", made, "99B1*", **boss)
     assert (done.returncode, one_sentence(done.stderr)) == (3, True), done.stderr
     assert {entry.actor for entry in open_workbench(made, actor="t").audit()} == {account()}
+
+
+def test_what_was_taken_in_before_and_what_is_of_the_future_is_said(run, camera, clip, tmp_path):
+    root, made = tmp_path / "root", ("--camera", camera, "--start")
+    status, out, _err = run("ingest", root, clip, *made, "2020-11-20T07:15:00+07:00")
+    assert (status, "note" in out) == (0, False), out
+    status, out, _err = run("ingest", root, clip, *made, "2020-11-20T07:15:00+07:00")
+    assert (status, out.count("the archive had this file already")) == (0, 1)
+    # kept, for a camera's clock may be wrong, but not in silence: a year is soon mistyped
+    status, out, _err = run("ingest", tmp_path / "b", clip, *made, "2226-11-20T07:15:00+07:00")
+    assert (status, out.count("it starts in the future")) == (0, 1)
 
 
 def test_from_footage_to_sightings(run, camera, clip, tmp_path):

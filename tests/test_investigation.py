@@ -15,7 +15,7 @@ from workbench import archive
 from workbench.errors import BadInput, Refused
 from workbench.investigation import Workbench, open_workbench
 from workbench.records import Case, Purpose
-from workbench.timeline import SECOND_NS, Span, parse_instant
+from workbench.timeline import SECOND_NS, ClockFix, Span, parse_instant
 
 START = parse_instant("2026-11-20T07:15:00+07:00")
 PERIOD = Span(START - 3600 * SECOND_NS, START + 3600 * SECOND_NS)
@@ -76,6 +76,7 @@ def test_ingest_twice_is_once(wb: Workbench, camera_id: str, clip: Path) -> None
     assert first.segments == again.segments
     assert len(wb.segments()) == 1
     assert len(wb.clock_fixes(camera_id)) == 1
+    assert (first.again, again.again) == ((), (first.segments[0].sha256,))
 
 
 def test_a_stated_clock_moves_utc_and_carries_its_sigma(
@@ -83,6 +84,28 @@ def test_a_stated_clock_moves_utc_and_carries_its_sigma(
 ) -> None:
     (segment,) = wb.ingest(clip, camera_id, START, clock_offset_s=-2.5, clock_sigma_s=0.4).segments
     assert wb.utc(segment, segment.first_pts) == (START - 2_500_000_000, 400_000_000)
+
+
+def test_an_ingest_that_states_no_clock_replaces_no_statement(
+    wb: Workbench, camera_id: str, clip: Path
+) -> None:
+    """Taking a folder in again would move its footage in time; so would a clock stated before."""
+    stated = START + 42_000_000_000, 200_000_000
+    (segment,) = wb.ingest(clip, camera_id, START, clock_offset_s=42, clock_sigma_s=0.2).segments
+    wb.ingest(clip, camera_id, START)
+    assert wb.utc(segment, segment.first_pts) == stated
+    # but what is stated anew holds
+    wb.ingest(clip, camera_id, START, clock_offset_s=0.0)
+    assert wb.utc(segment, segment.first_pts) == (START, 1_000_000_000)
+    assert [entry.action for entry in wb.audit()][-2:] == ["clock", "ingest"]
+
+
+def test_a_clock_that_was_set_before_holds_for_what_is_taken_in_later(
+    wb: Workbench, camera_id: str, clip: Path
+) -> None:
+    wb.fix_clock(ClockFix(camera_id, PERIOD, -7_000_000_000, 300_000_000, "operator"))
+    (segment,) = wb.ingest(clip, camera_id, START).segments
+    assert wb.utc(segment, segment.first_pts) == (START - 7_000_000_000, 300_000_000)
 
 
 REFUSALS: dict[str, tuple[Purpose, str]] = {
@@ -198,6 +221,9 @@ def test_search_says_what_differs_and_trace_keeps_the_impossible_apart(wb: Workb
     assert nearly.differences
     found = wb.trace("99B1-123.45", PURPOSE)
     assert len(found.sightings) == 3
+    # typed as search takes it, it is the same plate: nothing found would read as not there
+    assert wb.trace("99b1 12345", PURPOSE).sightings.equals(found.sightings)
+    assert wb.trace("99B1-12", PURPOSE).sightings.empty
     assert "impossible" in set(found.legs["plausible"])
     for journey in found.journeys:
         assert "impossible" not in journey.legs["plausible"].to_pylist()

@@ -145,3 +145,24 @@ def test_a_tap_on_the_timeline_reaches_list_and_map_and_a_site_of_the_map_the_ti
     expect(listed).to_have_count(len(of_other))
     assert {one.get_attribute("data-key") for one in listed.all()} == of_other
     page.wait_for_function(BAND, arg=found.sites.index(other))
+
+
+@pytest.mark.parametrize("asked", ["99ZZ99", "9", "<b>"])
+def test_another_question_takes_the_last_answer_away_even_where_it_is_refused(traced, asked):
+    page, frame = traced, traced.frame_locator("#map iframe")
+    page.locator("#legs .save a").first.wait_for()
+    page.locator("input.bk-input").first.fill(asked)
+    page.get_by_role("button", name="Tìm biển số").click()
+    # no candidate, leg, line, picture or file of the plate asked for before
+    expect(page.locator(".frame[data-sighting]")).to_have_count(0)
+    expect(page.locator("#candidates tr[data-key]")).to_have_count(0)
+    expect(page.locator("#legs tr[data-key]")).to_have_count(0)
+    expect(page.locator("#legs .save a:visible")).to_have_count(0)
+    expect(frame.locator("path.wb-legline")).to_have_count(0)
+    if asked == "99ZZ99":
+        expect(page.locator("#candidates")).to_contain_text("không có nghĩa là không có xe")
+    # and the first plate can be asked for again
+    page.locator("input.bk-input").first.fill(PLATE)
+    page.get_by_role("button", name="Tìm biển số").click()
+    page.locator(f"#candidates tr[data-key='{PLATE}']").click()
+    expect(frame.locator("path.wb-legline")).to_have_count(4)

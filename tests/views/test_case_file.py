@@ -139,10 +139,12 @@ def test_a_case_is_opened_on_the_page_and_only_by_those_who_may(house):
     (told,) = form.select(pn.pane.HTML)
     press(form, "Mở hồ sơ")
     assert "refusal" in told.object
+    assert "Từ, như" in told.object  # which field, and nothing that nobody wrote
+    assert "+07:00" not in told.object
     for name, text in (
         ("Số hồ sơ", "HS-2"), ("Tên hồ sơ", "<i>Va chạm"), ("Căn cứ pháp lý", "QĐ 13"),
-        ("Vì sao cần xem hình", "xác minh"), ("Từ, như 2026-11-20 07:00", "2026-11-20 07:00"),
-        ("Đến, như 2026-11-20 09:00", "2026-11-20 09:00"), ("Tội danh hoặc hành vi", "va chạm"),
+        ("Vì sao cần xem hình", "xác minh"), ("Từ, như 20/11/2026 07:00", "20/11/2026 07:00"),
+        ("Đến, như 20/11/2026 09:00", "2026-11-20 09:00"), ("Tội danh hoặc hành vi", "va chạm"),
     ):  # fmt: skip
         fields[name].value_input = text
     next(one for one in form.select(pn.widgets.Select) if one.name == "Loại hồ sơ").value = "other"

@@ -184,6 +184,23 @@ def test_pages_of_other_origins_get_nothing(small_root, clip, token):
     assert not same_house("http://127.0.0.1:port", "127.0.0.1:5007", 5006)
 
 
+def test_a_refusal_can_be_told_from_a_broken_file_by_our_page_and_by_no_other(
+    small_root, clip, token
+):
+    """Without the header a browser hides the status, and the page said: cannot be decoded."""
+    still = f"/still/{clip.sha256}/{clip.first_pts}.jpg"
+    for path, code in (
+        (still, 403),
+        (f"{still}?grant=no", 403),
+        (f"/still/{'0' * 64}/0.jpg?grant={token}", 404),
+    ):
+        ours = fetch(small_root, path, origin="http://127.0.0.1:5006")
+        assert ours.code == code
+        assert ours.headers["Access-Control-Allow-Origin"] == "http://127.0.0.1:5006"
+        other = fetch(small_root, path, origin="http://elsewhere.example")
+        assert "Access-Control-Allow-Origin" not in other.headers
+
+
 def test_the_wall_refuses_before_it_opens(small_root, token):
     async def go():
         async with running(small_root, SECRET) as (_url, port):

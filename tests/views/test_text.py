@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.errors import BadInput
 from workbench.timeline import SECOND_NS
 from workbench.views import text
 
@@ -81,3 +82,27 @@ def test_local_time_is_seven_hours_on_and_never_later_than_the_instant(ns):
     at = text.local(ns)
     assert at.utcoffset().total_seconds() == 7 * 3600
     assert 0 <= ns - int(at.timestamp()) * SECOND_NS - at.microsecond * 1_000 < 1_000
+
+
+@pytest.mark.parametrize(
+    ("written", "ns"),
+    [
+        (" 20/11/2026 7:15 ", 0),
+        ("20/11/2026 07:15:00,5", SECOND_NS // 2),
+        ("2026-11-20 07:15", 0),
+        ("2026-11-20T07:15:00.250+07:00", SECOND_NS // 4),
+        ("2026-11-20T00:15:00Z", 0),
+        ("20/11/2026 00:00", -26_100 * SECOND_NS),
+    ],
+)
+def test_a_time_is_taken_as_people_write_it_on_every_page(written, ns):
+    assert text.written_instant(written) == 1_795_133_700 * SECOND_NS + ns
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "20/13/2026 07:15:00", "20/11/2026", "2026-11-20", "+07:00", "9" * 30, "x" * 99]
+)
+def test_what_is_no_time_is_named_with_its_field_as_it_was_written(wrong):
+    with pytest.raises(BadInput, match="not a date") as refused:
+        text.written_instant(wrong, where="From")
+    assert refused.value.sentence().startswith(f"From: '{wrong}' ")

@@ -141,7 +141,7 @@ def _must_stand(case: Case, now_ns: int) -> None:
     if case.closed:
         raise Refused(
             N_("case {case_id} is closed"),
-            N_("choose an open case; to go on with this one, have it opened again"),
+            N_("choose an open case; to go on, open a new case that names this one"),
             case_id=case.case_id,
         )
     if not _in_words(case.legal_basis):

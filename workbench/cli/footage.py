@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from workbench import demonstration
@@ -41,6 +42,7 @@ from workbench.investigation import (
 )
 from workbench.records import Case, Purpose
 from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc
+from workbench.trajectories import explain
 from workbench.views.account import account
 
 app = typer.Typer(
@@ -117,10 +119,13 @@ def ingest(
     rate: Annotated[
         str, typer.Option(help="Frames a second, where the file is known to lie.")
     ] = "",
-    clock_offset: Annotated[float, typer.Option(help="Seconds to add to the camera's time.")] = 0.0,
+    clock_offset: Annotated[
+        float | None,
+        typer.Option(help="Seconds to add to the camera's time; without it, what is known holds."),
+    ] = None,
     clock_sigma: Annotated[
-        float, typer.Option(help="How sure that is, one sigma in seconds.")
-    ] = 1.0,
+        float | None, typer.Option(help="How sure that is, one sigma in seconds.")
+    ] = None,
     read_clock: Annotated[
         bool, typer.Option("--read-clock", help="Measure the clock from the burnt-in time.")
     ] = False,
@@ -129,8 +134,10 @@ def ingest(
     """Take footage into the archive: hashed, indexed, untouched, read-only."""
     start_ns = instant_of(start, "--start")
     override = rate_of(rate)
-    clock_offset = seconds_of(clock_offset, "--clock-offset")
-    clock_sigma = seconds_of(clock_sigma, "--clock-sigma")
+    if clock_offset is not None:
+        clock_offset = seconds_of(clock_offset, "--clock-offset")
+    if clock_sigma is not None:
+        clock_sigma = seconds_of(clock_sigma, "--clock-sigma")
     if not footage.exists():
         raise BadInput(N_("there is no such file or folder"), where=str(footage))
     wb = open_workbench(root, actor=account(), create_from=demonstration.WARD)
@@ -150,6 +157,14 @@ def ingest(
             f"{seconds:.2f} s  {segment.width_px}x{segment.height_px} {segment.codec}  "
             f"tick {segment.tick_s} s"
         )
+        if segment.sha256 in done.again:
+            typer.echo("  note: the archive had this file already; it stays as it was")
+        if segment.stamped.start_ns > wb.now():
+            # kept all the same: a camera's clock may run ahead, and ours may be behind
+            typer.echo(
+                "  note: it starts in the future, by this machine's clock. If the camera's clock "
+                "is wrong, state that with: workbench clock set"
+            )
         for note in segment.notes:
             typer.echo(f"  note: {note}")
         if read_clock:
@@ -315,10 +330,20 @@ def trace(
         trace_format(chart)
     wb = _open(root)
     found = wb.trace(plate, Purpose(case, reason), also=camera_list(also) or ())
-    for leg in found.legs.itertuples():
+    for row in found.legs.to_dict("records"):
+        leg = {str(name): value for name, value in row.items()}
+        start, stop = (
+            format_utc(pd.Timestamp(leg[end]).as_unit("ns").value) for end in ("from_utc", "to_utc")
+        )
         typer.echo(
-            f"{leg.from_utc:%H:%M:%S} {leg.from_camera} -> {leg.to_utc:%H:%M:%S} {leg.to_camera}  "
-            f"{leg.elapsed_s:.1f} s ± {leg.elapsed_sigma_s:.1f}  {leg.plausible}: {leg.reason}"
+            f"{start} {leg['from_camera']} -> {stop} {leg['to_camera']}  "
+            f"{leg['elapsed_s']:.1f} s ± {leg['elapsed_sigma_s']:.1f}  "
+            f"{leg['plausible']}: {explain(leg)}"
+        )
+    if found.sightings.empty:
+        typer.echo(
+            "no read inside the case is of this very plate; absence of a read is not absence of a "
+            "vehicle. Parts and near reads are found with: workbench search"
         )
     typer.echo(f"{len(found.sightings)} sightings, {len(found.legs)} legs")
     for ref, count in found.sightings["model_ref"].value_counts().items():

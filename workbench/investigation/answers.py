@@ -18,10 +18,14 @@ ALWAYS = Span(0, 2**63 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What an import took in and what it refused, with one sentence each."""
+    """What an import took in and what it refused, with one sentence each.
+
+    ``again`` are hashes of those `segments` that the archive had before.
+    """
 
     segments: tuple[Segment, ...]
     refused: tuple[str, ...]
+    again: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,8 +160,8 @@ class Workbench:
         start_ns: int,
         *,
         rate: Fraction | None = None,
-        clock_offset_s: float = 0.0,
-        clock_sigma_s: float = 1.0,
+        clock_offset_s: float | None = None,
+        clock_sigma_s: float | None = None,
         reason: str = "",
     ) -> Ingested:
         """Take a file or a folder of footage into the archive, untouched.
@@ -174,12 +174,18 @@ class Workbench:
             Frames a second, where the operator knows better than the file.
         clock_offset_s, clock_sigma_s
             What is stated of the camera's clock: added to stamped time, and its standard deviation.
+            With neither, what is known of the clock at that time stays in force; where nothing is,
+            it is taken to be right to a second.
         """
         self.camera(camera_id)
         self.allow("upkeep")
+        stated = clock_offset_s is not None or clock_sigma_s is not None
+        clock_offset_s = 0.0 if clock_offset_s is None else clock_offset_s
+        clock_sigma_s = 1.0 if clock_sigma_s is None else clock_sigma_s
         if not clock_sigma_s >= 0:
             raise BadInput(N_("the clock's sigma is negative"), N_("give seconds, for example 1"))
         path = Path(path)
+        before = {segment.sha256 for segment in self._store.segments([camera_id])}
         if path.is_dir():
             taken, refused = archive.import_folder(
                 self._store, path, camera_id=camera_id, stamped_start_ns=start_ns, rate=rate
@@ -192,6 +198,9 @@ class Workbench:
             ]
             refused = []
         for segment in taken:
+            # the newest statement holds: what nobody stated must not replace what somebody did
+            if not stated and self._store.clock_fixes(camera_id, segment.stamped):
+                continue
             fix = ClockFix(
                 camera_id,
                 segment.stamped,
@@ -200,7 +209,11 @@ class Workbench:
                 "operator",
                 note=f"stated at ingest by {self.actor}",
             )
-            if not any(fix == known for known in self._store.clock_fixes(camera_id)):
+            if any(fix == known for known in self._store.clock_fixes(camera_id)):
+                continue
+            if segment.sha256 in before:  # it may have sightings, which move with their clock
+                self.fix_clock(fix)
+            else:
                 self._store.add_clock_fix(fix)
         self._log(
             "ingest",
@@ -212,7 +225,11 @@ class Workbench:
                 "reason": reason,
             },
         )
-        return Ingested(tuple(taken), tuple(error.sentence() for error in refused))
+        return Ingested(
+            tuple(taken),
+            tuple(error.sentence() for error in refused),
+            tuple(one.sha256 for one in taken if one.sha256 in before),
+        )
 
     def fix_clock(self, fix: ClockFix) -> None:
         """Record what has become known of a camera's clock, and move its sightings accordingly.
@@ -532,6 +549,9 @@ class Workbench:
         table = self._store.sightings(cameras=allowed, span=wanted, with_plate=True)
         read = frame_of(table)
         mine = read[read["plate"].isin([plate, *also])].reset_index(drop=True)
+        if mine.empty:  # as typed, the reads may be written with other separators
+            signs = {plates.compact(one) for one in (plate, *also)}
+            mine = read[read["plate"].map(plates.compact).isin(signs)].reset_index(drop=True)
         legs = trajectories.link(mine, self.graph.between, plate=plate)
         journeys = trajectories.journeys(legs, mine, plate=plate)
         details = {"also": list(also), "sightings": len(mine), "legs": legs.num_rows}

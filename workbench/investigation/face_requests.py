@@ -187,7 +187,7 @@ def _decide(house: Workbench, request_id: str, kind: EventKind, reason: str) -> 
                 if case.closed:
                     raise Refused(
                         N_("case {case_id} is closed"),
-                        N_("choose an open case; to go on with this one, have it opened again"),
+                        N_("choose an open case; to go on, open a new case that names this one"),
                         case_id=case.case_id,
                     )
         happened(house, request, kind, {"reason": reason}, purpose)

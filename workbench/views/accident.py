@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -33,13 +32,13 @@ from workbench.investigation.reviewing import (
     together,
 )
 from workbench.records import Segment
-from workbench.timeline import SECOND_NS, VIET_NAM, Span, UtcNs
+from workbench.timeline import SECOND_NS, Span, UtcNs
 from workbench.views.by_hand import Frame
 from workbench.views.page import ASSETS, COMPONENTS_CSS, Body, Visit, html, refusal
 from workbench.views.papers import Papers
 from workbench.views.rows import Rows, marked
 from workbench.views.speeds import Speeds
-from workbench.views.text import Translate, clock
+from workbench.views.text import Translate, clock, written_instant
 
 SPANS_S = (10, 30, 60, 120, 300, LONGEST_S)
 DEFAULT_S = 60
@@ -47,9 +46,7 @@ BEFORE_S = 10
 """So much before the instant a link names does the span begin."""
 FIRST_TILES = 4
 """Cameras shown at first: those of the site, then the nearest that recorded the instant."""
-_START = re.compile(
-    r"(\d{1,2})/(\d{1,2})/(\d{4})[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
-)
+_PTS = re.compile(r"-?[0-9]{1,18}")
 _CSS = COMPONENTS_CSS + (ASSETS / "accident.css").read_text(encoding="utf-8")
 
 
@@ -137,8 +134,25 @@ class _AccidentPage:
         self._here = here
         self._chosen = self._asked_cameras() or self._default(here, at_ns, span)
         self._show(self._chosen, span, at_ns, first=True)
+        if self._lost(at_ns):
+            what = N_(
+                "the address of this page names cameras or an instant that cannot be shown here"
+            )
+            self._say(BadInput(what, N_("check it: what is shown was not asked for")))
 
-    # -- what the address asks for -----------------------------------------------------------
+    def _lost(self, at_ns: int) -> bool:
+        """Return whether the address named a camera or an instant, and another one is shown.
+
+        A reader of a mangled address, or of one from another case, must not take this for it.
+        """
+        asked = self.visit.asked
+        named = [*asked.get("cameras", "").split(","), asked.get("camera", "")]
+        if any(one not in self._chosen for one in named if one):
+            return True
+        if sha256 := asked.get("segment"):
+            of = self.wb.segment(sha256).camera_id if _PTS.fullmatch(asked.get("pts", "")) else ""
+            return of not in self._allowed
+        return asked.get("at", "" if "from" in asked else str(at_ns)) != str(at_ns)
 
     def _asked(self) -> tuple[str, int, Span]:
         """Return the camera it is about, the instant and the span, from the address or the case."""
@@ -146,7 +160,7 @@ class _AccidentPage:
         seconds = int(asked["span"]) if asked.get("span", "") in map(str, SPANS_S) else DEFAULT_S
         before_ns = min(BEFORE_S, seconds // 3) * SECOND_NS
         pts = asked.get("pts", "")
-        if asked.get("segment") and re.fullmatch(r"-?[0-9]{1,18}", pts):
+        if asked.get("segment") and _PTS.fullmatch(pts):
             segment = wb.segment(asked["segment"])
             if segment.camera_id in self._allowed:
                 at_ns, _ = wb.utc(segment, int(pts))
@@ -366,7 +380,7 @@ class _AccidentPage:
     def _open_at(self, asked: Mapping[str, Any]) -> None:
         """Show another span: local time as people here write it, and seconds."""
         try:
-            start_ns = start_of(str(asked.get("start", ""))[:40])
+            start_ns = written_instant(str(asked.get("start", ""))[:40])
             seconds = asked.get("span_s")
             if seconds not in SPANS_S or start_ns not in self._period:
                 raise BadInput(
@@ -428,33 +442,6 @@ class _AccidentPage:
             self._list_marks()
 
 
-def start_of(text: str) -> int:
-    """Return the instant of a local date and time as people here write it.
-
-    Raises
-    ------
-    BadInput
-        Where it is none.
-
-    >>> start_of("20/11/2026 07:15:00.25")
-    1795133700250000000
-    """
-    found = _START.fullmatch(text.strip())
-    if found:
-        day, month, year, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
-        try:
-            at = datetime(year, month, day, hour, minute, second, tzinfo=VIET_NAM)
-        except ValueError:
-            at = None
-        if at is not None:
-            return int(at.timestamp()) * SECOND_NS + int((found[7] or "").ljust(9, "0"))
-    raise BadInput(
-        N_("'{text}' is not a date and time"),
-        N_("write it like 20/11/2026 07:15:00"),
-        text=text,
-    )
-
-
 def _about(codec: str, notes: tuple[str, ...]) -> str:
     return " · ".join([codec, *notes])
 
@@ -463,6 +450,8 @@ def _words(tr: Translate) -> dict[str, Any]:
     return {
         "most_note": LONGEST_NOTE,
         "start": tr("From"),
+        "seconds": tr("{count} s"),
+        "minutes": tr("{count} min"),
         "span": tr("for"),
         "open": tr("Open"),
         "speed": tr("Speed"),

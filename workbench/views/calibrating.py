@@ -23,10 +23,9 @@ from workbench.collisions.lengths import LENGTH_SIGMA_M
 from workbench.errors import N_, BadInput, WorkbenchError
 from workbench.investigation import Workbench
 from workbench.records import Purpose
-from workbench.timeline import parse_instant
 from workbench.views.page import Body, Visit, html, refusal
 from workbench.views.picks import Picks, still_of
-from workbench.views.text import Translate, local
+from workbench.views.text import Translate, local, written_instant
 
 HEAD = "x_px,y_px,east_m,north_m,kind,sigma_m"
 LENGTHS_HEAD = "x1_px,y1_px,x2_px,y2_px,length_m,sigma_m,use"
@@ -181,7 +180,7 @@ class Calibrating:
             self.told.object = refusal(error, self.tr)
 
     def _show(self) -> None:
-        self.at_ns = parse_instant(self.at.value.strip(), where=self.tr("Instant of the picture"))
+        self.at_ns = written_instant(self.at.value.strip(), where=self.tr("Instant of the picture"))
         segment, pts = investigation.frame_at(self.wb, self.camera.value, self.at_ns)
         still = self.wb.still(segment.sha256, pts, self.purpose)
         self.size_px = (still.shape[1], still.shape[0])

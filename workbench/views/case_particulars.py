@@ -17,9 +17,9 @@ from workbench.investigation import case_history, change_case, could
 from workbench.investigation.opening import Turn
 from workbench.records import Case
 from workbench.store.categories import CATEGORIES, DAYS, OFFENCES, read_case_days
-from workbench.timeline import Span, local_text, parse_instant
+from workbench.timeline import Span, local_text
 from workbench.views.page import Visit, html, refusal
-from workbench.views.text import Translate, clock
+from workbench.views.text import Translate, clock, written_instant
 
 ACT_WORDS = {
     "case.open": N_("opened"), "case.change": N_("changed"), "case.close": N_("closed"),
@@ -139,8 +139,8 @@ class NewCase:
         self.number, self.title = _text(tr("Number of the case"), 160), _text(tr("Title"), 400)
         self.basis = _text(tr("Legal basis"), 300)
         self.reason = _text(tr("Why footage is needed"), 400)
-        self.start = _text(tr("From, like 2026-11-20 07:00"), 200)
-        self.stop = _text(tr("Until, like 2026-11-20 09:00"), 200)
+        self.start = _text(tr("From, like 20/11/2026 07:00"), 200)
+        self.stop = _text(tr("Until, like 20/11/2026 09:00"), 200)
         self.cameras = _text(tr("Cameras, comma-separated; empty: all"), 400)
         self.button = pn.widgets.Button(name=tr("Open the case"), width=160, margin=(10, 6, 4, 6))
         self.button.on_click(lambda _event: self.open())
@@ -155,10 +155,13 @@ class NewCase:
         tr, wb = self.visit.tr, self.visit.wb
         try:
             cameras = [one.strip() for one in _value(self.cameras).split(",") if one.strip()]
+            start_ns, stop_ns = (
+                written_instant(_value(one), where=one.name) for one in (self.start, self.stop)
+            )
             case = Case(
                 _value(self.number).strip(), _value(self.title).strip(), _value(self.basis).strip(),
                 _value(self.reason).strip(),
-                Span(_instant(_value(self.start)), _instant(_value(self.stop))), tuple(cameras),
+                Span(start_ns, stop_ns), tuple(cameras),
             )  # fmt: skip
             made = wb.open_case(
                 with_particulars(
@@ -220,12 +223,6 @@ _NAMES = {
 
 def _shown(value: object) -> str:
     return (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or "–"
-
-
-def _instant(text: str) -> int:
-    text = text.strip()
-    zoned = text if text.endswith("Z") or "+" in text else f"{text}+07:00"
-    return parse_instant(zoned.replace(" ", "T"), where="")
 
 
 def _text(name: str, width: int, value: str = "") -> pn.widgets.TextInput:

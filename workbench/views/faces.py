@@ -44,7 +44,7 @@ from workbench.investigation import (
     start_faces,
 )
 from workbench.store.faces import VERDICT_WORDS
-from workbench.timeline import SECOND_NS, Span, parse_instant
+from workbench.timeline import SECOND_NS, Span
 from workbench.views.face_lookouts import FaceLookouts
 from workbench.views.face_words import (
     calibration_html,
@@ -59,7 +59,7 @@ from workbench.views.footage import jpeg, shrink
 from workbench.views.lookouts import HOURS
 from workbench.views.page import Body, Visit, html, refusal
 from workbench.views.photograph_input import photograph_input, words
-from workbench.views.text import local
+from workbench.views.text import local, written_instant
 
 LOOK_MS = 1_000
 DAYS = (1, 3, 7, 14, 30)
@@ -164,7 +164,7 @@ class FacesPage:
 
     def _bounds(self) -> tuple[list[str], Span]:
         start, stop = (
-            parse_instant(one.value_input.strip() or one.value.strip(), where=one.name)
+            written_instant(one.value_input.strip() or one.value.strip(), where=one.name)
             for one in (self.start, self.stop)
         )
         if stop <= start:

@@ -147,12 +147,26 @@ class _Pictures(_Checked, RequestHandler):  # type: ignore[misc]  # tornado is s
         port = self.house.settings.panel_port
         if origin and not same_house(origin, self.request.host, port):
             raise HTTPError(403)
-        if origin:
+        self._let_read()
+        self.check(self)
+
+    def write_error(self, status_code: int, **about: Any) -> None:
+        """Say the status to our own page, too: headers were cleared on the way here.
+
+        Without this a browser keeps the answer from the page, to which a refusal then looks like
+        a file that is broken.
+        """
+        self._let_read()
+        super().write_error(status_code, **about)
+
+    def _let_read(self) -> None:
+        """Let the page on our own origin read the answer."""
+        origin = self.request.headers.get("Origin", "")
+        if origin and same_house(origin, self.request.host, self.house.settings.panel_port):
             self.set_header("Access-Control-Allow-Origin", origin)
             self.set_header("Access-Control-Allow-Credentials", "true")
             self.set_header("Access-Control-Expose-Headers", "X-Pts, X-Segment")
             self.set_header("Vary", "Origin")
-        self.check(self)
 
     def covered(self, sha256: str, pts: int) -> Segment:
         """Return the segment, or answer 404 (unknown) or 403 (outside the grant)."""

@@ -231,7 +231,10 @@ def _words(tr: Callable[[str], str]) -> dict[str, str]:
         "choose": tr("Choose a recording from the list"),
         "gap": tr("Nothing was recorded then"),
         "no_frame": tr("This frame could not be decoded"),
-        "no_leave": tr("The leave to watch has ended: open the page again from its case"),
+        "no_leave": tr(
+            "This frame lies outside the case, or the leave to watch has ended: "
+            "open the page again from its case"
+        ),
         "first_title": tr("First frame (Home)"),
         "back_title": tr("One frame back (←)"),
         "play_title": tr("Play or pause (space)"),

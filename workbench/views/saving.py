@@ -40,6 +40,10 @@ class SaveTrace:
             button.filename = f"{signs}.{ending}"
         self.row.visible = len(trace.sightings) > 0
 
+    def withdraw(self) -> None:
+        """Hand nothing over until another trace is there."""
+        self._trace, self.row.visible = None, False
+
     def _button(self, ending: str, name: str) -> Any:
         return pn.widgets.FileDownload(
             callback=partial(self._file, ending), filename=f"trace.{ending}",

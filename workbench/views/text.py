@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import gettext
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -18,10 +19,14 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from workbench.errors import N_
-from workbench.timeline import SECOND_NS, VIET_NAM
+from workbench.errors import N_, BadInput
+from workbench.timeline import SECOND_NS, VIET_NAM, UtcNs, parse_instant
 
 Translate = Callable[[str], str]
+
+_WRITTEN = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4})[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
+)
 
 LOCALES = Path(__file__).parent / "locale"
 LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
@@ -178,6 +183,39 @@ def clock(utc_ns: int, *, millis: bool = False, date: bool = False) -> str:
     at = local(utc_ns)
     text = at.strftime("%d/%m/%Y %H:%M:%S" if date else "%H:%M:%S")
     return f"{text}.{at.microsecond // 1_000:03d}" if millis else text
+
+
+def written_instant(text: str, *, where: str = "") -> UtcNs:
+    """Return the instant of a date and time as people here write it, or as files do.
+
+    Without an offset it is Viet Nam's time, as every time on a page is.
+
+    Raises
+    ------
+    BadInput
+        Where it is none; `where` is the field it stands in.
+
+    >>> written_instant("20/11/2026 07:15:00.25"), written_instant("2026-11-20 07:15")
+    (1795133700250000000, 1795133700000000000)
+    """
+    found = _WRITTEN.fullmatch(text.strip())
+    try:
+        if found:
+            day, month, year, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+            at = datetime(year, month, day, hour, minute, second, tzinfo=VIET_NAM)
+            return UtcNs(int(at.timestamp()) * SECOND_NS + int((found[7] or "").ljust(9, "0")))
+        if len(text.strip()) > len("2026-11-20"):  # a day alone is no time of day
+            at = datetime.fromisoformat(text.strip())
+            at = at if at.tzinfo is not None else at.replace(tzinfo=VIET_NAM)
+            return parse_instant(at.isoformat())
+    except (ValueError, OverflowError):
+        pass
+    raise BadInput(
+        N_("'{text}' is not a date and time"),
+        N_("write it like 20/11/2026 07:15:00"),
+        where=where,
+        text=text,
+    )
 
 
 def duration(seconds: float, tr: Translate) -> str:

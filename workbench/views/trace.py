@@ -187,14 +187,15 @@ class _TracePage:
                 "speed": tr("10 × faster; between sightings the place is estimated"),
             },
         )  # fmt: skip
-        self.when = pn.Column(
-            html(_note(tr("Choose a candidate to see its times"), "empty")),
-            sizing_mode="stretch_both", margin=0,
-        )  # fmt: skip
-        self.detail = pn.Column(
-            html(_note(tr("Choose a sighting in a list, on the map or in time"), "empty")),
-            sizing_mode="stretch_width", margin=0,
-        )  # fmt: skip
+        self.when = pn.Column(self._no_times(), sizing_mode="stretch_both", margin=0)
+        self.detail = pn.Column(self._no_sighting(), sizing_mode="stretch_width", margin=0)
+
+    def _no_times(self) -> Any:
+        return html(_note(self.tr("Choose a candidate to see its times"), "empty"))
+
+    def _no_sighting(self) -> Any:
+        said = self.tr("Choose a sighting in a list, on the map or in time")
+        return html(_note(said, "empty"))
 
     def _say(self, text: str) -> None:
         self._said.param.update(object=text, visible=bool(text))
@@ -214,6 +215,7 @@ class _TracePage:
     # -- searching ---------------------------------------------------------------------------
 
     def _search_plate(self) -> None:
+        self._clear()
         self._ask(
             partial(
                 self._find_plate, (self._pattern.value_input or self._pattern.value or "").strip()
@@ -221,7 +223,32 @@ class _TracePage:
         )
 
     def _search_passes(self) -> None:
+        self._clear()
         self._ask(partial(self._find_passes, self._site.value, self._kind.value))
+
+    def _clear(self) -> None:
+        """Take the last answer away: beside another question it would read as its answer.
+
+        Where the question is refused or finds nothing, nothing else would take it away.
+        """
+        tr, selection = self.tr, self.visit.selection
+        self._trace, self._density, self._listed, self._numbers = None, None, {}, {}
+        with pn.io.hold():
+            self.candidates.param.update(
+                columns=[], rows=[], chosen="", empty=tr("Search for a plate or list sightings")
+            )
+            self.legs.param.update(
+                columns=[], rows=[], chosen="", empty=tr("Choose a candidate to see its legs")
+            )
+            self.save.withdraw()
+            self.doubt.clear()
+            self._linked.param.update(object="", visible=False)
+            if selection.plate:
+                self.chart.show(ward_map(self.visit.wb.ward, lang=self.visit.lang), [])
+            selection.plate = ""
+            selection.sighting_id = ""
+            self.when[:] = [self._no_times()]
+            self.detail[:] = [self._no_sighting()]
 
     def _ask(self, search: Callable[[], None]) -> None:
         """Search, and again when there is more, for what was asked: fields change meanwhile."""
@@ -253,7 +280,10 @@ class _TracePage:
                 ],
                 rows=[self._hit_row(hit, best) for hit in hits],
                 chosen="",
-                empty=tr("No plate in this case answers that"),
+                empty=tr(
+                    "No read inside this case answers that; "
+                    "absence of a read is not absence of a vehicle"
+                ),
             )  # fmt: skip
 
     def _hit_row(self, hit: PlateHit, best: pd.DataFrame) -> dict[str, Any]:
@@ -298,7 +328,10 @@ class _TracePage:
                 ],
                 rows=[self._pass_row(row) for _, row in listed.iterrows()],
                 chosen="",
-                empty=tr("No sighting in this case answers that"),
+                empty=tr(
+                    "No sighting inside this case answers that; "
+                    "absence of a sighting is not absence of a vehicle or person"
+                ),
             )
             if span is None and len(found):
                 self._density = Density(found, tr, self._list_cell)
@@ -454,6 +487,8 @@ class _TracePage:
 
     def _show_sighting(self, _event: object) -> None:
         chosen = self.visit.selection.sighting_id
+        if not chosen:  # the answer it was of is taken away
+            return
         try:
             if chosen in self._listed and is_provisional(self._listed[chosen]):
                 shown = _note(

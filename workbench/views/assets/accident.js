@@ -274,7 +274,8 @@ export function render({ model, el }) {
     grid.style.setProperty("--columns", Math.ceil(Math.sqrt(tiles.length)));
     grid.style.setProperty("--rows", Math.ceil(tiles.length / Math.ceil(Math.sqrt(tiles.length))));
     opening.start.value = view.from;
-    opening.span.replaceChildren(...view.spans_s.map((one) => new Option(one < 60 ? `${one} s` : `${one / 60} min`, one)));
+    opening.span.replaceChildren(...view.spans_s.map((one) => new Option(
+      (one < 60 ? words.seconds : words.minutes).replace("{count}", one < 60 ? one : one / 60), one)));
     opening.span.value = view.span_s;
     // the finest steps first: no camera's frame is stepped over
     const steps = tiles.map(({ facts }) => facts.step || Infinity);
