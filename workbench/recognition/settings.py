@@ -186,6 +186,12 @@ class Settings:
     """A piece this large (of the joint box) this often in a row is a thing of its own."""
     merge_share: float = 0.55
     merge_growth: float = 1.35
+    swallow_growth: float = 2.0
+    swallow_s: float = 0.3
+    """So soon after a thing was seen, a region so many times as large as it, at a border it was not
+    at, is a newcomer's that it is now part of."""
+    border_share: float = 0.01
+    """Of the frame's width: so near a border a box is at it."""
     pass_least_s: float = 0.35
     pass_least_looks: int = 4
     pass_least_shift: float = 0.6

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
@@ -230,6 +230,7 @@ class Tracker:
 
     def __init__(self, settings: Settings, width_px: int, height_px: int) -> None:
         self._s = settings
+        self._width_px, self._height_px = width_px, height_px
         self._diagonal_px = float(np.hypot(width_px, height_px))
         self.live: list[Track] = []
         self.ended: list[Track] = []
@@ -291,11 +292,17 @@ class Tracker:
         """Take the boxes of one instant."""
         s = self._s
         expected = [track.motion.at(t_s) for track in self.live]
-        owner = {j: i for i, j in self._match(expected, boxes)}  # box -> track
+        pairs = self._match(expected, boxes)
+        swallowed = {i: j for i, j in pairs if self._is_swallowed(i, expected[i], boxes[j], t_s)}
+        if swallowed:
+            # What is larger all at once is somebody else's, who has just come in.
+            pairs = self._match(expected, boxes, never=swallowed)
+        owner = {j: i for i, j in pairs}  # box -> track
         parts = {i: [j] for j, i in owner.items()}
         free = self._gather(expected, boxes, parts, owner)
         # Meetings: a track without a box of its own that expects to be inside another's.
         guests = self._guests(expected, boxes, parts)
+        guests |= {i: j for i, j in swallowed.items() if i not in parts}
         hosts = set(guests.values())
         for i, track in enumerate(self.live):
             if i in parts:
@@ -323,8 +330,9 @@ class Tracker:
             if any(guests[g] in own for g in guests):
                 inside[i] = [self.live[i]]
         for guest, j in guests.items():
-            host = next(i for i, own in parts.items() if j in own)
-            inside[host].append(self.live[guest])
+            host = next((i for i, own in parts.items() if j in own), None)
+            if host is not None:
+                inside[host].append(self.live[guest])
         return [(hull([boxes[j] for j in parts[i]]), tracks) for i, tracks in inside.items()]
 
     def add(self, number: int, pts: int, t_s: float, box: Box) -> Track:
@@ -408,10 +416,40 @@ class Tracker:
             return track.parted < s.part_looks
         return True
 
-    def _match(self, expected: Sequence[Box], boxes: Sequence[Box]) -> list[tuple[int, int]]:
+    def _is_swallowed(self, i: int, expected: Box, box: Box, t_s: float) -> bool:
+        """Tell a thing on its way from what comes in over a border and joins its region.
+
+        What was seen a moment ago is no such times as large now, nor at a border it was not near.
+        """
+        s, track = self._s, self.live[i]
+        return (
+            len(track.seen) >= s.pass_least_looks
+            and t_s - track.last.t_s <= s.swallow_s
+            and _area(box) > s.swallow_growth * _area(expected)
+            and self._went(track, s.going_share)
+            and bool(self._borders(box) - self._borders(expected) - self._borders(track.last.box))
+        )
+
+    def _borders(self, box: Box) -> set[str]:
+        """Return the borders of the picture that a box reaches."""
+        near = self._s.border_share * self._width_px
+        told = {
+            "left": box.x < near,
+            "top": box.y < near,
+            "right": box.x + box.w > self._width_px - near,
+            "bottom": box.y + box.h > self._height_px - near,
+        }
+        return {side for side, reached in told.items() if reached}
+
+    def _match(
+        self, expected: Sequence[Box], boxes: Sequence[Box], never: Mapping[int, int] | None = None
+    ) -> list[tuple[int, int]]:
+        """Return which track takes which box; `never` those that must not."""
         if not expected or not boxes:
             return []
         score = np.array([[affinity(e, b) for b in boxes] for e in expected])
+        for i, j in (never or {}).items():
+            score[i, j] = 0.0
         # A long track outbids a newcomer for the same box.
         trust = np.array([min(len(track.seen), 10) / 100 for track in self.live])
         allowed = score >= self._s.match_least
