@@ -418,10 +418,9 @@ class Gate:
         if not cv2.countNonZero(flat):
             return flat
         size = (s.shadow_window_px, s.shadow_window_px)
-        mean = cv2.blur(ratio, size)
-        variance = cv2.subtract(
-            cv2.blur(cv2.multiply(ratio, ratio), size), cv2.multiply(mean, mean)
-        )
+        # beside its neighbourhood's mean, so that the soft edge of a shadow is even, too
+        rough = cv2.subtract(ratio, cv2.blur(ratio, size))
+        variance = cv2.blur(cv2.multiply(rough, rough), size)
         even = cv2.compare(variance, s.shadow_texture**2, cv2.CMP_LT)
         both: Mask = cv2.bitwise_and(flat, even)
         return both
