@@ -57,6 +57,24 @@ def test_exposure_control_is_nothing_and_hides_nothing() -> None:
     assert len(tested.step(bright)) == 1
 
 
+def test_dark_vehicles_do_not_pass_for_the_cameras_exposure() -> None:
+    # All that is dark before this road is a vehicle. A curve read from it lifts the road's own dark
+    # stones as well, and a road without its stones is the background of nothing that is seen.
+    rng = np.random.default_rng(7)
+    stones = cv2.GaussianBlur(rng.normal(0, 1, (HEIGHT, WIDTH)), (0, 0), 1.5)
+    road = 105 + 12 * stones / stones.std()
+
+    def seen(dark_at: int | None) -> RGB:
+        picture = road + rng.normal(0, 6, road.shape)
+        if dark_at is not None:
+            picture[20:110, dark_at : dark_at + 60] = 50 + rng.normal(0, 6, (90, 60))
+        return np.clip(np.repeat(picture[..., None], 3, axis=2), 0, 255).astype(np.uint8)
+
+    tested = gate([seen(5 + 27 * n) for n in range(9)])
+    assert not any(tested.step(seen(None)) for _ in range(20))
+    assert len(tested.step(seen(130))) == 1
+
+
 def test_a_lamp_switched_on_for_good_is_learned_at_once() -> None:
     tested = gate()
     for n in range(5):

@@ -75,6 +75,56 @@ def test_two_that_part_become_two() -> None:
     assert len(passes) == 2
 
 
+def test_who_comes_in_beside_one_that_leaves_does_not_take_over_its_track() -> None:
+    def at(i: int) -> list[Box]:
+        side = max(30.0, 160 - 6 * i)  # it goes away from the camera, up and smaller
+        leaves = Box(260, max(0.0, 200 - 10 * i), side, side)
+        if i < 14:
+            return [leaves]
+        grown = min(180.0, 90.0 + 20 * (i - 14))
+        comes = Box(250 - 2 * (i - 14), 360 - min(300.0, 200 + 16 * (i - 14)), grown, 300)
+        comes = Box(comes.x, comes.y, comes.w, 360 - comes.y)
+        if overlap_share(leaves, comes) > 0 or i < 17:  # the gate sees one region
+            left, top = min(leaves.x, comes.x), min(leaves.y, comes.y)
+            right = max(leaves.x + leaves.w, comes.x + comes.w)
+            return [Box(left, top, right - left, 360 - top)]
+        return [leaves, comes]
+
+    def both(i: int) -> list[Box]:
+        if i < 30:
+            return at(i)
+        gone = i - 30  # the first has left; the second goes away as that did
+        side = max(40.0, 180 - 8 * gone)
+        return [Box(230, max(0.0, 60 - 6 * gone), side, side * 1.4)]
+
+    _, passes = run(both, 46)
+    firsts = sorted(t.seen[0].number for t in passes)
+    assert len(passes) == 2
+    assert firsts[0] == 0
+    assert 14 <= firsts[1] <= 18
+
+
+def test_what_went_out_of_sight_behind_another_is_a_pass_with_its_own_looks_alone() -> None:
+    def at(i: int) -> list[Box]:
+        if i < 12:
+            return [Box(40 + 16 * i, 100, 50, 40)]
+        lorry = Box(180 + 4 * (i - 12), 60, 200, 140)  # stands before it from then on
+        return [lorry]
+
+    tracker = Tracker(S, 640, 360)
+    for i in range(60):
+        if i == 8:
+            tracker.step(i, i * 100, i / 10, [*at(i), Box(420, 60, 200, 140)])
+        elif i < 12:
+            tracker.step(i, i * 100, i / 10, [*at(i), *([Box(420, 60, 200, 140)] if i > 8 else [])])
+        else:
+            tracker.step(i, i * 100, i / 10, [Box(210, 60, 410, 140)])
+    small = next(t for t in tracker.finish() if t.seen[0].number == 0)
+    assert not small.last.shared
+    assert small.last.number <= 12
+    assert tracker.is_pass(small)
+
+
 def test_leaves_flicker_and_tape_are_no_passes() -> None:
     rng = np.random.default_rng(5)
 

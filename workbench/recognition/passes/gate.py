@@ -285,7 +285,7 @@ class Gate:
             usable &= keep[::every, ::every] == 0
         if self._night:
             usable &= beside_lamps(sample, like, round(self._s.lamp_halo_px / every), self._s)
-        least = usable.size // 40
+        least = max(1, usable.size // 40)
         if np.count_nonzero(usable) < least:
             return None
         # What is no part of the scene has other ratios: before a grey road a dark car would say
