@@ -95,7 +95,9 @@ class Settings:
     """Pixels of the gate picture that the gain of the camera's exposure control is read from."""
     gain_deadband: float = 0.015
     gain_apart: float = 1.35
-    """Pixels whose ratio is further than this factor from the picture's say nothing of the gain."""
+    gain_least_share: float = 0.25
+    """Pixels whose ratio is further than this factor from the picture's say nothing of the gain;
+    the picture's is that around the last one, as long as so many keep to it."""
     gain_serves: int = 5
     gain_drift: float = 0.4
     """A gain serves so many pictures, while the mean grey level stays within so much."""
@@ -188,8 +190,9 @@ class Settings:
     merge_growth: float = 1.35
     swallow_growth: float = 2.0
     swallow_s: float = 0.3
+    swallow_old_s: float = 1.0
     """So soon after a thing was seen, a region so many times as large as it, at a border it was not
-    at, is a newcomer's that it is now part of."""
+    at, is a newcomer's that it is now part of; not where it has itself come in so lately."""
     border_share: float = 0.01
     """Of the frame's width: so near a border a box is at it."""
     pass_least_s: float = 0.35

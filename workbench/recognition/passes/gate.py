@@ -48,6 +48,7 @@ class Gate:
         self._still = 0
         self._window: NDArray[np.float32] | None = None
         self._gain: RGB | None = None
+        self._ratio = 1.0
         self._gain_mean, self._gain_serves = 0.0, 0
         self._begin([_soften(picture) for picture in warm])
 
@@ -92,7 +93,7 @@ class Gate:
             self._mog = self._fresh([raw])
             self._last = raw
             self._past.clear()
-            self._gain_serves = 0
+            self._ratio, self._gain_serves = 1.0, 0
             return []
         if share <= s.relearn_share:
             self._still = 0
@@ -243,7 +244,7 @@ class Gate:
             self._begin(list(self._raw))
             self._raw.clear()
             self._past.clear()
-            self._gain, self._gain_serves = None, 0
+            self._gain, self._ratio, self._gain_serves = None, 1.0, 0
 
     def _held(self, boxes: Sequence[Box], shape: tuple[int, ...]) -> Mask:
         keep = np.zeros(shape, np.uint8)
@@ -276,7 +277,8 @@ class Gate:
 
     def _curve(self, picture: RGB, background: RGB, keep: Mask | None) -> RGB | None:
         """Return a tone curve a channel, (1, 256, 3), by medians of ratios; None where even."""
-        every = _stride(background, self._s.gain_sample)
+        s = self._s
+        every = _stride(background, s.gain_sample)
         sample, like = picture[::every, ::every], background[::every, ::every]
         # Green stands for all three: dark or burnt-out pixels say nothing of the gain.
         green, wanted = sample[..., 1], like[..., 1]
@@ -290,10 +292,9 @@ class Gate:
             return None
         # What is no part of the scene has other ratios: before a grey road a dark car would say
         # what becomes of all that is dark, the road's own stones too.
-        ratio = wanted / np.maximum(green, 1).astype(np.float32)
-        whole = float(np.median(ratio[usable]))
+        ratio = (wanted / np.maximum(green, 1)).astype(np.float32)
+        usable &= _near(ratio, self._whole(ratio, usable, moving=keep is not None), s.gain_apart)
         between = cv2.addWeighted(green, 0.5, wanted, 0.5, 0)
-        usable &= (ratio > whole / self._s.gain_apart) & (ratio < whole * self._s.gain_apart)
         levels, gains = [], []
         # A tone curve is not one factor: shadows, middle tones and lights each have their own.
         for low, high in ((0, 80), (80, 160), (160, 256)):
@@ -306,11 +307,25 @@ class Gate:
                 levels.append(float(np.median(green[those])))
         if not gains or np.abs(np.array(gains) - 1).max() < self._s.gain_deadband:
             return None
-        grey = np.arange(256, dtype=np.float32)
-        curve = np.array([np.interp(grey, levels, channel) for channel in np.array(gains).T]).T
+        grey, order = np.arange(256, dtype=np.float32), np.argsort(levels)
+        levels = [levels[n] for n in order]
+        curve = np.array([np.interp(grey, levels, one) for one in np.array(gains)[order].T]).T
         table = np.clip(np.rint(grey[:, None] * np.clip(curve, 0.4, 2.5)), 0, 255)
         tones: RGB = table.astype(np.uint8)[None]
         return tones
+
+    def _whole(
+        self, ratio: NDArray[np.float32], usable: NDArray[np.bool_], *, moving: bool
+    ) -> float:
+        """Return the ratio of the whole picture: a lorry that fills most of it has another."""
+        s = self._s
+        last = self._ratio if moving else 1.0
+        near = usable & _near(ratio, last, s.gain_apart)
+        kept = np.count_nonzero(near) >= s.gain_least_share * np.count_nonzero(usable)
+        whole = float(np.median(ratio[near if kept else usable]))
+        if moving:
+            self._ratio = whole
+        return whole
 
     def _steady(self, picture: RGB, background: RGB) -> RGB:
         """Register a shaken picture on the background; leave a calm one alone."""
@@ -359,7 +374,7 @@ class Gate:
             return []
         closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones(s.close_px[::-1], np.uint8))
         count, labels, stats = components(closed)
-        pad = s.shadow_window_px // 2 + 1
+        pad = s.shadow_window_px  # looked at twice, half a window each
         found = []
         for i in range(1, count):
             x, y, w, h, area = stats[i].tolist()
@@ -443,6 +458,11 @@ def _parts(height: int, width: int, side: int) -> list[Part]:
 def _stride(picture: RGB, sample: int) -> int:
     """Return the step in pixels that leaves about `sample` pixels of a picture."""
     return max(1, round(math.sqrt(picture.size / 3 / sample)))
+
+
+def _near(ratio: NDArray[np.float32], whole: float, factor: float) -> NDArray[np.bool_]:
+    near: NDArray[np.bool_] = (ratio > whole / factor) & (ratio < whole * factor)
+    return near
 
 
 def _through(curve: RGB, picture: RGB) -> RGB:

@@ -218,7 +218,7 @@ class Search:
         luma = None
         for track in self._tracker.live:
             at = track.last
-            if at.number != number:
+            if at.number != number or at.guessed:
                 continue
             if luma is None:
                 luma = media.to_luma(frame, self._segment.rotation_deg)

@@ -87,8 +87,8 @@ class Stitcher:
         """Tell whether an earlier track, not decided itself, bears on what this one joins."""
         earlier = [one for one in still_open if _order(one) < _order(track)]
         start_s = track.seen[0].t_s
-        if any(0 < start_s - one.last.t_s <= self._s.stitch_s for one in earlier):
-            return True  # it may be what this one joins
+        if any(one.known.t_s < start_s <= one.last.t_s + self._s.stitch_s for one in earlier):
+            return True  # it may be what this one joins, if its last looks are guesses, too
         wanted = [one for one in self._passes if self._may_join(track, one)]
         return any(self._may_join(rival, one) for one in wanted for rival in earlier)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from statistics import median
 
@@ -29,7 +30,8 @@ optimize = later("scipy.optimize")
 class Observation:
     """Where a thing was on one frame: number in the index, PTS, seconds, box in frame pixels.
 
-    ``shared`` marks a box inferred while another thing was in the same blob.
+    ``shared`` marks a box inferred while another thing was in the same blob, ``guessed`` one of a
+    thing that had nothing of its own in it: where it would be, had it gone on.
     """
 
     number: int
@@ -37,6 +39,7 @@ class Observation:
     t_s: float
     box: Box
     shared: bool = False
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ class Track:
     """Best frame of each stretch of ``candidate_gap_s``."""
     _start: tuple[float, float] | None = None
     _anchor: tuple[float, float] = (0.0, 0.0)
+    _before: tuple[float, float, float, tuple[float, float], _Motion] | None = None
+    """Way, reach, last move, anchor and motion as they were before the guesses at its end."""
 
     @classmethod
     def begin(cls, at: Observation) -> Track:
@@ -148,6 +153,11 @@ class Track:
         return self.seen[-1]
 
     @property
+    def known(self) -> Observation:
+        """The newest observation that is no guess; where it ends now, its last one."""
+        return next(at for at in reversed(self.seen) if not at.guessed)
+
+    @property
     def size_px(self) -> float:
         """Root of the median area."""
         areas = sorted(o.box.w * o.box.h for o in self.seen[-25:])
@@ -156,6 +166,11 @@ class Track:
     def add(self, at: Observation) -> None:
         """Append an observation and learn its motion."""
         box = at.box
+        if not at.guessed:
+            self._before = None
+        elif self._before is None:
+            known = self.way_px, self.reach_px, self.moved_s, self._anchor, copy(self.motion)
+            self._before = known
         if at.shared:
             # Its size is a guess from before the meeting: it must not shrink with each look.
             x, y = _centre(box)
@@ -177,14 +192,15 @@ class Track:
             self._anchor, self.moved_s = (x, y), at.t_s
 
     def forget_guesses(self) -> None:
-        """Leave out the looks at its end that it was only guessed to be at.
+        """Leave out the looks at its end that it was only guessed to be at, and what they told.
 
         What has gone out of sight behind another is guessed to be there until that one goes, too.
         """
-        while len(self.seen) > 1 and self.seen[-1].shared:
+        while self.seen[-1].guessed:
             self.seen.pop()
-        until = self.last.number
-        self.stills = {b: still for b, still in self.stills.items() if still.at.number <= until}
+        if self._before is not None:
+            self.way_px, self.reach_px, self.moved_s, self._anchor, self.motion = self._before
+            self._before = None
 
     def correct(self, box: Box) -> None:
         """Replace the newest box by one the detector has drawn."""
@@ -198,7 +214,8 @@ class Track:
         From one drawing to the next, within `again_s`, its rate follows too: those of regions that
         things come into and leave say little of it.
         """
-        at = replace(self.last, box=box, shared=False)
+        at = replace(self.last, box=box, shared=False, guessed=False)
+        self._before = None
         self.seen[-1] = at
         self.motion.value = _vector(box)
         if self.drawn is not None and 0 < at.t_s - self.drawn.t_s <= again_s:
@@ -292,14 +309,10 @@ class Tracker:
         """Take the boxes of one instant."""
         s = self._s
         expected = [track.motion.at(t_s) for track in self.live]
-        pairs = self._match(expected, boxes)
-        swallowed = {i: j for i, j in pairs if self._is_swallowed(i, expected[i], boxes[j], t_s)}
-        if swallowed:
-            # What is larger all at once is somebody else's, who has just come in.
-            pairs = self._match(expected, boxes, never=swallowed)
+        pairs, swallowed = self._matched(expected, boxes, t_s)
         owner = {j: i for i, j in pairs}  # box -> track
         parts = {i: [j] for j, i in owner.items()}
-        free = self._gather(expected, boxes, parts, owner)
+        free = self._gather(expected, boxes, parts, owner, swallowed)
         # Meetings: a track without a box of its own that expects to be inside another's.
         guests = self._guests(expected, boxes, parts)
         guests |= {i: j for i, j in swallowed.items() if i not in parts}
@@ -316,7 +329,7 @@ class Tracker:
                 track.add(Observation(number, pts, t_s, box, shared))
             elif i in guests:
                 box = _inside(expected[i], boxes[guests[i]])
-                track.add(Observation(number, pts, t_s, box, True))
+                track.add(Observation(number, pts, t_s, box, True, guessed=True))
         self.meetings = self._meetings(boxes, parts, guests)
         for j in free:
             self.live.append(Track.begin(Observation(number, pts, t_s, boxes[j])))
@@ -345,6 +358,7 @@ class Tracker:
     def end(self, track: Track) -> None:
         """End a track that is no longer where it is guessed to be."""
         self.live.remove(track)
+        track.forget_guesses()
         self.ended.append(track)
 
     def join(self, pieces: Sequence[Track], box: Box) -> None:
@@ -368,6 +382,8 @@ class Tracker:
 
     def finish(self) -> list[Track]:
         """End all and return the tracks that ended since they were last taken."""
+        for track in self.live:
+            track.forget_guesses()
         self.ended += self.live
         self.live = []
         return self.take_ended()
@@ -375,8 +391,6 @@ class Tracker:
     def take_ended(self) -> list[Track]:
         """Return the tracks that ended since this was last asked."""
         ended, self.ended = self.ended, []
-        for track in ended:
-            track.forget_guesses()
         return ended
 
     def _gather(
@@ -385,6 +399,7 @@ class Tracker:
         boxes: Sequence[Box],
         parts: dict[int, list[int]],
         owner: dict[int, int],
+        swallowed: Mapping[int, int],
     ) -> list[int]:
         """Add fragments to the tracks that expect them (in `parts`); return the boxes left over."""
         s = self._s
@@ -392,7 +407,10 @@ class Tracker:
         for j, box in enumerate(boxes):
             if j in owner:
                 continue
-            shares = [overlap_share(box, _inflate(e, 0.1)) for e in expected]
+            shares = [
+                overlap_share(box, _inflate(e, 0.1)) if swallowed.get(k) != j else 0.0
+                for k, e in enumerate(expected)
+            ]
             i = int(np.argmax(shares)) if shares else -1
             if i < 0 or shares[i] < s.absorb_share or not self._is_part(i, j, boxes, parts):
                 free.append(j)
@@ -416,14 +434,27 @@ class Tracker:
             return track.parted < s.part_looks
         return True
 
+    def _matched(
+        self, expected: Sequence[Box], boxes: Sequence[Box], t_s: float
+    ) -> tuple[list[tuple[int, int]], dict[int, int]]:
+        """Return which track takes which box, and which are swallowed by which."""
+        swallowed: dict[int, int] = {}
+        while True:
+            pairs = self._match(expected, boxes, swallowed)
+            more = {i: j for i, j in pairs if self._is_swallowed(i, expected[i], boxes[j], t_s)}
+            if not more:
+                return pairs, swallowed
+            swallowed |= more
+
     def _is_swallowed(self, i: int, expected: Box, box: Box, t_s: float) -> bool:
         """Tell a thing on its way from what comes in over a border and joins its region.
 
         What was seen a moment ago is no such times as large now, nor at a border it was not near.
+        Of what has only just come in itself, the rest may follow.
         """
         s, track = self._s, self.live[i]
         return (
-            len(track.seen) >= s.pass_least_looks
+            t_s - track.seen[0].t_s >= s.swallow_old_s
             and t_s - track.last.t_s <= s.swallow_s
             and _area(box) > s.swallow_growth * _area(expected)
             and self._went(track, s.going_share)
@@ -442,13 +473,13 @@ class Tracker:
         return {side for side, reached in told.items() if reached}
 
     def _match(
-        self, expected: Sequence[Box], boxes: Sequence[Box], never: Mapping[int, int] | None = None
+        self, expected: Sequence[Box], boxes: Sequence[Box], never: Mapping[int, int]
     ) -> list[tuple[int, int]]:
         """Return which track takes which box; `never` those that must not."""
         if not expected or not boxes:
             return []
         score = np.array([[affinity(e, b) for b in boxes] for e in expected])
-        for i, j in (never or {}).items():
+        for i, j in never.items():
             score[i, j] = 0.0
         # A long track outbids a newcomer for the same box.
         trust = np.array([min(len(track.seen), 10) / 100 for track in self.live])
@@ -488,6 +519,7 @@ class Tracker:
             drawn = track.last.shared or track.drawn is not None
             known = drawn or len(track.seen) >= s.pass_least_looks
             if t_s - track.last.t_s > (s.coast_s if known else s.coast_new_s):
+                track.forget_guesses()
                 self.ended.append(track)
                 if not self.is_pass(track):
                     self._fidgets.append((t_s, hull([o.box for o in track.seen[-20:]])))
