@@ -1,9 +1,11 @@
-# Two commands: `make demo` and `make test`. Both set up what they need and are quick the second time.
+# Three commands: `make demo`, `make notebooks`, `make test`. Each sets up what it needs and is quick
+# the second time.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 ROOT ?= demo
 PORT ?= 5006
+COPIES ?= my-notebooks
 BIN := $(VENV)/bin
 # A folder of ready wheels, if the machine has one, is used by uv as pip would use it. Without one,
 # uv takes torch's CPU build: only EasyOCR needs torch, and the CUDA build weighs several GB.
@@ -14,13 +16,18 @@ export PYTHONUNBUFFERED = 1
 # run or a test would compile the large libraries anew: two seconds of a core a start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test setup setup-dev system system-dev check check-words types tests format lock bench clean help
+.PHONY: demo notebooks test setup setup-dev system system-dev check check-words types tests format lock bench clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: setup  ## build the demonstration ward if absent and serve it
 	$(BIN)/workbench demo $(ROOT) --port $(PORT)
+
+notebooks: PORT = 8888
+notebooks: .make/venv-notebooks  ## build the demonstration ward if absent and open copies of the notebooks
+	$(BIN)/workbench demo $(ROOT) --build-only
+	$(BIN)/python notebooks/jupyter/open.py $(ROOT) $(PORT) $(COPIES)
 
 test: setup-dev  ## set everything up and run every gate and test
 	$(MAKE) check-words
@@ -50,7 +57,14 @@ $(BIN)/uv: | .make/system
 	$(BIN)/python -m workbench.views.text
 	@touch $@
 
-.make/venv-dev: requirements-dev.lock .make/venv | .make/system-dev
+.make/venv-notebooks: requirements-notebooks.lock .make/venv $(wildcard notebooks/jupyter/*.py notebooks/jupyter/*/*.json)
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps -r requirements-notebooks.lock
+	@mkdir -p $(VENV)/etc/jupyter/labconfig
+	cp notebooks/jupyter/*_config.py $(VENV)/etc/jupyter/
+	cp notebooks/jupyter/labconfig/page_config.json $(VENV)/etc/jupyter/labconfig/
+	@touch $@
+
+.make/venv-dev: requirements-dev.lock .make/venv-notebooks | .make/system-dev
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps -r requirements-dev.lock
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""Resolve pyproject.toml into requirements.lock and requirements-dev.lock.
+"""Resolve pyproject.toml into requirements.lock and what notebooks and tests add to it.
 
 No index, folder or hash is written: the lists name versions only, so that they mean the same on
 every machine. torch keeps no local version label: the installer picks the build for the hardware.
@@ -34,11 +34,17 @@ def resolve(*extra: str) -> list[str]:
 
 
 def main() -> None:
-    """Write both lists."""
-    run = resolve()
-    dev = [line for line in resolve("--extra", "dev", "--extra", "twin") if line not in run]
+    """Write the lists; each holds what it adds to those before it."""
+    extras = {
+        "requirements.lock": "",
+        "requirements-notebooks.lock": "--extra notebooks --extra twin",
+        "requirements-dev.lock": "--extra notebooks --extra twin --extra dev",
+    }
+    known: set[str] = set()
     head = "# Made by `make lock` from pyproject.toml: the versions that were tested together.\n"
-    for name, lines in (("requirements.lock", run), ("requirements-dev.lock", dev)):
+    for name, words in extras.items():
+        lines = [line for line in resolve(*words.split()) if line not in known]
+        known.update(lines)
         (HERE / name).write_text(head + "\n".join(lines) + "\n")
         sys.stdout.write(f"{name}: {len(lines)} packages\n")
 

@@ -79,6 +79,14 @@ def test_readme_names_every_command_and_no_other(page: Path) -> None:
     assert named <= set(commands()), f"unknown: {named - set(commands())}"
 
 
+@pytest.mark.parametrize("page", [HOUSE / "README.md", HOUSE / "README.vi.md"], ids=["en", "vi"])
+def test_readme_names_what_make_does_for_a_user_and_no_other(page: Path) -> None:
+    rules = re.findall(r"^([a-z-]+):(?!=)", (HOUSE / "Makefile").read_text(), re.MULTILINE)
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE))
+    assert {"demo", "notebooks", "test"} <= named
+    assert named <= set(rules)
+
+
 @pytest.mark.parametrize("words", commands().values(), ids=" ".join)
 def test_command_explains_itself(words: list[str]) -> None:
     done = CliRunner().invoke(app, [*words, "--help"])

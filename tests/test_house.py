@@ -30,6 +30,15 @@ def test_environment_yml_equals_pyproject() -> None:
     assert [line for line in listed if not line.startswith("--")] == requirements()
 
 
+def test_lock_of_notebooks_holds_what_they_need_and_no_address() -> None:
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    lock = (HOUSE / "requirements-notebooks.lock").read_text()
+    for requirement in (*extras["notebooks"], *extras["twin"]):
+        assert f"\n{re.split(r'[<>=]', requirement)[0]}==" in lock, "run make lock"
+    assert "://" not in lock
+
+
 def test_lock_holds_every_requirement_and_no_address() -> None:
     lock = (HOUSE / "requirements.lock").read_text()
     names = {line.split("==")[0].lower() for line in lock.splitlines() if "==" in line}
