@@ -75,6 +75,17 @@ def test_dark_vehicles_do_not_pass_for_the_cameras_exposure() -> None:
     assert len(tested.step(seen(130))) == 1
 
 
+def test_a_lorry_that_fills_most_of_the_picture_is_no_exposure() -> None:
+    tested = gate()
+    for n in range(5):
+        tested.step(draw(n, []))
+    for grey in (40, 215):
+        picture = draw(9, [])
+        picture[:, : round(0.6 * WIDTH)] = grey
+        (box,) = tested.step(picture)
+        assert abs(box.x + box.w - 0.6 * WIDTH) < 0.06 * WIDTH
+
+
 def test_a_lamp_switched_on_for_good_is_learned_at_once() -> None:
     tested = gate()
     for n in range(5):

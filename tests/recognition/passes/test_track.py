@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from workbench.recognition.passes.stitching import Stitcher
-from workbench.recognition.passes.track import Track, Tracker, overlap_share
+from workbench.recognition.passes.track import Observation, Track, Tracker, overlap_share
 from workbench.recognition.settings import Settings
 from workbench.records import Box
 
@@ -123,6 +123,31 @@ def test_what_went_out_of_sight_behind_another_is_a_pass_with_its_own_looks_alon
     assert not small.last.shared
     assert small.last.number <= 12
     assert tracker.is_pass(small)
+
+
+def test_what_a_region_only_drags_along_has_gone_nowhere() -> None:
+    track = Track.begin(Observation(0, 0, 0.0, Box(60, 100, 30, 30)))
+    for i in range(1, 8):
+        track.add(Observation(i, i * 100, i / 10, Box(60 + 2 * i, 100, 30, 30)))
+    before = track.reach_px, track.way_px, track.moved_s, track.motion.at(2.0)
+    for i in range(8, 40):
+        guess = Box(60 + 12 * i, 100, 30, 30)
+        track.add(Observation(i, i * 100, i / 10, guess, shared=True, guessed=True))
+    assert track.reach_px > 10 * before[0]
+    track.forget_guesses()
+    assert track.last.number == 7
+    assert (track.reach_px, track.way_px, track.moved_s, track.motion.at(2.0)) == before
+
+
+def test_the_rest_of_a_lorry_follows_its_cab() -> None:
+    def at(i: int) -> list[Box]:
+        if i < 7:
+            return [Box(0, 100 - 2 * i, 40 + 14 * i, 90)]  # the cab, at the left border
+        return [Box(max(0.0, 10.0 * (i - 12)), 0, 420, 200)]  # and all of it, at the upper one
+
+    _, passes = run(at, 34)
+    assert len(passes) == 1
+    assert passes[0].seen[0].number == 0
 
 
 def test_leaves_flicker_and_tape_are_no_passes() -> None:
