@@ -373,3 +373,19 @@ def test_sightings_move_once_for_all_files_of_a_folder_and_the_log_says_so_once(
     assert [entry.action for entry in wb.audit()].count("clock") == 1
     (moved,) = wb.sightings(PURPOSE)["utc"]
     assert moved.value == START + 42 * SECOND_NS
+
+
+def test_a_trace_takes_every_spelling_of_the_plate_and_of_each_other_read(wb: Workbench) -> None:
+    cameras = list(wb.ward.cameras)[:4]
+    plates = ("99B1-123.45", "99B1-1234.5", "99C1-543.21", "99B1-123.46")
+    rows = [
+        sighting_row(n, camera, utc_ns=START + n * 10**11, plate=plate)
+        for n, (camera, plate) in enumerate(zip(cameras, plates, strict=True))
+    ]
+    wb._store.append_sightings(sightings_table(rows))
+    for asked in ("99b112345", "99B1-123.45"):
+        assert list(wb.trace(asked, PURPOSE).sightings["plate"]) == list(plates[:2])
+        for also in ("99c154321", "99C1-543.21"):
+            found = wb.trace(asked, PURPOSE, also=(also,)).sightings
+            assert list(found["plate"]) == list(plates[:3])
+    assert wb.trace("-.", PURPOSE).sightings.empty

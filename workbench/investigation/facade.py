@@ -493,21 +493,30 @@ class Workbench:
         Parameters
         ----------
         also
-            Other reads the investigator takes for the same plate, for example approximate hits.
+            Other reads the investigator takes for the same plate, for example approximate hits. Of
+            it and of the plate asked for every spelling is taken: separators are no part of it.
         """
         _, allowed, wanted = self._authorise(purpose, "search")
         _not_too_long(plate, *also)
         table = self._store.sightings(cameras=allowed, span=wanted, with_plate=True)
         read = frame_of(table)
-        mine = read[read["plate"].isin([plate, *also])].reset_index(drop=True)
-        if mine.empty:  # as typed, the reads may be written with other separators
-            signs = {plates.compact(one) for one in (plate, *also)}
-            mine = read[read["plate"].map(plates.compact).isin(signs)].reset_index(drop=True)
+        # as typed, or in another layout of the same signs: both are this plate
+        signs = {_signs(one) for one in (plate, *also)} - {""}
+        mine = read[read["plate"].map(_signs).isin(signs)].reset_index(drop=True)
         legs = trajectories.link(mine, self.graph.between, plate=plate)
         journeys = trajectories.journeys(legs, mine, plate=plate)
         details = {"also": list(also), "sightings": len(mine), "legs": legs.num_rows}
         self._log("trace", plate, purpose, details=details)
         return Trace(plate, mine, frame_of(legs), tuple(journeys))
+
+
+def _signs(plate: str) -> str:
+    """Return what two spellings of a plate share; a sign that could not be read is like no other.
+
+    >>> _signs("99b1 123.45"), _signs("99B1-12?.45")
+    ('99B112345', '99B1-12?.45')
+    """
+    return plate if plates.UNKNOWN in plate else plates.compact(plate)
 
 
 def _not_too_long(*asked: str) -> None:
