@@ -107,6 +107,11 @@ MISTAKES = {
          "--clock-sigma", "inf"),
         2, "--clock-sigma",
     ),
+    "sigma of no offset": (
+        ("ingest", "{root}", "{clip}", "--camera", "{camera}", "--start", START,
+         "--clock-sigma", "0.5"),
+        2, "Give --clock-offset too",
+    ),
     "offset that is none": (
         ("clock", "set", "{root}", "{camera}", "--offset", "nan", "--sigma", "1"), 2, "--offset",
     ),
@@ -360,6 +365,19 @@ def test_what_was_taken_in_before_and_what_is_of_the_future_is_said(run, camera,
     # kept, for a camera's clock may be wrong, but not in silence: a year is soon mistyped
     status, out, _err = run("ingest", tmp_path / "b", clip, *made, "2226-11-20T07:15:00+07:00")
     assert (status, out.count("it starts in the future")) == (0, 1)
+
+
+def test_a_clock_that_changes_inside_a_file_is_said(run, camera, clip, tmp_path):
+    root, made = tmp_path / "root", ("--camera", camera, "--start", START)
+    until = "2026-11-20T07:15:01+07:00"
+    assert run("init", root)[0] == 0
+    words = ("clock", "set", root, camera, "--offset", "-7", "--sigma", "0.2", "--to", until)
+    assert run(*words)[0] == 0
+    status, out, _err = run("ingest", root, clip, *made)
+    assert (status, out.count("its clock changes inside it")) == (0, 1), out
+    assert "00:15:01.000Z as stamped: -7.00 s ± 0.20 becomes +0.00 s ± 1.00" in out
+    status, out, _err = run("ingest", root, clip, *made, "--clock-offset", "-7")
+    assert (status, out.count("its clock changes inside it")) == (0, 0), out
 
 
 def test_from_footage_to_sightings(run, camera, clip, tmp_path):

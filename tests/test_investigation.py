@@ -14,7 +14,7 @@ from make.rows import sighting_row, sightings_table
 from workbench import archive
 from workbench.errors import BadInput, Refused
 from workbench.investigation import Workbench, open_workbench
-from workbench.records import Case, Purpose
+from workbench.records import Case, Purpose, Segment
 from workbench.timeline import SECOND_NS, ClockFix, Span, parse_instant
 
 START = parse_instant("2026-11-20T07:15:00+07:00")
@@ -283,3 +283,109 @@ def test_a_lost_original_comes_back_under_its_own_name(
     assert wb.verify()
     wb.ingest(clip.rename(clip.with_suffix(".mov")), camera_id, START)
     assert wb.verify() == []
+
+
+SIGMA_NS = 200_000_000
+
+
+def clocks_of(wb: Workbench, segment: Segment) -> list[tuple[float, float]]:
+    """Return the offset and sigma of the first, the second and the last frame, seconds."""
+    pts = wb.frame_index(segment).pts
+    told = [(int(p), wb.utc(segment, int(p))) for p in (pts[0], pts[1], pts[-1])]
+    return [((utc - segment.stamped_ns(p)) / SECOND_NS, s / SECOND_NS) for p, (utc, s) in told]
+
+
+def short_clip(path: Path, frames: int, wide: int) -> Path:
+    make_clip(path, frames, rate=10, gop=10, size=(wide, 48))
+    return path
+
+
+def test_files_that_overlap_by_a_frame_are_right_to_a_second_to_their_ends(
+    wb: Workbench, camera_id: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for k in range(3):
+        short_clip(folder / f"c_20261120T0715{2 * k:02d}.mp4", 21, 64 + 16 * k)
+    taken = wb.ingest(folder, camera_id, START).segments
+    assert [clocks_of(wb, one) for one in taken] == [[(0, 1)] * 3] * 3
+    assert all("taken to be right" in fix.note for fix in wb.clock_fixes(camera_id))
+
+
+def test_a_clock_that_was_set_for_a_part_leaves_the_rest_of_a_file_right_to_a_second(
+    wb: Workbench, camera_id: str, tmp_path: Path
+) -> None:
+    until = Span(START - 10**12, START + SECOND_NS)
+    wb.fix_clock(ClockFix(camera_id, until, -7 * SECOND_NS, SIGMA_NS, "operator"))
+    clip = short_clip(tmp_path / "a.mp4", 20, 64)
+    (segment,) = wb.ingest(clip, camera_id, START).segments
+    assert clocks_of(wb, segment) == [(-7, 0.2), (-7, 0.2), (0, 1)]
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_time_does_not_jump_where_the_statement_of_a_neighbouring_file_ends(
+    wb: Workbench, camera_id: str, tmp_path: Path, late: bool
+) -> None:
+    stated, other = short_clip(tmp_path / "a.mp4", 21, 64), short_clip(tmp_path / "b.mp4", 21, 80)
+    (known,) = wb.ingest(stated, camera_id, START, clock_offset_s=42, clock_sigma_s=0.2).segments
+    start_ns = START + (2 if late else -2) * SECOND_NS
+    (segment,) = wb.ingest(other, camera_id, start_ns).segments
+    near = [(42, 0.2), (42, 1), (42, 1)]
+    assert clocks_of(wb, segment) == (near if late else [(42, 1), (42, 1), (42, 0.2)])
+    assert clocks_of(wb, known) == [(42, 0.2)] * 3
+
+
+def test_a_clock_stated_taken_back_and_stated_again_holds(
+    wb: Workbench, camera_id: str, clip: Path
+) -> None:
+    for offset_s in (42, 0, 42, 42):
+        (segment,) = wb.ingest(clip, camera_id, START, clock_offset_s=offset_s).segments
+        assert clocks_of(wb, segment) == [(offset_s, 1)] * 3
+    assert len(wb.clock_fixes(camera_id)) == 3  # what holds already is not written again
+    wb.fix_clock(ClockFix(camera_id, PERIOD, -7 * SECOND_NS, SIGMA_NS, "operator"))
+    wb.ingest(clip, camera_id, START, clock_offset_s=42)
+    assert clocks_of(wb, segment) == [(42, 1)] * 3
+
+
+def test_a_sigma_without_an_offset_is_refused(wb: Workbench, camera_id: str, clip: Path) -> None:
+    (segment,) = wb.ingest(clip, camera_id, START, clock_offset_s=42).segments
+    with pytest.raises(BadInput, match="--clock-offset"):
+        wb.ingest(clip, camera_id, START, clock_sigma_s=0.5)
+    assert clocks_of(wb, segment) == [(42, 1)] * 3
+
+
+def test_sightings_move_once_for_all_files_of_a_folder_and_the_log_says_so_once(
+    wb: Workbench, camera_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for k in range(3):
+        short_clip(folder / f"c_20261120T0715{2 * k:02d}.mp4", 20, 64 + 16 * k)
+    first = wb.ingest(folder, camera_id, START).segments[0]
+    row = sighting_row(1, camera_id, utc_ns=START, pts=first.first_pts)
+    row["segment_sha256"] = first.sha256
+    wb._store.append_sightings(sightings_table([row]))
+    retimed: list[str] = []
+    retime = wb._store.retime
+    monkeypatch.setattr(wb._store, "retime", lambda one: retimed.append(one) or retime(one))
+    wb.ingest(folder, camera_id, START, clock_offset_s=42)
+    assert retimed == [camera_id]
+    assert [entry.action for entry in wb.audit()].count("clock") == 1
+    (moved,) = wb.sightings(PURPOSE)["utc"]
+    assert moved.value == START + 42 * SECOND_NS
+
+
+def test_a_trace_takes_every_spelling_of_the_plate_and_of_each_other_read(wb: Workbench) -> None:
+    cameras = list(wb.ward.cameras)[:4]
+    plates = ("99B1-123.45", "99B1-1234.5", "99C1-543.21", "99B1-123.46")
+    rows = [
+        sighting_row(n, camera, utc_ns=START + n * 10**11, plate=plate)
+        for n, (camera, plate) in enumerate(zip(cameras, plates, strict=True))
+    ]
+    wb._store.append_sightings(sightings_table(rows))
+    for asked in ("99b112345", "99B1-123.45"):
+        assert list(wb.trace(asked, PURPOSE).sightings["plate"]) == list(plates[:2])
+        for also in ("99c154321", "99C1-543.21"):
+            found = wb.trace(asked, PURPOSE, also=(also,)).sightings
+            assert list(found["plate"]) == list(plates[:3])
+    assert wb.trace("-.", PURPOSE).sightings.empty

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
+from itertools import pairwise
 from typing import Literal, NewType
 
 from workbench.errors import N_, BadInput
@@ -122,6 +123,27 @@ def correct_span(stamped: Span, fixes: Sequence[ClockFix]) -> Span:
     ends = [correct(t, fixes)[0] for t in cuts - {stamped.stop_ns}]
     ends += [correct(t - 1, fixes)[0] for t in cuts - {stamped.start_ns}]
     return Span(min(ends), max(ends) + 1)
+
+
+def in_force(stamped: Span, fixes: Sequence[ClockFix]) -> list[tuple[Span, ClockFix | None]]:
+    """Return the parts of a span of stamped time with the fix in force in each, None where none is.
+
+    `fixes` are one camera's, oldest first: the newest that covers an instant is in force there.
+
+    >>> early = ClockFix("C1", Span(0, 5), 100, 0, "operator")
+    >>> [(part.stop_ns, fix == early) for part, fix in in_force(Span(0, 10), [early])]
+    [(5, True), (10, False)]
+    """
+    cuts = {stamped.start_ns, stamped.stop_ns}
+    for fix in fixes:
+        cuts |= {t for t in (fix.valid.start_ns, fix.valid.stop_ns) if t in stamped}
+    found: list[tuple[Span, ClockFix | None]] = []
+    for start_ns, stop_ns in pairwise(sorted(cuts)):
+        fix_here = next((fix for fix in reversed(fixes) if start_ns in fix.valid), None)
+        if found and found[-1][1] == fix_here:
+            start_ns = found.pop()[0].start_ns
+        found.append((Span(start_ns, stop_ns), fix_here))
+    return found
 
 
 def stamped_spans(span: Span, fixes: Sequence[ClockFix]) -> list[Span]:

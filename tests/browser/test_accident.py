@@ -71,7 +71,9 @@ def crossing(tmp_path_factory, ward_folder):
     for part, late in ((0, 0), (1, 6)):
         clip = folder / f"gap{part}.mp4"
         make_clip(clip, 40, rate=10, first_number=5000 + 1000 * part)
-        wb.ingest(clip, cameras[4], START_NS + late * SECOND_NS, clock_sigma_s=0.5)
+        wb.ingest(
+            clip, cameras[4], START_NS + late * SECOND_NS, clock_offset_s=0, clock_sigma_s=0.5
+        )
     return wb, cameras
 
 

@@ -38,7 +38,7 @@ def street(tmp_path_factory, ward_folder, start_server):
     rows = []
     for number, camera_id in enumerate((CAMERA, LYING, PAPERS)):
         clip = film(home / f"{camera_id}.mp4", shift_px=(0, number // 2), lying=camera_id == LYING)
-        wb.ingest(clip, camera_id, START_NS, clock_sigma_s=0.4)
+        wb.ingest(clip, camera_id, START_NS, clock_offset_s=0, clock_sigma_s=0.4)
         points, crs = check_points(wb, camera_id, points_csv(), crs="EPSG:32648")
         calibrate(wb, camera_id, points, crs=crs, picture=home / "still.png", at_ns=START_NS)
         rows.append(drawn_pass(wb, camera_id))

@@ -31,7 +31,7 @@ def street(tmp_path_factory, ward_folder, start_server):
     cv2.imwrite(str(home / "still.png"), road()[..., ::-1])
     for camera_id, shift in ((CAMERA, (0, 0)), (PLAIN, (1, 0))):
         clip = film(home / f"{camera_id}.mp4", shift_px=shift)
-        wb.ingest(clip, camera_id, START_NS, clock_sigma_s=0.4)
+        wb.ingest(clip, camera_id, START_NS, clock_offset_s=0, clock_sigma_s=0.4)
     points, crs = check_points(wb, CAMERA, points_csv(), crs="EPSG:32648")
     calibrate(wb, CAMERA, points, crs=crs, picture=home / "still.png", at_ns=START_NS)
     wb._store.append_sightings(sightings_table([drawn_pass(wb, CAMERA)]))

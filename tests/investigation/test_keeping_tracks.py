@@ -58,7 +58,9 @@ def house(tmp_path: Path, ward_folder: Path) -> Workbench:
     )
     made.open_case(CASE)
     made.open_case(OTHER)
-    made.ingest(film(tmp_path / "street.mp4"), CAMERA, START_NS, clock_sigma_s=0.4)
+    made.ingest(
+        film(tmp_path / "street.mp4"), CAMERA, START_NS, clock_offset_s=0, clock_sigma_s=0.4
+    )
     cv2.imwrite(str(tmp_path / "still.png"), road()[..., ::-1])
     points, crs = check_points(made, CAMERA, points_csv(), crs="EPSG:32648")
     calibrate(made, CAMERA, points, crs=crs, picture=tmp_path / "still.png", at_ns=START_NS)

@@ -62,7 +62,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, ward_folder: Path) -> Workbe
     home = tmp_path_factory.mktemp("measuring")
     made = open_workbench(home / "root", actor="lan", create_from=ward_folder, now=lambda: NOW_NS)
     made.open_case(CASE)
-    made.ingest(film(home / "street.mp4"), CAMERA, START_NS, clock_sigma_s=0.4)
+    made.ingest(film(home / "street.mp4"), CAMERA, START_NS, clock_offset_s=0, clock_sigma_s=0.4)
     made.ingest(film(home / "knocked.mp4", shift_px=(14, -6)), KNOCKED, START_NS)
     made.ingest(film(home / "liar.mp4", fps=25), LIAR, START_NS)
     cv2.imwrite(str(home / "still.png"), road()[..., ::-1])
@@ -371,7 +371,9 @@ def test_many_vehicles_tell_the_rest_on_a_second_sheet(house: Workbench) -> None
 def test_a_sighting_is_measured_from_the_command_line(tmp_path: Path, ward_folder: Path) -> None:
     made = open_workbench(tmp_path / "root", actor="lan", create_from=ward_folder)
     made.open_case(CASE)
-    made.ingest(film(tmp_path / "street.mp4"), CAMERA, START_NS, clock_sigma_s=0.4)
+    made.ingest(
+        film(tmp_path / "street.mp4"), CAMERA, START_NS, clock_offset_s=0, clock_sigma_s=0.4
+    )
     cv2.imwrite(str(tmp_path / "still.png"), road()[..., ::-1])
     points, crs = check_points(made, CAMERA, points_csv(), crs="EPSG:32648")
     calibrate(made, CAMERA, points, crs=crs, picture=tmp_path / "still.png", at_ns=START_NS)

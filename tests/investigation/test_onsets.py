@@ -36,7 +36,7 @@ def house(tmp_path_factory, ward_folder):
         with ClipWriter(path, *SIZE, time_base=ticks, gop=25, crf=20) as clip:
             for t, grey in film(stands, way):
                 clip.write(np.repeat(grey[..., None], 3, axis=2), round(t / ticks))
-        wb.ingest(path, camera_id, START_NS, clock_sigma_s=0.4)
+        wb.ingest(path, camera_id, START_NS, clock_offset_s=0, clock_sigma_s=0.4)
     return wb
 
 

@@ -75,7 +75,7 @@ def build(root: Path, ward: Path, cameras: int = 5) -> Workbench:
                   start_pts=0 if number else 90_000, size=SIZE,
                   first_number=1000 * number)  # fmt: skip
         start_ns = START_NS + round(max(0.0, at_s - 10) * SECOND_NS)
-        taken = wb.ingest(clip, camera_id, start_ns, clock_sigma_s=0.5)
+        taken = wb.ingest(clip, camera_id, start_ns, clock_offset_s=0, clock_sigma_s=0.5)
         segment = taken.segments[0]
         rows += _passes(wb, segment, camera_id, start_ns, at_s, PLATE)
         if number == 0:
@@ -85,7 +85,7 @@ def build(root: Path, ward: Path, cameras: int = 5) -> Workbench:
     far = list(first_cameras.values())[-1]
     clip = incoming / f"{far}.mp4"
     make_clip(clip, FRAMES, rate=RATE, gop=30, size=SIZE, first_number=9000)
-    segment = wb.ingest(clip, far, START_NS, clock_sigma_s=0.5).segments[0]
+    segment = wb.ingest(clip, far, START_NS, clock_offset_s=0, clock_sigma_s=0.5).segments[0]
     rows += _passes(wb, segment, far, START_NS, 8.0, PLATE)
     Store.open(root).append_sightings(sightings_table(rows))
     return wb

@@ -161,7 +161,9 @@ def test_a_case_is_opened_on_the_page_and_only_by_those_who_may(house):
 
 def test_tracks_kept_in_the_case_are_listed_with_each_step_and_what_was_taken_back(house, tmp_path):
     assert "data-track" not in words(opened(house, "thu").tracks)
-    house.ingest(film(tmp_path / "street.mp4"), "S01-P1", START, clock_sigma_s=0.4)
+    house.ingest(
+        film(tmp_path / "street.mp4"), "S01-P1", START, clock_offset_s=0, clock_sigma_s=0.4
+    )
     segment = house.segments(["S01-P1"])[0]
     pts = house.frame_index(segment).pts
     sheet = track_csv(pts)

@@ -55,7 +55,7 @@ def house(tmp_path_factory, ward_folder):
     for camera_id, shift in ((CAMERA, (0, 0)), (KNOCKED, (14, -6)), (PLAIN, (1, 0)),
                              (MEETING, (0, 1))):  # fmt: skip
         clip = film(home / f"{camera_id}.mp4", shift_px=shift)
-        wb.ingest(clip, camera_id, START_NS, clock_sigma_s=0.4)
+        wb.ingest(clip, camera_id, START_NS, clock_offset_s=0, clock_sigma_s=0.4)
         rows.append(drawn_pass(wb, camera_id))
         if camera_id == MEETING:
             rows.append(drawn_pass(wb, camera_id, back=True))

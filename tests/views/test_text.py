@@ -92,6 +92,7 @@ def test_local_time_is_seven_hours_on_and_never_later_than_the_instant(ns):
         ("2026-11-20 07:15", 0),
         ("2026-11-20T07:15:00.250+07:00", SECOND_NS // 4),
         ("2026-11-20T00:15:00Z", 0),
+        ("20261120T071500", 0),
         ("20/11/2026 00:00", -26_100 * SECOND_NS),
     ],
 )
@@ -100,7 +101,20 @@ def test_a_time_is_taken_as_people_write_it_on_every_page(written, ns):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "20/13/2026 07:15:00", "20/11/2026", "2026-11-20", "+07:00", "9" * 30, "x" * 99]
+    "wrong",
+    [
+        "",
+        "20/13/2026 07:15:00",
+        "20/11/2026",
+        "2026-11-20",
+        "+07:00",
+        "9" * 30,
+        "x" * 99,
+        "2026-11-20+07:00",
+        "2026-11-20-07:15",
+        "2026-11-20x07:15:00",
+        "2026-11-20T+07:00",
+    ],
 )
 def test_what_is_no_time_is_named_with_its_field_as_it_was_written(wrong):
     with pytest.raises(BadInput, match="not a date") as refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -40,8 +41,8 @@ from workbench.investigation import (
     searched_elsewhere,
     with_belief,
 )
-from workbench.records import Case, Purpose
-from workbench.timeline import SECOND_NS, ClockFix, Span, format_utc
+from workbench.records import Case, Purpose, Segment
+from workbench.timeline import SECOND_NS, UNFIXED_SIGMA_NS, ClockFix, Span, format_utc, in_force
 from workbench.trajectories import explain
 from workbench.views.account import account
 
@@ -124,7 +125,8 @@ def ingest(
         typer.Option(help="Seconds to add to the camera's time; without it, what is known holds."),
     ] = None,
     clock_sigma: Annotated[
-        float | None, typer.Option(help="How sure that is, one sigma in seconds.")
+        float | None,
+        typer.Option(help="How sure that offset is, one sigma in seconds; without it 1."),
     ] = None,
     read_clock: Annotated[
         bool, typer.Option("--read-clock", help="Measure the clock from the burnt-in time.")
@@ -157,15 +159,7 @@ def ingest(
             f"{seconds:.2f} s  {segment.width_px}x{segment.height_px} {segment.codec}  "
             f"tick {segment.tick_s} s"
         )
-        if segment.sha256 in done.again:
-            typer.echo("  note: the archive had this file already; it stays as it was")
-        if segment.stamped.start_ns > wb.now():
-            # kept all the same: a camera's clock may run ahead, and ours may be behind
-            typer.echo(
-                "  note: it starts in the future, by this machine's clock. If the camera's clock "
-                "is wrong, state that with: workbench clock set"
-            )
-        for note in segment.notes:
+        for note in _notes(wb, segment, again=segment.sha256 in done.again):
             typer.echo(f"  note: {note}")
         if read_clock:
             fix = wb.read_clock(segment.sha256)
@@ -175,12 +169,50 @@ def ingest(
                 if fix
                 else "  burnt-in clock: none could be read"
             )
+        for sentence in _clock_changes(wb, segment):
+            typer.echo(f"  note: {sentence}")
     for sentence in done.refused:
         typer.echo(sentence, err=True)
     if not done.segments:
         raise BadInput(N_("nothing in it could be taken in"), where=str(footage))
     if done.refused:
         raise typer.Exit(1)
+
+
+def _notes(wb: Workbench, segment: Segment, *, again: bool) -> list[str]:
+    """Return what is to be said of a file that was taken in, its clock aside."""
+    found = []
+    if again:
+        found.append("the archive had this file already; it stays as it was")
+    if segment.stamped.start_ns > wb.now():
+        # kept all the same: a camera's clock may run ahead, and ours may be behind
+        found.append(
+            "it starts in the future, by this machine's clock. If the camera's clock is wrong, "
+            "state that with: workbench clock set"
+        )
+    return [*found, *segment.notes]
+
+
+def _clock_changes(wb: Workbench, segment: Segment) -> list[str]:
+    """Return a sentence for each instant inside a file at which another clock fix takes over."""
+    found = []
+    parts = in_force(segment.stamped, wb.clock_fixes(segment.camera_id, segment.stamped))
+    for (_, before), (part, after) in pairwise(parts):
+        at = part.start_ns
+        was, now = (
+            (fix.to_utc(at), fix.sigma_ns) if fix else (at, UNFIXED_SIGMA_NS)
+            for fix in (before, after)
+        )
+        if was != now:
+            told = " becomes ".join(
+                f"{(utc_ns - at) / SECOND_NS:+.2f} s ± {sigma_ns / SECOND_NS:.2f}"
+                for utc_ns, sigma_ns in (was, now)
+            )
+            found.append(
+                f"what is known of its clock changes inside it, at {format_utc(at)} as stamped: "
+                f"{told}. If that is wrong, state one clock with: workbench clock set"
+            )
+    return found
 
 
 @clock_app.command("set")

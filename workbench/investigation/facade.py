@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from workbench import archive, cases, plates, recognition, roads, trajectories, ward
 from workbench.errors import N_, BadInput, Refused, WorkbenchError
-from workbench.investigation import checking, opening, people, running
+from workbench.investigation import checking, opening, people, running, taking
 from workbench.investigation.answers import (
     Grant,
     Ingested,
@@ -173,63 +173,14 @@ class Workbench:
         rate
             Frames a second, where the operator knows better than the file.
         clock_offset_s, clock_sigma_s
-            What is stated of the camera's clock: added to stamped time, and its standard deviation.
-            With neither, what is known of the clock at that time stays in force; where nothing is,
-            it is taken to be right to a second.
+            What is stated of the camera's clock: added to stamped time, and its standard deviation,
+            1 s where none is given. Without an offset, what is known of the clock at that time
+            stays in force; where nothing is, it is taken to be right to a second.
         """
-        self.camera(camera_id)
-        self.allow("upkeep")
-        stated = clock_offset_s is not None or clock_sigma_s is not None
-        clock_offset_s = 0.0 if clock_offset_s is None else clock_offset_s
-        clock_sigma_s = 1.0 if clock_sigma_s is None else clock_sigma_s
-        if not clock_sigma_s >= 0:
-            raise BadInput(N_("the clock's sigma is negative"), N_("give seconds, for example 1"))
-        path = Path(path)
-        before = {segment.sha256 for segment in self._store.segments([camera_id])}
-        if path.is_dir():
-            taken, refused = archive.import_folder(
-                self._store, path, camera_id=camera_id, stamped_start_ns=start_ns, rate=rate
-            )
-        else:
-            taken = [
-                archive.import_file(
-                    self._store, path, camera_id=camera_id, stamped_start_ns=start_ns, rate=rate
-                )
-            ]
-            refused = []
-        for segment in taken:
-            # the newest statement holds: what nobody stated must not replace what somebody did
-            if not stated and self._store.clock_fixes(camera_id, segment.stamped):
-                continue
-            fix = ClockFix(
-                camera_id,
-                segment.stamped,
-                round(clock_offset_s * SECOND_NS),
-                round(clock_sigma_s * SECOND_NS),
-                "operator",
-                note=f"stated at ingest by {self.actor}",
-            )
-            if any(fix == known for known in self._store.clock_fixes(camera_id)):
-                continue
-            if segment.sha256 in before:  # it may have sightings, which move with their clock
-                self.fix_clock(fix)
-            else:
-                self._store.add_clock_fix(fix)
-        self._log(
-            "ingest",
-            camera_id,
-            details={
-                "source": path.name,
-                "segments": [segment.sha256 for segment in taken],
-                "refused": [error.sentence() for error in refused],
-                "reason": reason,
-            },
-        )
-        return Ingested(
-            tuple(taken),
-            tuple(error.sentence() for error in refused),
-            tuple(one.sha256 for one in taken if one.sha256 in before),
-        )
+        return taking.ingest(
+            self, path, camera_id, start_ns, rate=rate, clock_offset_s=clock_offset_s,
+            clock_sigma_s=clock_sigma_s, reason=reason,
+        )  # fmt: skip
 
     def fix_clock(self, fix: ClockFix) -> None:
         """Record what has become known of a camera's clock, and move its sightings accordingly.
@@ -264,9 +215,9 @@ class Workbench:
         self.fix_clock(fix)
         return fix
 
-    def clock_fixes(self, camera_id: str) -> list[ClockFix]:
-        """Return what is known of a camera's clock, oldest first."""
-        return self._store.clock_fixes(camera_id)
+    def clock_fixes(self, camera_id: str, span: Span | None = None) -> list[ClockFix]:
+        """Return what is known of a camera's clock, oldest first; in a span of stamped time."""
+        return self._store.clock_fixes(camera_id, span)
 
     def segments(
         self, cameras: Sequence[str] | None = None, span: Span | None = None
@@ -542,21 +493,30 @@ class Workbench:
         Parameters
         ----------
         also
-            Other reads the investigator takes for the same plate, for example approximate hits.
+            Other reads the investigator takes for the same plate, for example approximate hits. Of
+            it and of the plate asked for every spelling is taken: separators are no part of it.
         """
         _, allowed, wanted = self._authorise(purpose, "search")
         _not_too_long(plate, *also)
         table = self._store.sightings(cameras=allowed, span=wanted, with_plate=True)
         read = frame_of(table)
-        mine = read[read["plate"].isin([plate, *also])].reset_index(drop=True)
-        if mine.empty:  # as typed, the reads may be written with other separators
-            signs = {plates.compact(one) for one in (plate, *also)}
-            mine = read[read["plate"].map(plates.compact).isin(signs)].reset_index(drop=True)
+        # as typed, or in another layout of the same signs: both are this plate
+        signs = {_signs(one) for one in (plate, *also)} - {""}
+        mine = read[read["plate"].map(_signs).isin(signs)].reset_index(drop=True)
         legs = trajectories.link(mine, self.graph.between, plate=plate)
         journeys = trajectories.journeys(legs, mine, plate=plate)
         details = {"also": list(also), "sightings": len(mine), "legs": legs.num_rows}
         self._log("trace", plate, purpose, details=details)
         return Trace(plate, mine, frame_of(legs), tuple(journeys))
+
+
+def _signs(plate: str) -> str:
+    """Return what two spellings of a plate share; a sign that could not be read is like no other.
+
+    >>> _signs("99b1 123.45"), _signs("99B1-12?.45")
+    ('99B112345', '99B1-12?.45')
+    """
+    return plate if plates.UNKNOWN in plate else plates.compact(plate)
 
 
 def _not_too_long(*asked: str) -> None:

@@ -28,6 +28,9 @@ _WRITTEN = re.compile(
     r"(\d{1,2})/(\d{1,2})/(\d{4})[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
 )
 
+_ISO = re.compile(r"(?:\d{4}-\d{2}-\d{2}|\d{8})[T ]\d{2}.*")
+"""A day and then a time: without the latter, `fromisoformat` takes an offset for one."""
+
 LOCALES = Path(__file__).parent / "locale"
 LANGUAGES = {"vi": "Tiếng Việt", "en": "English"}
 DEFAULT_LANGUAGE = "vi"
@@ -204,7 +207,7 @@ def written_instant(text: str, *, where: str = "") -> UtcNs:
             day, month, year, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
             at = datetime(year, month, day, hour, minute, second, tzinfo=VIET_NAM)
             return UtcNs(int(at.timestamp()) * SECOND_NS + int((found[7] or "").ljust(9, "0")))
-        if len(text.strip()) > len("2026-11-20"):  # a day alone is no time of day
+        if _ISO.fullmatch(text.strip()):
             at = datetime.fromisoformat(text.strip())
             at = at if at.tzinfo is not None else at.replace(tzinfo=VIET_NAM)
             return parse_instant(at.isoformat())
