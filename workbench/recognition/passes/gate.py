@@ -293,7 +293,9 @@ class Gate:
         # What is no part of the scene has other ratios: before a grey road a dark car would say
         # what becomes of all that is dark, the road's own stones too.
         ratio = (wanted / np.maximum(green, 1)).astype(np.float32)
-        usable &= _near(ratio, self._whole(ratio, usable, moving=keep is not None), s.gain_apart)
+        if not self._night:  # when the dark is the scene
+            whole = self._whole(ratio, usable, moving=keep is not None)
+            usable &= _near(ratio, whole, s.gain_apart)
         between = cv2.addWeighted(green, 0.5, wanted, 0.5, 0)
         levels, gains = [], []
         # A tone curve is not one factor: shadows, middle tones and lights each have their own.
@@ -433,9 +435,13 @@ class Gate:
         if not cv2.countNonZero(flat):
             return flat
         size = (s.shadow_window_px, s.shadow_window_px)
-        # beside its neighbourhood's mean, so that the soft edge of a shadow is even, too
-        rough = cv2.subtract(ratio, cv2.blur(ratio, size))
+        mean = cv2.blur(ratio, size)
+        # By day beside its neighbourhood's mean: the soft edge of a shadow is even, too. By night
+        # there is no shadow, and what is faint is as soft.
+        rough = ratio if self._night else cv2.subtract(ratio, mean)
         variance = cv2.blur(cv2.multiply(rough, rough), size)
+        if self._night:
+            variance = cv2.subtract(variance, cv2.multiply(mean, mean))
         even = cv2.compare(variance, s.shadow_texture**2, cv2.CMP_LT)
         both: Mask = cv2.bitwise_and(flat, even)
         return both
