@@ -24,7 +24,7 @@ from typing import Any
 
 from workbench.errors import N_, BadInput
 from workbench.monitoring.notices import Notice, Rules
-from workbench.store.files import read_secret
+from workbench.secret_files import read_secret
 
 FILE = "notify.toml"
 LOG = "notices.jsonl"

@@ -11,13 +11,12 @@ import fcntl
 import hashlib
 import os
 import shutil
-import stat
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from workbench.errors import N_, BadInput, Damaged
+from workbench.errors import N_, Damaged
 
 TEMPORARY = ".workbench-tmp-"
 """What every unfinished file's name begins with; whatever reads the root passes over such names."""
@@ -75,26 +74,6 @@ def append_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     if fresh:
         _flush(path.parent)
-
-
-def read_secret(path: Path) -> str | None:
-    """Return the text of a file that its owner alone may read; None where there is none.
-
-    Raises
-    ------
-    BadInput
-        When others may read it, too.
-    """
-    if not path.exists():
-        return None
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise BadInput(
-            N_("others can read the secrets in this file"),
-            N_("run: chmod 600 {path}"),
-            where=str(path),
-            path=path,
-        )
-    return path.read_text(encoding="utf-8")
 
 
 def copy_hashed(

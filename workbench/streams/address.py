@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from workbench.errors import N_, BadInput
 from workbench.records import Source
-from workbench.store.files import read_secret
+from workbench.secret_files import read_secret
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file", "v4l2")
 """Kinds of sources: cameras, MJPEG or transport streams over HTTP, files and folders, USB."""

@@ -31,7 +31,7 @@ from tornado.web import RequestHandler
 
 from workbench.errors import N_, BadInput, Refused
 from workbench.investigation.people import sign_in_by
-from workbench.store.files import read_secret
+from workbench.secret_files import read_secret
 from workbench.timeline import SECOND_NS
 from workbench.views.gate import CALLBACK
 

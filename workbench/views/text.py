@@ -60,7 +60,7 @@ SHOWN_ON_PAGES = (
     "cases/face_lookouts.py", "store/face_lookouts.py",
     "recognition/faces/search.py", "recognition/faces/scoring.py", "store/face_scores.py",
     "store/public_notices.py", "store/case_files.py", "cases/files.py", "store/categories.py",
-    "cases/particulars.py", "monitoring/deletions.py", "store/files.py",
+    "cases/particulars.py", "monitoring/deletions.py", "store/files.py", "secret_files.py",
 )  # fmt: skip
 """Modules whose messages reach a page; those of the command line alone stay English."""
 
