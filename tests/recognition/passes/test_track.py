@@ -139,6 +139,17 @@ def test_what_a_region_only_drags_along_has_gone_nowhere() -> None:
     assert (track.reach_px, track.way_px, track.moved_s, track.motion.at(2.0)) == before
 
 
+def test_two_newcomers_at_once_leave_the_one_between_them_to_itself() -> None:
+    tracker = Tracker(S, 640, 360)
+    for i in range(16):
+        tracker.step(i, i * 100, i / 10, [Box(120 + 12 * i, 130, 60, 60)])
+    regions = [Box(270, 0, 130, 190), Box(270, 130, 130, 230)]  # at the upper and lower border
+    tracker.step(16, 1600, 1.6, regions)
+    first = next(track for track in tracker.live if track.seen[0].number == 0)
+    assert first.last.guessed
+    assert first.last.box.w < 80
+
+
 def test_the_rest_of_a_lorry_follows_its_cab() -> None:
     def at(i: int) -> list[Box]:
         if i < 7:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -205,7 +205,8 @@ class Track:
     def correct(self, box: Box) -> None:
         """Replace the newest box by one the detector has drawn."""
         last = self.last
-        self.seen[-1] = Observation(last.number, last.pts, last.t_s, box, last.shared)
+        self.seen[-1] = replace(last, box=box, guessed=False)
+        self._before = None
         self.motion.value = _vector(box)
 
     def draw(self, box: Box, again_s: float) -> None:
@@ -438,13 +439,15 @@ class Tracker:
         self, expected: Sequence[Box], boxes: Sequence[Box], t_s: float
     ) -> tuple[list[tuple[int, int]], dict[int, int]]:
         """Return which track takes which box, and which are swallowed by which."""
+        never: set[tuple[int, int]] = set()
         swallowed: dict[int, int] = {}
         while True:
-            pairs = self._match(expected, boxes, swallowed)
-            more = {i: j for i, j in pairs if self._is_swallowed(i, expected[i], boxes[j], t_s)}
+            pairs = self._match(expected, boxes, never)
+            more = {(i, j) for i, j in pairs if self._is_swallowed(i, expected[i], boxes[j], t_s)}
             if not more:
                 return pairs, swallowed
-            swallowed |= more
+            never |= more
+            swallowed = dict(sorted(more)) | swallowed
 
     def _is_swallowed(self, i: int, expected: Box, box: Box, t_s: float) -> bool:
         """Tell a thing on its way from what comes in over a border and joins its region.
@@ -473,13 +476,13 @@ class Tracker:
         return {side for side, reached in told.items() if reached}
 
     def _match(
-        self, expected: Sequence[Box], boxes: Sequence[Box], never: Mapping[int, int]
+        self, expected: Sequence[Box], boxes: Sequence[Box], never: Iterable[tuple[int, int]]
     ) -> list[tuple[int, int]]:
         """Return which track takes which box; `never` those that must not."""
         if not expected or not boxes:
             return []
         score = np.array([[affinity(e, b) for b in boxes] for e in expected])
-        for i, j in never.items():
+        for i, j in never:
             score[i, j] = 0.0
         # A long track outbids a newcomer for the same box.
         trust = np.array([min(len(track.seen), 10) / 100 for track in self.live])
